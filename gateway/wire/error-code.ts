@@ -1,0 +1,99 @@
+/**
+ * The closed list of errors a client can meet, and the one table from a code to everything a transport says about it.
+ * Codes are API: never reworded, only added. The message of an error says what is wrong and what to do; it never
+ * carries a path, a stack or a key.
+ */
+
+export interface ErrorRow {
+  readonly status: number;
+  /** Whether the same request may succeed later without a change to it. */
+  readonly retry: 'never' | 'later';
+  /** One sentence for the table in the documentation. */
+  readonly meaning: string;
+}
+
+const table = {
+  MALFORMED_JSON: { status: 400, retry: 'never', meaning: 'The body is not JSON.' },
+  MALFORMED_MSGPACK: { status: 400, retry: 'never', meaning: 'The body or frame is not msgpack.' },
+  INVALID_REQUEST: {
+    status: 400,
+    retry: 'never',
+    meaning: 'A field is missing, unknown where that matters, or of the wrong kind.',
+  },
+  EMPTY_BODY: { status: 400, retry: 'never', meaning: 'A body is required and none was sent.' },
+  UNKNOWN_INPUT: { status: 400, retry: 'never', meaning: 'The model has no input of that name.' },
+  MISSING_INPUT: { status: 400, retry: 'never', meaning: 'An input of the model was not sent.' },
+  UNKNOWN_OUTPUT: { status: 400, retry: 'never', meaning: 'The model has no output of that name.' },
+  DATATYPE_MISMATCH: { status: 400, retry: 'never', meaning: 'The datatype is not the one the model takes.' },
+  SHAPE_MISMATCH: { status: 400, retry: 'never', meaning: 'The shape does not fit the model.' },
+  ELEMENT_COUNT_MISMATCH: {
+    status: 400,
+    retry: 'never',
+    meaning: 'The data holds more or fewer elements than the shape says.',
+  },
+  INVALID_ELEMENT: { status: 400, retry: 'never', meaning: 'An element is not a value of its datatype.' },
+  TOO_MANY_ROWS: {
+    status: 400,
+    retry: 'never',
+    meaning: 'The request has more rows than one request may have.',
+  },
+  NOT_FOUND: { status: 404, retry: 'never', meaning: 'There is nothing at this path.' },
+  UNKNOWN_MODEL: { status: 404, retry: 'never', meaning: 'No model of that name is deployed.' },
+  UNKNOWN_VERSION: { status: 404, retry: 'never', meaning: 'The model has no such version here.' },
+  METHOD_NOT_ALLOWED: { status: 405, retry: 'never', meaning: 'The path exists, the method does not.' },
+  BODY_TOO_LARGE: { status: 413, retry: 'never', meaning: 'The body is larger than the limit.' },
+  UNSUPPORTED_MEDIA_TYPE: {
+    status: 415,
+    retry: 'never',
+    meaning: 'The content type or encoding is not one the gateway reads.',
+  },
+  HEADERS_TOO_LARGE: {
+    status: 431,
+    retry: 'never',
+    meaning: 'The request headers are larger than the limit.',
+  },
+  QUEUE_FULL: {
+    status: 503,
+    retry: 'later',
+    meaning: 'Too much work is waiting; the queue limits were reached.',
+  },
+  MODEL_NOT_READY: {
+    status: 503,
+    retry: 'later',
+    meaning: 'The model is known but no version of it is loaded yet.',
+  },
+  SHUTTING_DOWN: { status: 503, retry: 'later', meaning: 'The gateway is draining and takes no new work.' },
+  MODEL_FAILED: {
+    status: 500,
+    retry: 'never',
+    meaning: 'The model itself failed on this input, also when run alone.',
+  },
+  WORKER_LOST: {
+    status: 503,
+    retry: 'later',
+    meaning: 'The thread that ran the request ended; the request may be sent again.',
+  },
+  INTERNAL: { status: 500, retry: 'never', meaning: 'A fault of the gateway; the log has the details.' },
+} as const satisfies Readonly<Record<string, ErrorRow>>;
+
+export type ErrorCode = keyof typeof table;
+
+export const errorTable: Readonly<Record<ErrorCode, ErrorRow>> = table;
+
+/** An expected failure. Values, not exceptions: throwing is for broken invariants. */
+export interface WireError {
+  readonly ok: false;
+  readonly code: ErrorCode;
+  /** What is wrong and what to do about it; safe to show to any client. */
+  readonly message: string;
+}
+
+export type Result<Value> = { readonly ok: true; readonly value: Value } | WireError;
+
+export function fail(code: ErrorCode, message: string): WireError {
+  return { ok: false, code, message };
+}
+
+export function succeed<Value>(value: Value): { readonly ok: true; readonly value: Value } {
+  return { ok: true, value };
+}

@@ -1,0 +1,58 @@
+/**
+ * The one value that every request format decodes to, and the one that every answer is encoded from.
+ * A decoded request still points into the bytes it came from: it lives only as long as they do, which is until the
+ * socket handler returns. Tensor elements are converted once, straight into the place where the batch will run.
+ */
+import type { Datatype, NumericArray } from '../../runtime/tensor/dtype.ts';
+
+/** Where the elements of an input are before they are written into their batch slot. */
+export type TensorSource =
+  /** Little-endian packed elements, exactly as the runtime wants them. BYTES: 4-byte length before each element. */
+  | { readonly kind: 'packed'; readonly bytes: Uint8Array }
+  /** The span `[start, end)` of a JSON array, flat or nested, inside `text`. Brackets are part of the span. */
+  | { readonly kind: 'json'; readonly text: Uint8Array; readonly start: number; readonly end: number }
+  /** Values that a decoder had to materialise, for example msgpack arrays of numbers. */
+  | { readonly kind: 'values'; readonly values: readonly unknown[] };
+
+export interface InputTensor {
+  readonly name: string;
+  readonly datatype: Datatype;
+  /** Sizes as sent; every one is a non-negative safe integer, and so is their product. */
+  readonly shape: readonly number[];
+  readonly source: TensorSource;
+}
+
+export interface InferRequest {
+  /** Echoed in the answer. */
+  readonly id: string | undefined;
+  readonly inputs: readonly InputTensor[];
+  /** Names of the outputs wanted, in the order wanted; undefined means all of them. */
+  readonly outputs: readonly string[] | undefined;
+}
+
+/**
+ * One output of a whole batch. A request's rows are `[rowStart, rowStart + rows)` of it. The data is only valid while
+ * the reply is being encoded: the arena slot behind it is reused afterwards.
+ */
+export interface OutputColumn {
+  readonly name: string;
+  readonly datatype: Datatype;
+  /** Dimensions behind the batch for a batched model, all dimensions otherwise. */
+  readonly rowShape: readonly number[];
+  /** Elements of one row: the product of `rowShape`. */
+  readonly rowElements: number;
+  /** Packed elements of the whole batch (FP16 as bit patterns, BOOL as 0 and 1), or strings for BYTES. */
+  readonly data: NumericArray | readonly string[];
+}
+
+export interface InferReply {
+  readonly id: string | undefined;
+  readonly modelName: string;
+  readonly modelVersion: string;
+  /** In the order the client asked for, or the order of the model. */
+  readonly columns: readonly OutputColumn[];
+  /** False for a model that runs every request alone: then `rowShape` is the whole shape and `rowStart` is 0. */
+  readonly batched: boolean;
+  readonly rowStart: number;
+  readonly rows: number;
+}

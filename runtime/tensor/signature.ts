@@ -1,0 +1,39 @@
+/**
+ * What a model takes and gives: names, datatypes and shapes, and which of the dimensions is the batch.
+ * The signature comes from the ONNX file; nothing here looks at tensor values.
+ */
+import type { Datatype } from './dtype.ts';
+
+/**
+ * One input or output. A dimension is a size, or -1 where the model accepts any. When the model is batched, the
+ * first dimension of every input and output is the batch and stands as -1.
+ */
+export interface TensorSpec {
+  readonly name: string;
+  readonly datatype: Datatype;
+  readonly shape: readonly number[];
+}
+
+export interface ModelSignature {
+  readonly inputs: readonly TensorSpec[];
+  readonly outputs: readonly TensorSpec[];
+  /**
+   * `rows`: rows of different requests may share a run along the first dimension of every tensor.
+   * `none`: every request runs alone, with exactly the shapes it sent.
+   */
+  readonly batching: 'rows' | 'none';
+}
+
+/** Elements of one row: the product of the dimensions behind the batch. 1 for shape `[batch]`. */
+export function rowElements(shape: readonly number[]): number {
+  let product = 1;
+  for (let axis = 1; axis < shape.length; axis++) product *= shape[axis] ?? 1;
+  return product;
+}
+
+/** Product of all dimensions; 1 for a scalar (empty shape). */
+export function elementCount(shape: readonly number[]): number {
+  let product = 1;
+  for (const size of shape) product *= size;
+  return product;
+}
