@@ -12,7 +12,34 @@ export interface ErrorRow {
   readonly meaning: string;
 }
 
-const table = {
+export type ErrorCode =
+  | 'MALFORMED_JSON'
+  | 'MALFORMED_MSGPACK'
+  | 'INVALID_REQUEST'
+  | 'EMPTY_BODY'
+  | 'UNKNOWN_INPUT'
+  | 'MISSING_INPUT'
+  | 'UNKNOWN_OUTPUT'
+  | 'DATATYPE_MISMATCH'
+  | 'SHAPE_MISMATCH'
+  | 'ELEMENT_COUNT_MISMATCH'
+  | 'INVALID_ELEMENT'
+  | 'TOO_MANY_ROWS'
+  | 'NOT_FOUND'
+  | 'UNKNOWN_MODEL'
+  | 'UNKNOWN_VERSION'
+  | 'METHOD_NOT_ALLOWED'
+  | 'BODY_TOO_LARGE'
+  | 'UNSUPPORTED_MEDIA_TYPE'
+  | 'UPGRADE_REQUIRED'
+  | 'QUEUE_FULL'
+  | 'MODEL_NOT_READY'
+  | 'SHUTTING_DOWN'
+  | 'MODEL_FAILED'
+  | 'WORKER_LOST'
+  | 'INTERNAL';
+
+export const errorTable: Readonly<Record<ErrorCode, ErrorRow>> = {
   MALFORMED_JSON: { status: 400, retry: 'never', meaning: 'The body is not JSON.' },
   MALFORMED_MSGPACK: { status: 400, retry: 'never', meaning: 'The body or frame is not msgpack.' },
   INVALID_REQUEST: {
@@ -47,11 +74,7 @@ const table = {
     retry: 'never',
     meaning: 'The content type or encoding is not one the gateway reads.',
   },
-  HEADERS_TOO_LARGE: {
-    status: 431,
-    retry: 'never',
-    meaning: 'The request headers are larger than the limit.',
-  },
+  UPGRADE_REQUIRED: { status: 426, retry: 'never', meaning: 'The path speaks WebSocket only.' },
   QUEUE_FULL: {
     status: 503,
     retry: 'later',
@@ -74,11 +97,7 @@ const table = {
     meaning: 'The thread that ran the request ended; the request may be sent again.',
   },
   INTERNAL: { status: 500, retry: 'never', meaning: 'A fault of the gateway; the log has the details.' },
-} as const satisfies Readonly<Record<string, ErrorRow>>;
-
-export type ErrorCode = keyof typeof table;
-
-export const errorTable: Readonly<Record<ErrorCode, ErrorRow>> = table;
+};
 
 /** An expected failure. Values, not exceptions: throwing is for broken invariants. */
 export interface WireError {

@@ -23,8 +23,8 @@ export interface InputTensor {
 }
 
 export interface InferRequest {
-  /** Echoed in the answer. */
-  readonly id: string | undefined;
+  /** Echoed in the answer with the type it came in. JSON carries strings only; msgpack also whole numbers. */
+  readonly id: string | number | undefined;
   readonly inputs: readonly InputTensor[];
   /** Names of the outputs wanted, in the order wanted; undefined means all of them. */
   readonly outputs: readonly string[] | undefined;
@@ -46,7 +46,7 @@ export interface OutputColumn {
 }
 
 export interface InferReply {
-  readonly id: string | undefined;
+  readonly id: string | number | undefined;
   readonly modelName: string;
   readonly modelVersion: string;
   /** In the order the client asked for, or the order of the model. */

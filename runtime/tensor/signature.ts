@@ -24,13 +24,6 @@ export interface ModelSignature {
   readonly batching: 'rows' | 'none';
 }
 
-/** Elements of one row: the product of the dimensions behind the batch. 1 for shape `[batch]`. */
-export function rowElements(shape: readonly number[]): number {
-  let product = 1;
-  for (let axis = 1; axis < shape.length; axis++) product *= shape[axis] ?? 1;
-  return product;
-}
-
 /** Product of all dimensions; 1 for a scalar (empty shape). */
 export function elementCount(shape: readonly number[]): number {
   let product = 1;

@@ -60,14 +60,16 @@ export default {
     {
       name: 'pure-imports-pure',
       severity: 'error',
-      comment: 'The pure core takes values and returns values; do the I/O in a shell folder and pass the result in.',
+      comment:
+        'The pure core takes values and returns values; do the I/O in a shell folder and pass the result in.',
       from: { path: pure },
       to: { path: '^(gateway|runtime|registry-store|cli)/', pathNot: pure },
     },
     {
       name: 'pure-uses-no-io',
       severity: 'error',
-      comment: 'Pure folders use no Node module except assert (and crypto in trust, which checks signatures).',
+      comment:
+        'Pure folders use no Node module except assert (and crypto in trust, which checks signatures).',
       from: { path: pure, pathNot: '^registry-store/trust/' },
       to: { dependencyTypes: ['core'], pathNot: '^(node:)?assert' },
     },
@@ -86,6 +88,9 @@ export default {
     doNotFollow: { path: 'node_modules' },
     tsConfig: { fileName: 'tsconfig.json' },
     tsPreCompilationDeps: true,
-    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'types', 'default'] },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'node', 'types', 'default'],
+    },
   },
 };

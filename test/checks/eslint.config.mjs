@@ -33,7 +33,10 @@ export default tseslint.config(
     files: ['**/*.ts'],
     extends: [tseslint.configs.strictTypeChecked],
     languageOptions: {
-      parserOptions: { project: ['./test/tsconfig.json'], tsconfigRootDir: new URL('../..', import.meta.url).pathname },
+      parserOptions: {
+        project: ['./test/tsconfig.json'],
+        tsconfigRootDir: new URL('../..', import.meta.url).pathname,
+      },
     },
     linterOptions: { reportUnusedDisableDirectives: 'error' },
     rules: {
@@ -41,10 +44,16 @@ export default tseslint.config(
       '@typescript-eslint/only-throw-error': 'error',
       '@typescript-eslint/consistent-type-imports': 'error',
       '@typescript-eslint/explicit-module-boundary-types': 'error',
-      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
+      '@typescript-eslint/restrict-template-expressions': [
+        'error',
+        { allowNumber: true, allowBoolean: true },
+      ],
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_' }],
       eqeqeq: 'error',
-      'no-restricted-syntax': ['error', { selector: 'TSEnumDeclaration', message: 'Use a union of string literals.' }],
+      'no-restricted-syntax': [
+        'error',
+        { selector: 'TSEnumDeclaration', message: 'Use a union of string literals.' },
+      ],
     },
   },
   {
@@ -53,12 +62,19 @@ export default tseslint.config(
       'no-restricted-globals': ['error', ...bannedGlobals],
       'no-restricted-properties': [
         'error',
-        { object: 'Math', property: 'random', message: 'Pure folder: take the random number as an argument.' },
+        {
+          object: 'Math',
+          property: 'random',
+          message: 'Pure folder: take the random number as an argument.',
+        },
       ],
       'no-restricted-syntax': [
         'error',
         { selector: 'TSEnumDeclaration', message: 'Use a union of string literals.' },
-        { selector: ':function[async=true]', message: 'Pure folder: no promises; return a value or a command.' },
+        {
+          selector: ':function[async=true]',
+          message: 'Pure folder: no promises; return a value or a command.',
+        },
         { selector: 'AwaitExpression', message: 'Pure folder: no promises; return a value or a command.' },
       ],
     },

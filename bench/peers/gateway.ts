@@ -1,0 +1,64 @@
+/** The gateway as a user starts it, `tidegate serve --dev`, in an empty folder where it makes its demo store. */
+import { createServer } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Child, type Children, nodeCommand } from '../children.ts';
+import { numberField } from '../json-field.ts';
+import { projectRoot } from '../project-root.ts';
+
+/** Milliseconds from start to ready: the store is made and the models are loaded. */
+const startMsMax = 60_000;
+
+/** `folder` is empty and removed by whoever made it. Resolves with the port once the gateway is ready. */
+export async function startGateway(children: Children, folder: string): Promise<number> {
+  const port = await freePort();
+  const args = ['serve', '--dev', '--port', String(port), '--log-level', 'warn'];
+  const script = new URL('dist/cli/main.js', projectRoot);
+  await ready(
+    children.start(nodeCommand('gateway', script, { args, cwd: folder, env: plainEnvironment() })),
+    port,
+  );
+  return port;
+}
+
+/** Without the variables that would point the gateway to a store of the user's or to other settings. */
+function plainEnvironment(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('TIDEGATE_')));
+}
+
+async function ready(gateway: Child, port: number): Promise<void> {
+  let ended: string | undefined;
+  void gateway.ended.then((how) => {
+    ended = how;
+  });
+  for (let waitedMs = 0; waitedMs < startMsMax; waitedMs += 50) {
+    if (ended !== undefined) throw new Error(`The gateway ended before it was ready (${ended}); see above.`);
+    if (await answersReady(port)) return;
+    await sleep(50);
+  }
+  throw new Error(`The gateway was not ready within ${startMsMax / 1000} s.`);
+}
+
+async function answersReady(port: number): Promise<boolean> {
+  try {
+    const response = await fetch(`http://127.0.0.1:${port}/v2/health/ready`);
+    await response.arrayBuffer();
+    return response.ok;
+  } catch {
+    // Not listening yet.
+    return false;
+  }
+}
+
+/** The gateway prints no port, so one is chosen for it. Somebody else could take it in between; then it says so. */
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once('error', reject);
+    probe.listen(0, '127.0.0.1', () => {
+      const port = numberField(probe.address(), 'port');
+      probe.close(() => {
+        resolve(port);
+      });
+    });
+  });
+}

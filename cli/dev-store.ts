@@ -1,0 +1,46 @@
+/**
+ * The store that `serve --dev` works on when there is none: keys of its own beside it, and the demo models published and
+ * deployed by the same functions that the commands use. An existing store is left alone.
+ */
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { type DemoModel, demoModels } from '../deploy/demo/demo-models.ts';
+import { deployModel, initStore, publishModel } from '../registry-store/main.ts';
+import { userName } from './store-options.ts';
+
+export interface DevStoreOptions {
+  readonly store: string;
+  readonly keys: string;
+  /** One line for each step, for a person who waits. */
+  readonly progress: (line: string) => void;
+}
+
+export async function prepareDevStore(options: DevStoreOptions): Promise<void> {
+  if (existsSync(options.store)) return;
+  const { store: folder, keys: keysFolder, progress } = options;
+  const actor = userName();
+  progress(`Making a store in ${folder} with keys of its own in ${keysFolder}`);
+  await initStore({ folder, keysFolder, nowMs: Date.now(), actor });
+  for (const demo of demoModels()) {
+    progress(`Publishing and deploying ${demo.name} ${demo.version}`);
+    const publisher = { folder, keysFolder, nowMs: Date.now() };
+    await publishModel({ ...publisher, ...publication(demo), artifact: await readFile(demo.file) });
+    // In order of version, so that the last one is live and the one before it is kept for going back.
+    await deployModel({ ...publisher, model: demo.name, version: demo.version, actor, why: 'demo' });
+  }
+}
+
+function publication({
+  metadata,
+}: DemoModel): Omit<Parameters<typeof publishModel>[0], 'folder' | 'keysFolder' | 'nowMs' | 'artifact'> {
+  const { name, version, framework, author, description, metrics, tags } = metadata;
+  return {
+    model: name,
+    version,
+    framework,
+    author,
+    description,
+    metrics: new Map(Object.entries(metrics)),
+    tags,
+  };
+}

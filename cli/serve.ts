@@ -1,0 +1,171 @@
+/**
+ * `tidegate serve`: opens a store and serves it until it is told to stop. With `--dev` it first makes a store with keys
+ * of its own and the demo models, if there is none yet; that is what `npm start` does.
+ */
+import { join } from 'node:path';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Limits, limitBounds, parseLimits } from '../gateway/admission/limits.ts';
+import type { Gateway } from '../gateway/main.ts';
+import { createLogger, type LogLevel, logLevels } from '../gateway/telemetry/logger.ts';
+import { openStore } from '../registry-store/main.ts';
+import { prepareDevStore } from './dev-store.ts';
+import type { Output } from './output.ts';
+import { packageVersion } from './package-version.ts';
+import { welcome } from './welcome.ts';
+
+interface ServeOptions {
+  readonly store: string;
+  readonly keys: string;
+  readonly root?: string;
+  readonly state: string;
+  readonly host: string;
+  readonly port: number;
+  readonly threads?: number;
+  readonly limit: Readonly<Record<string, number>>;
+  readonly logLevel?: LogLevel;
+  readonly dev?: true;
+}
+
+export function registerServe(program: Command, output: Output): void {
+  program
+    .command('serve')
+    .description('serve the deployed models of a store over HTTP and WebSocket')
+    .addOption(new Option('--store <folder>', 'the store').env('TIDEGATE_STORE').default('.tidegate/store'))
+    .addOption(
+      new Option('--keys <folder>', 'keys, used by --dev only')
+        .env('TIDEGATE_KEYS')
+        .default('.tidegate/keys'),
+    )
+    .addOption(
+      new Option('--root <file>', 'the pinned root.json (default: root.json in the keys folder)').env(
+        'TIDEGATE_ROOT',
+      ),
+    )
+    .addOption(
+      new Option('--state <folder>', 'what this node remembers of the store')
+        .env('TIDEGATE_STATE')
+        .default('.tidegate/state'),
+    )
+    .addOption(
+      new Option('--host <address>', 'address to listen on').env('TIDEGATE_HOST').default('127.0.0.1'),
+    )
+    .addOption(
+      new Option('--port <number>', 'port to listen on, 0 for a free one')
+        .env('TIDEGATE_PORT')
+        .default(8080)
+        .argParser(parsePort),
+    )
+    .addOption(
+      new Option('--threads <number>', 'threads that run models (default: cores - 1, at least 1)')
+        .env('TIDEGATE_THREADS')
+        .argParser(parseThreads),
+    )
+    .option('--limit <name=value>', 'set a limit, see below; may be repeated', collectLimit, {})
+    .addOption(
+      new Option('--log-level <level>', 'logs go to standard error (default: info, with --dev warn)')
+        .env('TIDEGATE_LOG_LEVEL')
+        .choices(logLevels),
+    )
+    .option('--dev', 'make a store, keys and demo models here if there are none, then serve them')
+    .addHelpText('after', limitHelp())
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ tidegate serve --dev\n  $ tidegate serve --store /srv/models --root root.json --state /var/lib/tidegate --port 9000\n',
+    )
+    .action(async (options: ServeOptions) => {
+      await serve(options, output);
+    });
+}
+
+async function serve(options: ServeOptions, output: Output): Promise<void> {
+  const limits = limitsOf(options);
+  const log = createLogger(options.logLevel ?? (options.dev === true ? 'warn' : 'info'));
+  if (options.dev === true) {
+    const { store: folder, keys } = options;
+    await prepareDevStore({
+      store: folder,
+      keys,
+      progress: (line) => {
+        output.out(`${line}\n`);
+      },
+    });
+  }
+  const store = await openStore({
+    folder: options.store,
+    pinnedRootPath: options.root ?? join(options.keys, 'root.json'),
+    stateFolder: options.state,
+  });
+  // The server library reads this when it is loaded, which is why the gateway is only imported now.
+  process.env['UWS_HTTP_MAX_HEADERS_SIZE'] = String(limits.headerBytesMax);
+  const { startGateway } = await import('../gateway/main.ts');
+  const gateway = await startGateway({
+    host: options.host,
+    port: options.port,
+    store,
+    limits,
+    ...(options.threads === undefined ? {} : { threads: options.threads }),
+    identity: { name: 'tidegate', version: packageVersion() },
+    log,
+  });
+  stopOnSignals(gateway, output);
+  await gateway.loaded;
+  const { port, failures } = gateway;
+  output.out(welcome({ host: options.host, port, store: store.current, failures }));
+}
+
+/** The first signal finishes what is in flight, within the grace period; the second one does not wait. */
+function stopOnSignals(gateway: Gateway, output: Output): void {
+  let stopping = false;
+  const stop = (signal: NodeJS.Signals): void => {
+    if (stopping) process.exit(signal === 'SIGINT' ? 130 : 143);
+    stopping = true;
+    output.out('\nFinishing what is in flight; once more to stop at once.\n');
+    void gateway.close().then(() => process.exit(0));
+  };
+  process.on('SIGINT', stop);
+  process.on('SIGTERM', stop);
+}
+
+function limitsOf(options: ServeOptions): Limits {
+  const parsed = parseLimits(options.limit);
+  if (!parsed.ok) throw new InvalidArgumentError(parsed.problems.join(' '));
+  return parsed.value;
+}
+
+function parsePort(text: string): number {
+  const port = Number(text);
+  if (!/^\d+$/.test(text) || port > 65_535)
+    throw new InvalidArgumentError('A port is a number from 0 to 65535.');
+  return port;
+}
+
+/** More threads than this only take memory from each other. */
+const threadsMax = 64;
+
+function parseThreads(text: string): number {
+  const threads = Number(text);
+  if (!/^\d+$/.test(text) || threads < 1 || threads > threadsMax) {
+    throw new InvalidArgumentError(`Threads are a number from 1 to ${threadsMax}.`);
+  }
+  return threads;
+}
+
+function collectLimit(
+  text: string,
+  before: Readonly<Record<string, number>>,
+): Readonly<Record<string, number>> {
+  const [name, value, ...rest] = text.split('=');
+  if (name === undefined || name === '' || value === undefined || value === '' || rest.length > 0) {
+    throw new InvalidArgumentError('Write a limit as name=value.');
+  }
+  if (!Number.isFinite(Number(value))) throw new InvalidArgumentError(`${value} is not a number.`);
+  return { ...before, [name]: Number(value) };
+}
+
+function limitHelp(): string {
+  const rows = Object.entries(limitBounds).map(
+    ([name, { initial, min, max }]) =>
+      `  ${name.padEnd(26)} ${String(initial).padStart(10)}   ${min} to ${max}`,
+  );
+  return `\nLimits, with defaults and bounds:\n${rows.join('\n')}\n`;
+}

@@ -1,0 +1,114 @@
+/**
+ * Every limit of the gateway by name, with its default and its bounds. Only numbers: who enforces one is said there.
+ * Invariant: `Limits` values come from `parseLimits`, so they are whole numbers within bounds that fit each other.
+ */
+
+export interface Limits {
+  /** Rows that one request may have. Also the largest batch a single request can force. 1 to 1 048 576, default 1024. */
+  readonly requestRowsMax: number;
+  /** Bytes of all input tensors of one request once they are packed. 1 byte to 1 GiB, default 64 MiB. */
+  readonly requestBytesMax: number;
+  /** Bytes of one HTTP body as sent. 1 KiB to 1 GiB, default 64 MiB. */
+  readonly bodyBytesMax: number;
+  /** Bytes of the request line and headers of one HTTP request. 1 KiB to 64 KiB, default 16 KiB. */
+  readonly headerBytesMax: number;
+  /** Bytes of one WebSocket frame. 1 KiB to 1 GiB, default 16 MiB. */
+  readonly frameBytesMax: number;
+  /**
+   * Bytes that wait to be sent on one connection; a client that reads slower than it asks is cut off there.
+   * 64 KiB to 1 GiB, default 16 MiB.
+   */
+  readonly connectionBacklogBytesMax: number;
+  /** Requests of one WebSocket that are not answered yet. 1 to 1 048 576, default 1024. */
+  readonly connectionInflightMax: number;
+  /** Rows of all models that wait for a worker. At least `requestRowsMax`; up to 16 777 216, default 65 536. */
+  readonly queueRowsMax: number;
+  /** Bytes of packed inputs that wait for a worker. At least `requestBytesMax`; up to 64 GiB, default 256 MiB. */
+  readonly queueBytesMax: number;
+  /**
+   * Rows of different requests that one run may join; a model can ask for fewer. 1 switches joining off.
+   * 1 to 65 536 and at most `queueRowsMax`, default 64.
+   */
+  readonly batchRowsMax: number;
+  /** Milliseconds a WebSocket may be silent; pings count. 8000 to 960 000, default 120 000. */
+  readonly websocketIdleMsMax: number;
+  /** Milliseconds after SIGTERM for held requests to finish; 0 closes at once. 0 to 3 600 000, default 10 000. */
+  readonly shutdownGraceMs: number;
+}
+
+export type ParsedLimits =
+  | { readonly ok: true; readonly value: Limits }
+  /** Every problem found, each a sentence for the operator. */
+  | { readonly ok: false; readonly problems: readonly string[] };
+
+export interface LimitBound {
+  readonly min: number;
+  readonly max: number;
+  /** The default. */
+  readonly initial: number;
+}
+
+const kib = 1024;
+const mib = 1024 * kib;
+const gib = 1024 * mib;
+
+export const limitBounds: Readonly<Record<keyof Limits, LimitBound>> = {
+  requestRowsMax: { min: 1, max: 1_048_576, initial: 1024 },
+  requestBytesMax: { min: 1, max: gib, initial: 64 * mib },
+  bodyBytesMax: { min: kib, max: gib, initial: 64 * mib },
+  headerBytesMax: { min: kib, max: 64 * kib, initial: 16 * kib },
+  frameBytesMax: { min: kib, max: gib, initial: 16 * mib },
+  connectionBacklogBytesMax: { min: 64 * kib, max: gib, initial: 16 * mib },
+  connectionInflightMax: { min: 1, max: 1_048_576, initial: 1024 },
+  queueRowsMax: { min: 1, max: 16_777_216, initial: 65_536 },
+  queueBytesMax: { min: 1, max: 64 * gib, initial: 256 * mib },
+  batchRowsMax: { min: 1, max: 65_536, initial: 64 },
+  websocketIdleMsMax: { min: 8000, max: 960_000, initial: 120_000 },
+  shutdownGraceMs: { min: 0, max: 3_600_000, initial: 10_000 },
+};
+
+/** Fills in the defaults and checks every value, alone and against the others. `given` may hold anything. */
+export function parseLimits(given: Readonly<Record<string, unknown>> = {}): ParsedLimits {
+  const problems: string[] = [];
+  for (const name of Object.keys(given)) {
+    if (!Object.hasOwn(limitBounds, name)) {
+      problems.push(
+        `There is no limit ${JSON.stringify(name)}; there are ${Object.keys(limitBounds).join(', ')}.`,
+      );
+    }
+  }
+  const read = (name: keyof Limits): number => readLimit(given, name, problems);
+  const value: Limits = {
+    requestRowsMax: read('requestRowsMax'),
+    requestBytesMax: read('requestBytesMax'),
+    bodyBytesMax: read('bodyBytesMax'),
+    headerBytesMax: read('headerBytesMax'),
+    frameBytesMax: read('frameBytesMax'),
+    connectionBacklogBytesMax: read('connectionBacklogBytesMax'),
+    connectionInflightMax: read('connectionInflightMax'),
+    queueRowsMax: read('queueRowsMax'),
+    queueBytesMax: read('queueBytesMax'),
+    batchRowsMax: read('batchRowsMax'),
+    websocketIdleMsMax: read('websocketIdleMsMax'),
+    shutdownGraceMs: read('shutdownGraceMs'),
+  };
+  // Otherwise a request that is allowed by its own limit could never be taken into an empty queue.
+  requireAtMost(value, 'requestRowsMax', 'queueRowsMax', problems);
+  requireAtMost(value, 'requestBytesMax', 'queueBytesMax', problems);
+  requireAtMost(value, 'batchRowsMax', 'queueRowsMax', problems);
+  return problems.length === 0 ? { ok: true, value } : { ok: false, problems };
+}
+
+function readLimit(given: Readonly<Record<string, unknown>>, name: keyof Limits, problems: string[]): number {
+  const { min, max, initial } = limitBounds[name];
+  const value = Object.hasOwn(given, name) ? given[name] : undefined;
+  if (value === undefined) return initial;
+  if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return value;
+  problems.push(`${name} must be a whole number from ${min} to ${max}.`);
+  return initial;
+}
+
+function requireAtMost(limits: Limits, small: keyof Limits, large: keyof Limits, problems: string[]): void {
+  if (limits[small] <= limits[large]) return;
+  problems.push(`${small} (${limits[small]}) must not be larger than ${large} (${limits[large]}).`);
+}

@@ -1,0 +1,328 @@
+/**
+ * Binds the batcher, the pool and the clock: gives admitted requests room, hands batches to free lanes and carries
+ * answers back. Who runs when is the batcher's decision; this file knows no protocol.
+ *
+ * Invariants: a request that `submit` accepted is answered exactly once or abandoned by its client, also at close; its
+ * memory is released exactly once, when it leaves.
+ */
+import { performance } from 'node:perf_hooks';
+import type { Lane, LaneReply, LaneRun } from '../../runtime/pool/lane.ts';
+import type { WorkerPool } from '../../runtime/pool/worker-pool.ts';
+import type { Ran } from '../../runtime/protocol/worker-task.ts';
+import type { AdmittedRequest } from '../admission/check-request.ts';
+import { Batcher, type FailureCause } from '../batch/batcher.ts';
+import type { Outcome, Protocol } from '../telemetry/version-metrics.ts';
+import { fail, type WireError } from '../wire/error-code.ts';
+import { columnsOf, type RequestBatch, runInputs } from './batch-tensors.ts';
+import type { ModelGeneration } from './model-generation.ts';
+import { type Filled, fillRows, type RowsToFill } from './fill-rows.ts';
+import { QueueDirectory } from './queue-directory.ts';
+import { PendingRequest, type ReplySink, type RequestQueue } from './request-queue.ts';
+
+export interface DispatcherOptions {
+  readonly pool: WorkerPool;
+  /** Most rows of one batch. */
+  readonly batchRowsMax: number;
+  /** Most rows that wait, over all models. */
+  readonly queueRowsMax: number;
+  /** A run failed on a request that ran alone; `detail` is for the log. */
+  readonly onModelFailure: (generation: ModelGeneration, detail: string) => void;
+  /** An invariant broke while a batch was answered; its requests were told INTERNAL. */
+  readonly onFault: (fault: unknown) => void;
+}
+
+const internalFault = fail('INTERNAL', 'The gateway failed on this request. The log has the details.');
+
+export interface Submission {
+  readonly generation: ModelGeneration;
+  readonly protocol: Protocol;
+  readonly request: AdmittedRequest;
+  readonly id: string | number | undefined;
+  readonly sink: ReplySink;
+}
+
+const queueFull = fail(
+  'QUEUE_FULL',
+  'Too much work is waiting. Send the request again later, or send fewer at a time.',
+);
+
+export class Dispatcher {
+  readonly #options: DispatcherOptions;
+  readonly #batcher: Batcher<RequestQueue, PendingRequest>;
+  readonly #queues: QueueDirectory;
+  readonly #inflight = new Set<PendingRequest>();
+  #flushScheduled = false;
+  #inlineBusy = false;
+  #onEmpty: (() => void) | undefined;
+
+  constructor(options: DispatcherOptions) {
+    this.#options = options;
+    this.#batcher = new Batcher({ queueRowsMax: options.queueRowsMax });
+    this.#queues = new QueueDirectory({ arena: options.pool.pages, batchRowsMax: options.batchRowsMax });
+  }
+
+  /** Rows that wait for a lane. */
+  get queuedRows(): number {
+    return this.#batcher.queuedRows;
+  }
+
+  /** Requests accepted and not yet answered. */
+  get inflightRequests(): number {
+    return this.#inflight.size;
+  }
+
+  /**
+   * Takes a request: writes its elements into their batch slot and queues it. The bytes that the request was decoded
+   * from may be reused as soon as this returns. A returned error is the answer; the sink is then not called.
+   */
+  submit(submission: Submission): PendingRequest | WireError {
+    const { generation, request } = submission;
+    if (!this.#batcher.hasRoomFor(request.rows)) return queueFull;
+    const queue = this.#queues.enter(generation, request);
+    const place = queue.slabs.place(request.rows);
+    if (place === undefined) {
+      this.#queues.leave(queue);
+      return queueFull;
+    }
+    const { arena } = this.#options.pool;
+    const strings = this.#fillSafely({ arena, slabs: queue.slabs, place, inputs: request.inputs });
+    if (strings !== undefined && 'code' in strings) {
+      queue.slabs.release(place);
+      this.#queues.leave(queue);
+      return strings;
+    }
+    const pending = new PendingRequest({
+      rows: request.rows,
+      id: submission.id,
+      protocol: submission.protocol,
+      queue,
+      sink: submission.sink,
+      place,
+      strings,
+      arrivedMs: performance.now(),
+    });
+    generation.acquire();
+    this.#inflight.add(pending);
+    this.#batcher.arrive(queue, pending);
+    this.#scheduleFlush();
+    return pending;
+  }
+
+  /** A broken invariant of the gateway: the log gets what happened, the client the answer that is returned. */
+  reportFault(fault: unknown): WireError {
+    this.#options.onFault(fault);
+    return internalFault;
+  }
+
+  /** The client is gone: its answer goes nowhere, and if the request still waits it is never run. */
+  abandon(pending: PendingRequest): void {
+    if (!this.#inflight.has(pending)) return;
+    pending.abandoned = true;
+    if (this.#batcher.cancel(pending)) this.#leave(pending, 'ABANDONED');
+  }
+
+  /** Gives back what is kept for a generation. Only legal once it is drained. */
+  forget(generation: ModelGeneration): void {
+    this.#queues.forget(generation);
+  }
+
+  /** A lane became free on its own, after a start or after maintenance. */
+  laneIdle(lane: Lane): void {
+    this.#feed(lane);
+  }
+
+  /** Resolves when nothing is in flight. */
+  async settled(): Promise<void> {
+    while (this.#inflight.size > 0) {
+      await new Promise<void>((resolve) => {
+        this.#onEmpty = resolve;
+      });
+    }
+  }
+
+  /** Answers everything that is left, because the process will not live to run it. */
+  failAll(error: WireError): void {
+    for (const pending of this.#inflight) {
+      if (!pending.abandoned) {
+        pending.sink.fail(error);
+        pending.failedWith = error.code;
+      }
+      this.abandon(pending);
+    }
+  }
+
+  /** The rows of a request that cannot be filled must go back, also when the reason is a fault of ours. */
+  #fillSafely(rows: RowsToFill): Filled | WireError | undefined {
+    try {
+      return fillRows(rows);
+    } catch (fault) {
+      return this.reportFault(fault);
+    }
+  }
+
+  /** Requests that arrive in one turn of the event loop join one batch: the flush runs behind all of them. */
+  #scheduleFlush(): void {
+    if (this.#flushScheduled) return;
+    this.#flushScheduled = true;
+    setImmediate(() => {
+      void this.#flush();
+    });
+  }
+
+  async #flush(): Promise<void> {
+    this.#flushScheduled = false;
+    for (const lane of this.#options.pool.lanes) this.#feed(lane);
+    await this.#runInline();
+  }
+
+  /** Gives a free lane its next batch. */
+  #feed(lane: Lane): void {
+    if (lane.state !== 'idle') return;
+    const batch = this.#batcher.next(this.#needsThread);
+    if (batch !== undefined) void this.#run(lane, batch);
+  }
+
+  async #run(lane: Lane, batch: RequestBatch): Promise<void> {
+    const startedMs = performance.now();
+    const reply = await lane.run(runOf(batch));
+    // The next batch goes out before this one is encoded, so that the lane does not wait for the encoder.
+    this.#feed(lane);
+    this.#settleSafely(batch, reply, startedMs);
+  }
+
+  /** Runs what is cheaper to run here than to hand over: all that arrived in this turn, batch by batch. */
+  async #runInline(): Promise<void> {
+    if (this.#inlineBusy) return;
+    this.#inlineBusy = true;
+    try {
+      for (;;) {
+        const batch = this.#batcher.next(this.#runsInline);
+        if (batch === undefined) break;
+        const startedMs = performance.now();
+        const reply = await this.#options.pool.inlineLane.run(runOf(batch));
+        this.#settleSafely(batch, reply, startedMs);
+      }
+    } finally {
+      this.#inlineBusy = false;
+    }
+  }
+
+  readonly #runsInline = (queue: RequestQueue): boolean =>
+    this.#options.pool.inlineLane.holds(queue.generation.session);
+
+  readonly #needsThread = (queue: RequestQueue): boolean => !this.#runsInline(queue);
+
+  #settleSafely(batch: RequestBatch, reply: LaneReply, startedMs: number): void {
+    try {
+      this.#settle(batch, reply, startedMs);
+    } catch (fault) {
+      // A broken invariant must not take the process or leave a caller waiting.
+      this.reportFault(fault);
+      for (const pending of batch.members) {
+        if (this.#inflight.has(pending)) this.#answerFailure(pending, internalFault);
+      }
+    }
+  }
+
+  #settle(batch: RequestBatch, reply: LaneReply, startedMs: number): void {
+    switch (reply.kind) {
+      case 'ran':
+        this.#answer(batch, reply, startedMs);
+        return;
+      case 'failed':
+        this.#retryOrFail(batch, { cause: 'model', detail: `${reply.code}: ${reply.detail}` });
+        return;
+      case 'lost':
+        this.#retryOrFail(batch, { cause: 'worker', detail: reply.detail });
+        return;
+      case 'hello':
+      case 'loaded':
+      case 'unloaded':
+        throw new Error(`a run was answered with ${reply.kind}`);
+    }
+  }
+
+  #answer(batch: RequestBatch, ran: Ran, startedMs: number): void {
+    const { generation } = batch.queue;
+    const { metrics } = generation;
+    metrics.runSeconds.record(ran.runUs / 1e6);
+    metrics.batchRows.record(batch.rows);
+    const columns = columnsOf(batch, { outputs: ran.outputs, arena: this.#options.pool.arena });
+    const batched = generation.signature.batching === 'rows';
+    this.#batcher.done(batch);
+    let rowStart = 0;
+    for (const pending of batch.members) {
+      metrics.queueSeconds.record((startedMs - pending.arrivedMs) / 1000);
+      if (!pending.abandoned) {
+        pending.sink.reply({
+          id: pending.id,
+          modelName: generation.modelName,
+          modelVersion: generation.modelVersion,
+          columns,
+          batched,
+          rowStart,
+          rows: pending.rows,
+        });
+      }
+      rowStart += pending.rows;
+      this.#leave(pending, 'OK');
+    }
+  }
+
+  #retryOrFail(
+    batch: RequestBatch,
+    failure: { readonly cause: FailureCause; readonly detail: string },
+  ): void {
+    const { generation } = batch.queue;
+    const lost = this.#batcher.failed(batch, failure.cause);
+    if (lost.length < batch.members.length) generation.metrics.batchesRetried += 1;
+    if (lost.length > 0) this.#options.onModelFailure(generation, failure.detail);
+    for (const pending of lost) this.#answerFailure(pending, failureAnswer(failure.cause));
+    for (const pending of batch.members) {
+      if (pending.abandoned && this.#batcher.cancel(pending)) this.#leave(pending, 'ABANDONED');
+    }
+    this.#scheduleFlush();
+  }
+
+  #answerFailure(pending: PendingRequest, error: WireError): void {
+    if (!pending.abandoned) pending.sink.fail(error);
+    this.#leave(pending, error.code);
+  }
+
+  /** The one place where a request leaves and is counted, whatever became of it. */
+  #leave(pending: PendingRequest, outcome: Outcome): void {
+    if (!this.#inflight.delete(pending)) throw new Error('a request left twice');
+    const { metrics } = pending.queue.generation;
+    metrics.outcomes.count(
+      pending.protocol,
+      pending.failedWith ?? (pending.abandoned ? 'ABANDONED' : outcome),
+    );
+    metrics.requestSeconds.record((performance.now() - pending.arrivedMs) / 1000);
+    pending.queue.slabs.release(pending.place);
+    this.#queues.leave(pending.queue);
+    pending.queue.generation.release();
+    if (this.#inflight.size === 0) this.#onEmpty?.();
+  }
+}
+
+function runOf(batch: RequestBatch): LaneRun {
+  const { generation, outputs } = batch.queue;
+  return { session: generation.session, inputs: runInputs(batch), outputs };
+}
+
+type RowsToFill = Pick<PendingRequest, 'queue' | 'place'> & { readonly request: AdmittedRequest };
+
+function failureAnswer(cause: FailureCause): WireError {
+  switch (cause) {
+    case 'model':
+      return fail(
+        'MODEL_FAILED',
+        'The model could not compute an answer for this input. Check the values and shapes sent.',
+      );
+    case 'worker':
+      return fail(
+        'WORKER_LOST',
+        'The thread that ran this request ended before it answered. Send the request again.',
+      );
+  }
+}

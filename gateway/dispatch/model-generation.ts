@@ -1,0 +1,65 @@
+/**
+ * One loaded version of a model, as requests see it: its signature and its session in the pool. A request
+ * in flight holds it; it is released once it is retired and the last request has let go.
+ */
+import type { ModelSignature } from '../../runtime/tensor/signature.ts';
+import type { VersionMetrics } from '../telemetry/version-metrics.ts';
+
+export interface GenerationOptions {
+  readonly modelName: string;
+  readonly modelVersion: string;
+  /** Digest of the artifact: two generations of one version differ in it. */
+  readonly sha256: string;
+  readonly signature: ModelSignature;
+  readonly platform: string;
+  /** Names the session in the pool. */
+  readonly session: number;
+  readonly metrics: VersionMetrics;
+}
+
+export class ModelGeneration implements GenerationOptions {
+  readonly modelName: string;
+  readonly modelVersion: string;
+  readonly sha256: string;
+  readonly signature: ModelSignature;
+  readonly platform: string;
+  readonly session: number;
+  readonly metrics: VersionMetrics;
+  #inflight = 0;
+  #drained: Promise<void> | undefined;
+  #onDrained: (() => void) | undefined;
+
+  constructor(options: GenerationOptions) {
+    this.modelName = options.modelName;
+    this.modelVersion = options.modelVersion;
+    this.sha256 = options.sha256;
+    this.signature = options.signature;
+    this.platform = options.platform;
+    this.session = options.session;
+    this.metrics = options.metrics;
+  }
+
+  get inflight(): number {
+    return this.#inflight;
+  }
+
+  /** A request takes hold. */
+  acquire(): void {
+    this.#inflight += 1;
+  }
+
+  /** A request lets go; exactly once for each `acquire`. */
+  release(): void {
+    this.#inflight -= 1;
+    if (this.#inflight === 0) this.#onDrained?.();
+  }
+
+  /** Resolves when no request holds this generation any more. Call after it is out of the route table. */
+  drained(): Promise<void> {
+    if (this.#inflight === 0) return Promise.resolve();
+    this.#drained ??= new Promise((resolve) => {
+      this.#onDrained = resolve;
+    });
+    return this.#drained;
+  }
+}

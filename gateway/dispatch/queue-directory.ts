@@ -1,0 +1,71 @@
+/**
+ * Finds the queue of a request: one per loaded generation and batch key. The common queue of a generation stays until
+ * the generation is forgotten; queues of other keys live only while in use, so that odd shapes cannot pile up.
+ */
+import type { PageArena } from '../../runtime/tensor/page-arena.ts';
+import { elementBytes } from '../../runtime/tensor/dtype.ts';
+import { elementCount } from '../../runtime/tensor/signature.ts';
+import { type AdmittedRequest, batchKeyOf } from '../admission/check-request.ts';
+import type { ModelGeneration } from './model-generation.ts';
+import { RequestQueue } from './request-queue.ts';
+
+/** The batch key of requests whose shapes are all fixed and who want every output. */
+const commonKey = '';
+
+export class QueueDirectory {
+  readonly #arena: PageArena;
+  readonly #batchRowsMax: number;
+  readonly #queues = new Map<ModelGeneration, Map<string, RequestQueue>>();
+
+  constructor(options: { readonly arena: PageArena; readonly batchRowsMax: number }) {
+    this.#arena = options.arena;
+    this.#batchRowsMax = options.batchRowsMax;
+  }
+
+  /** The queue for this request, with one more request in flight; give it back with `leave`. */
+  enter(generation: ModelGeneration, request: AdmittedRequest): RequestQueue {
+    const key = batchKeyOf(generation.signature, request);
+    let queues = this.#queues.get(generation);
+    if (queues === undefined) {
+      queues = new Map();
+      this.#queues.set(generation, queues);
+    }
+    let queue = queues.get(key);
+    if (queue === undefined) {
+      queue = this.#open(generation, request, key);
+      queues.set(key, queue);
+    }
+    queue.inflight += 1;
+    return queue;
+  }
+
+  leave(queue: RequestQueue): void {
+    queue.inflight -= 1;
+    if (queue.inflight > 0 || queue.key === commonKey) return;
+    queue.slabs.close();
+    this.#queues.get(queue.generation)?.delete(queue.key);
+  }
+
+  /** Gives the memory of a generation's queues back. Only legal once no request holds it. */
+  forget(generation: ModelGeneration): void {
+    for (const queue of this.#queues.get(generation)?.values() ?? []) queue.slabs.close();
+    this.#queues.delete(generation);
+  }
+
+  #open(generation: ModelGeneration, request: AdmittedRequest, key: string): RequestQueue {
+    const batched = generation.signature.batching === 'rows';
+    const inputRowShapes = request.inputs.map((input) => (batched ? input.shape.slice(1) : input.shape));
+    const rowBytes = request.inputs.map(
+      (input, index) => elementBytes(input.datatype) * elementCount(inputRowShapes[index] ?? []),
+    );
+    return new RequestQueue({
+      key,
+      generation,
+      arena: this.#arena,
+      batchRowsMax: this.#batchRowsMax,
+      inputRowShapes,
+      rowBytes,
+      outputs: request.outputIndexes,
+    });
+  }
+}

@@ -1,0 +1,105 @@
+/**
+ * The straight line every request takes, whatever it came by: route, decode, admit, batch. One call, no promise: when it
+ * returns, the bytes it was given may be reused.
+ */
+import type { ModelSignature } from '../../runtime/tensor/signature.ts';
+import { checkRequest } from '../admission/check-request.ts';
+import type { Limits } from '../admission/limits.ts';
+import type { RouteTable } from '../route/route-table.ts';
+import type { OutcomeCounter, Protocol } from '../telemetry/version-metrics.ts';
+import type { Result, WireError } from '../wire/error-code.ts';
+import { fail } from '../wire/error-code.ts';
+import type { InferRequest } from '../wire/infer-request.ts';
+import type { Dispatcher } from './dispatcher.ts';
+import type { ModelGeneration } from './model-generation.ts';
+import type { PendingRequest, ReplySink } from './request-queue.ts';
+
+export interface IncomingRequest {
+  readonly protocol: Protocol;
+  readonly modelName: string;
+  /** Undefined for the live version. */
+  readonly modelVersion: string | undefined;
+  /** The signature is only needed by formats that do not name datatypes and shapes themselves. */
+  readonly decode: (signature: ModelSignature) => Result<InferRequest>;
+  readonly sink: ReplySink;
+}
+
+export interface RequestDoorOptions {
+  readonly dispatcher: Dispatcher;
+  readonly limits: Limits;
+  /** Requests that failed before a model was known. */
+  readonly unrouted: OutcomeCounter;
+}
+
+const draining = fail(
+  'SHUTTING_DOWN',
+  'The gateway is shutting down. Send the request to another one, or again later.',
+);
+
+export class RequestDoor {
+  readonly #options: RequestDoorOptions;
+  #routes: RouteTable<ModelGeneration>;
+  #closed = false;
+
+  constructor(options: RequestDoorOptions, routes: RouteTable<ModelGeneration>) {
+    this.#options = options;
+    this.#routes = routes;
+  }
+
+  get routes(): RouteTable<ModelGeneration> {
+    return this.#routes;
+  }
+
+  /** Puts a new table in force: requests from now on see it, requests before have their generation in hand. */
+  setRoutes(routes: RouteTable<ModelGeneration>): void {
+    this.#routes = routes;
+  }
+
+  /** From now on every request is refused as SHUTTING_DOWN. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  /** The request in flight, or the error to answer with; the sink is only called in the first case. */
+  accept(incoming: IncomingRequest): PendingRequest | WireError {
+    const { protocol, modelName, modelVersion } = incoming;
+    const target: Result<ModelGeneration> = this.#closed
+      ? draining
+      : this.#routes.resolve(modelName, modelVersion);
+    if (!target.ok) return this.refuse(protocol, target);
+    const generation = target.value;
+    const outcome = this.#admitSafely(incoming, generation);
+    if ('code' in outcome) generation.metrics.outcomes.count(protocol, outcome.code);
+    return outcome;
+  }
+
+  /** Counts a request that a transport turned away before a model was known. */
+  refuse(protocol: Protocol, error: WireError): WireError {
+    this.#options.unrouted.count(protocol, error.code);
+    return error;
+  }
+
+  /** An exception here would end the process for the sake of one request. */
+  #admitSafely(incoming: IncomingRequest, generation: ModelGeneration): PendingRequest | WireError {
+    try {
+      return this.#admit(incoming, generation);
+    } catch (fault) {
+      return this.#options.dispatcher.reportFault(fault);
+    }
+  }
+
+  #admit(incoming: IncomingRequest, generation: ModelGeneration): PendingRequest | WireError {
+    const { dispatcher, limits } = this.#options;
+    const decoded = incoming.decode(generation.signature);
+    if (!decoded.ok) return decoded;
+    const admitted = checkRequest(decoded.value, generation.signature, limits);
+    if (!admitted.ok) return admitted;
+    return dispatcher.submit({
+      generation,
+      protocol: incoming.protocol,
+      request: admitted.value,
+      id: decoded.value.id,
+      sink: incoming.sink,
+    });
+  }
+}

@@ -1,0 +1,101 @@
+/**
+ * The requests of one batch key, the shared memory their rows live in, and what is known about each of them between the
+ * door and its answer. Bookkeeping only: the batcher orders the members, the dispatcher owns them.
+ */
+import type { PageArena } from '../../runtime/tensor/page-arena.ts';
+import { type RowPlace, RowSlabs } from '../../runtime/tensor/row-slabs.ts';
+import { type BatchMember, BatchQueue } from '../batch/batcher.ts';
+import type { Protocol } from '../telemetry/version-metrics.ts';
+import type { ErrorCode, WireError } from '../wire/error-code.ts';
+import type { InferReply } from '../wire/infer-request.ts';
+import type { ModelGeneration } from './model-generation.ts';
+
+/** Memory a queue takes from the arena at a time, bytes. Two full batches fit, unless rows are very large. */
+const slabBytesMin = 64 * 1024;
+const slabBytesMax = 8 * 1024 * 1024;
+
+export interface RequestQueueOptions {
+  readonly key: string;
+  readonly generation: ModelGeneration;
+  readonly arena: PageArena;
+  readonly batchRowsMax: number;
+  /** Shape of one row of each input: the dimensions behind the batch, or all of them for a model that runs alone. */
+  readonly inputRowShapes: readonly (readonly number[])[];
+  /** Bytes of one row of each input; 0 for strings, which do not live in the arena. */
+  readonly rowBytes: readonly number[];
+  /** Indexes into the signature's outputs, in the order wanted; undefined means all. */
+  readonly outputs: readonly number[] | undefined;
+}
+
+export class RequestQueue extends BatchQueue<PendingRequest> {
+  readonly key: string;
+  readonly generation: ModelGeneration;
+  readonly inputRowShapes: readonly (readonly number[])[];
+  readonly outputs: readonly number[] | undefined;
+  readonly slabs: RowSlabs;
+  /** Requests that hold rows: waiting or running. */
+  inflight = 0;
+
+  constructor(options: RequestQueueOptions) {
+    super(options.generation.signature.batching === 'rows' ? options.batchRowsMax : 1);
+    this.key = options.key;
+    this.generation = options.generation;
+    this.inputRowShapes = options.inputRowShapes;
+    this.outputs = options.outputs;
+    const rowBytesTotal = options.rowBytes.reduce((sum, bytes) => sum + bytes, 0);
+    const slabBytes = Math.min(Math.max(2 * this.rowsMax * rowBytesTotal, slabBytesMin), slabBytesMax);
+    const slabRows = Math.max(1, Math.floor(slabBytes / Math.max(1, rowBytesTotal)));
+    this.slabs = new RowSlabs({ arena: options.arena, rowBytes: options.rowBytes, slabRows });
+  }
+}
+
+/**
+ * Who waits for the answer. Exactly one of the two is called, once, unless the request was cancelled; only when `reply`
+ * throws, `fail` follows it.
+ */
+export interface ReplySink {
+  /** The reply's data is only valid during this call. */
+  reply(reply: InferReply): void;
+  fail(error: WireError): void;
+}
+
+export interface PendingRequestOptions {
+  readonly rows: number;
+  readonly id: string | number | undefined;
+  readonly protocol: Protocol;
+  readonly queue: RequestQueue;
+  readonly sink: ReplySink;
+  readonly place: RowPlace;
+  /** Elements of string inputs by input index; undefined when there are none. */
+  readonly strings: readonly (readonly string[] | undefined)[] | undefined;
+  readonly arrivedMs: number;
+}
+
+/** An admitted request. The transport that created it only listens, through its sink, and may abandon it. */
+export class PendingRequest implements BatchMember, PendingRequestOptions {
+  readonly rows: number;
+  readonly id: string | number | undefined;
+  readonly protocol: Protocol;
+  readonly queue: RequestQueue;
+  readonly sink: ReplySink;
+  readonly place: RowPlace;
+  readonly strings: readonly (readonly string[] | undefined)[] | undefined;
+  readonly arrivedMs: number;
+  state: BatchMember['state'] = 'new';
+  retried = false;
+  /** The client is gone, or was told already: answer nobody. */
+  abandoned = false;
+  /** Set when the client was told of a failure before the request could leave. */
+  failedWith: ErrorCode | undefined;
+
+  constructor(options: PendingRequestOptions) {
+    this.rows = options.rows;
+    this.id = options.id;
+    this.protocol = options.protocol;
+    this.queue = options.queue;
+    this.sink = options.sink;
+    this.place = options.place;
+    this.strings = options.strings;
+    this.arrivedMs = options.arrivedMs;
+  }
+}

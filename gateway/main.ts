@@ -1,0 +1,160 @@
+/**
+ * The one place where the gateway is wired together: store, pool, batcher, routes, sockets. Starting and stopping are
+ * each one readable function; everything else is elsewhere.
+ */
+import { availableParallelism } from 'node:os';
+import type { StoreError, VerifiedStore } from '../registry-store/main.ts';
+import { WorkerPool } from '../runtime/pool/worker-pool.ts';
+import type { Limits } from './admission/limits.ts';
+import { Dispatcher } from './dispatch/dispatcher.ts';
+import { LiveModels } from './dispatch/live-models.ts';
+import { RequestDoor } from './dispatch/request-door.ts';
+import { RouteTable } from './route/route-table.ts';
+import { GatewayServer } from './socket/server.ts';
+import type { Logger } from './telemetry/logger.ts';
+import { MetricsPage } from './telemetry/metrics-page.ts';
+import { addGatewayGauges } from './telemetry/gateway-gauges.ts';
+import { fail } from './wire/error-code.ts';
+import type { ServerIdentity } from './wire/oip-metadata.ts';
+
+export interface GatewayOptions {
+  readonly host: string;
+  /** 0 takes a free port. */
+  readonly port: number;
+  /** Open and verified; the gateway closes it when it stops. */
+  readonly store: VerifiedStore;
+  readonly limits: Limits;
+  /** Threads that run models; default one less than the cores, at least 1. */
+  readonly threads?: number;
+  /** See `PoolOptions.inlineRunUsMax`; 0 runs every model on the threads. */
+  readonly inlineRunUsMax?: number;
+  readonly identity: ServerIdentity;
+  readonly log: Logger;
+  /** The compiled worker module; default the one beside this file, which must then be compiled too. */
+  readonly workerFile?: URL;
+}
+
+export interface Gateway {
+  readonly port: number;
+  /** Resolves when every deployment of the store was tried once; then `failures` says what is not served. */
+  readonly loaded: Promise<void>;
+  readonly failures: ReadonlyMap<string, string>;
+  /** Takes no new requests, finishes those it has within the grace period, and lets everything go. */
+  close(): Promise<void>;
+}
+
+/** Each lane has two regions of this size for results; larger results are moved between threads instead. Bytes. */
+const resultBytes = 512 * 1024;
+
+/**
+ * Handing a batch to a thread and back costs the caller 100 to 300 microseconds on a small virtual machine, most of it
+ * for waking a core; up to about that, running it here is faster for everybody. Measured by bench/ (November 2026).
+ */
+const inlineRunUsMaxDefault = 200;
+
+export async function startGateway(options: GatewayOptions): Promise<Gateway> {
+  const { limits, log, store, identity } = options;
+  const threads = options.threads ?? Math.max(1, availableParallelism() - 1);
+  const metrics = new MetricsPage();
+  const pool = WorkerPool.start({
+    threads,
+    workerFile: options.workerFile ?? new URL('../runtime/worker/main.js', import.meta.url),
+    arenaBytes: limits.queueBytesMax + threads * 2 * resultBytes,
+    resultBytes,
+    inlineRunUsMax: options.inlineRunUsMax ?? inlineRunUsMaxDefault,
+    onIdle: (lane) => {
+      dispatcher.laneIdle(lane);
+    },
+    onLost: (lane, detail) => {
+      log.error({ lane: lane.index, detail }, 'worker thread lost, starting another');
+    },
+  });
+  const dispatcher = new Dispatcher({
+    pool,
+    batchRowsMax: limits.batchRowsMax,
+    queueRowsMax: limits.queueRowsMax,
+    onModelFailure: ({ modelName, modelVersion }, detail) => {
+      log.warn({ model: modelName, version: modelVersion, detail }, 'request failed in the model');
+    },
+    onFault: (fault) => {
+      log.error({ err: fault }, 'fault while a batch was answered');
+    },
+  });
+  const door = new RequestDoor(
+    { dispatcher, limits, unrouted: metrics.unrouted },
+    new RouteTable(new Map(), new Map()),
+  );
+  const live = new LiveModels({
+    pool,
+    metrics,
+    log,
+    warmRows: [limits.batchRowsMax],
+    readArtifact: (version) => store.readArtifact(version),
+    forget: (generation) => {
+      dispatcher.forget(generation);
+    },
+    setRoutes: (routes) => {
+      door.setRoutes(routes);
+    },
+  });
+  let started = false;
+  let closing: Promise<void> | undefined;
+  const ready = (): boolean => started && closing === undefined && live.complete;
+  const server = new GatewayServer({ identity, limits, door, dispatcher, metrics, ready });
+  addGatewayGauges(metrics, { pool, dispatcher, store, ready });
+
+  const unsubscribe = store.subscribe((event) => {
+    if (event.kind === 'snapshot') void live.apply(event.snapshot);
+    else log.error(storeRefusal(event.error), 'store change refused, keeping the last good state');
+  });
+  const release = async (): Promise<void> => {
+    unsubscribe();
+    live.close();
+    server.close();
+    await Promise.all([pool.close(), store.close()]);
+  };
+  let port: number;
+  try {
+    port = await server.listen(options.host, options.port);
+  } catch (error) {
+    await release();
+    throw error;
+  }
+  const loaded = live.apply(store.current).then(() => {
+    started = true;
+    log.info({ port, threads, revision: store.current.revision }, 'gateway started');
+  });
+
+  const close = async (): Promise<void> => {
+    log.info({ inflight: dispatcher.inflightRequests }, 'gateway stopping');
+    door.close();
+    server.stopListening();
+    await settledWithin(dispatcher, limits.shutdownGraceMs);
+    dispatcher.failAll(
+      fail('SHUTTING_DOWN', 'The gateway stopped before this request was run. Send it again.'),
+    );
+    // Answers are written in this turn and leave the process in the next.
+    await new Promise((resolve) => setImmediate(resolve));
+    await release();
+    log.info('gateway stopped');
+  };
+  return {
+    port,
+    loaded,
+    failures: live.failures,
+    close: () => (closing ??= close()),
+  };
+}
+
+async function settledWithin(dispatcher: Dispatcher, graceMs: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const grace = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, graceMs);
+  });
+  await Promise.race([dispatcher.settled(), grace]);
+  clearTimeout(timer);
+}
+
+function storeRefusal(error: StoreError): object {
+  return { code: error.code, check: error.check, detail: error.message };
+}

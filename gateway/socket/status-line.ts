@@ -1,0 +1,18 @@
+/** Status lines as the server library wants them: number and phrase (RFC 9110 section 15). */
+
+const phrases: ReadonlyMap<number, string> = new Map([
+  [200, 'OK'],
+  [400, 'Bad Request'],
+  [404, 'Not Found'],
+  [405, 'Method Not Allowed'],
+  [413, 'Content Too Large'],
+  [415, 'Unsupported Media Type'],
+  [426, 'Upgrade Required'],
+  [431, 'Request Header Fields Too Large'],
+  [500, 'Internal Server Error'],
+  [503, 'Service Unavailable'],
+]);
+
+export function statusLine(status: number): string {
+  return `${status} ${phrases.get(status) ?? 'Error'}`;
+}

@@ -1,0 +1,167 @@
+/**
+ * One WebSocket on `/v2/stream`: many requests in flight, answered by id and in any order. It bounds what one client
+ * may have in flight, and sends the answers of one batch in one system call.
+ */
+import type { WebSocket } from 'uWebSockets.js';
+import type { Dispatcher } from '../dispatch/dispatcher.ts';
+import type { PendingRequest, ReplySink } from '../dispatch/request-queue.ts';
+import type { RequestDoor } from '../dispatch/request-door.ts';
+import { ByteWriter } from '../wire/byte-writer.ts';
+import { fail, type WireError } from '../wire/error-code.ts';
+import type { InferReply } from '../wire/infer-request.ts';
+import {
+  decodeStreamFrame,
+  encodeStreamError,
+  encodeStreamReply,
+  type FrameError,
+  type FrameId,
+} from '../wire/stream-frame.ts';
+
+export interface StreamServices {
+  readonly door: RequestDoor;
+  readonly dispatcher: Dispatcher;
+  readonly connectionInflightMax: number;
+}
+
+const binaryOnly = JSON.stringify({
+  error: 'This socket takes binary frames, each one msgpack map. See docs/protocol.md.',
+  code: 'UNSUPPORTED_MEDIA_TYPE',
+});
+
+export class StreamConnection {
+  readonly #services: StreamServices;
+  readonly #writer: ByteWriter = new ByteWriter(1024);
+  /** Where each frame in the writer ends. */
+  readonly #frameEnds: number[] = [];
+  readonly #inflight = new Map<FrameId, StreamCall>();
+  #socket: WebSocket<unknown> | undefined;
+
+  constructor(services: StreamServices) {
+    this.#services = services;
+  }
+
+  opened(socket: WebSocket<unknown>): void {
+    this.#socket = socket;
+  }
+
+  /** The client is gone: what it waited for is dropped where that is still possible. */
+  closed(): void {
+    this.#socket = undefined;
+    for (const call of this.#inflight.values()) {
+      if (call.pending !== undefined) this.#services.dispatcher.abandon(call.pending);
+    }
+    this.#inflight.clear();
+  }
+
+  /** One frame. `frame` may be reused by the library once this returns. */
+  received(frame: ArrayBuffer, isBinary: boolean): void {
+    const { door } = this.#services;
+    if (!isBinary) {
+      this.#socket?.send(binaryOnly, false);
+      door.refuse('stream-msgpack', fail('UNSUPPORTED_MEDIA_TYPE', 'text frame'));
+      return;
+    }
+    const decoded = decodeStreamFrame(new Uint8Array(frame));
+    if (!decoded.ok) {
+      door.refuse('stream-msgpack', decoded);
+      this.#sendError(decoded);
+      return;
+    }
+    const { id, model, version, request } = decoded.value;
+    const refusal = this.#refusal(id);
+    if (refusal !== undefined) {
+      door.refuse('stream-msgpack', refusal);
+      this.#sendError({ ...refusal, id });
+      return;
+    }
+    const call = new StreamCall(this, id);
+    const outcome = door.accept({
+      protocol: 'stream-msgpack',
+      modelName: model,
+      modelVersion: version,
+      decode: () => ({ ok: true, value: request }),
+      sink: call,
+    });
+    if ('code' in outcome) {
+      this.#sendError({ ...outcome, id });
+      return;
+    }
+    call.pending = outcome;
+    this.#inflight.set(id, call);
+  }
+
+  answered(id: FrameId, reply: InferReply): void {
+    this.#inflight.delete(id);
+    encodeStreamReply(reply, this.#writer);
+    this.#endFrame();
+  }
+
+  failed(id: FrameId, error: WireError): void {
+    this.#inflight.delete(id);
+    this.#sendError({ ...error, id });
+  }
+
+  #refusal(id: FrameId): WireError | undefined {
+    if (this.#inflight.has(id)) {
+      return fail(
+        'INVALID_REQUEST',
+        'A request with this id is still in flight on this socket. Use another id.',
+      );
+    }
+    const { connectionInflightMax } = this.#services;
+    if (this.#inflight.size < connectionInflightMax) return undefined;
+    return fail(
+      'QUEUE_FULL',
+      `This socket has ${connectionInflightMax} requests in flight, which is the limit. Wait for answers first.`,
+    );
+  }
+
+  #sendError(error: FrameError): void {
+    encodeStreamError(error, this.#writer);
+    this.#endFrame();
+  }
+
+  /** Frames gather until the current turn of work is done, then leave together. */
+  #endFrame(): void {
+    this.#frameEnds.push(this.#writer.length);
+    if (this.#frameEnds.length === 1) {
+      queueMicrotask(() => {
+        this.#flush();
+      });
+    }
+  }
+
+  #flush(): void {
+    const bytes = this.#writer.bytes();
+    const ends = this.#frameEnds.splice(0);
+    this.#socket?.cork(() => {
+      let start = 0;
+      for (const end of ends) {
+        // A reader so slow that the backlog limit is hit is disconnected by the library; the close event ends the rest.
+        this.#socket?.send(bytes.subarray(start, end), true);
+        start = end;
+      }
+    });
+    this.#writer.reset();
+  }
+}
+
+/** One request of a socket, waiting for its answer. */
+class StreamCall implements ReplySink {
+  readonly #connection: StreamConnection;
+  readonly #id: FrameId;
+  pending: PendingRequest | undefined;
+
+  constructor(connection: StreamConnection, id: FrameId) {
+    this.#connection = connection;
+    this.#id = id;
+  }
+
+  reply(reply: InferReply): void {
+    this.#connection.answered(this.#id, reply);
+  }
+
+  fail(error: WireError): void {
+    this.#connection.failed(this.#id, error);
+  }
+}

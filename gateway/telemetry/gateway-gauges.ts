@@ -1,0 +1,56 @@
+/** What is true of the gateway as a whole at the moment somebody looks: queue, memory, threads, store. */
+import type { MetricsPage, Sample } from './metrics-page.ts';
+
+/** The parts of the gateway that the gauges read; each is what its owner offers anyway. */
+export interface GaugeSources {
+  readonly pool: {
+    readonly lanes: readonly { readonly state: string }[];
+    readonly pages: { readonly bytesTaken: number; readonly bytesTotal: number };
+  };
+  readonly dispatcher: { readonly queuedRows: number; readonly inflightRequests: number };
+  readonly store: { readonly current: { readonly revision: number } };
+  readonly ready: () => boolean;
+}
+
+export function addGatewayGauges(page: MetricsPage, sources: GaugeSources): void {
+  const { pool, dispatcher, store } = sources;
+  const single = (name: string, help: string, read: () => number): void => {
+    page.gauge({ name, help, read: () => [{ labels: {}, value: read() }] });
+  };
+  single('tidegate_ready', '1 while the gateway takes requests and serves every deployment.', () =>
+    Number(sources.ready()),
+  );
+  single('tidegate_queue_rows', 'Rows that wait for a thread.', () => dispatcher.queuedRows);
+  single(
+    'tidegate_inflight_requests',
+    'Requests accepted and not yet answered.',
+    () => dispatcher.inflightRequests,
+  );
+  single(
+    'tidegate_arena_bytes',
+    'Shared memory that holds waiting and running tensors.',
+    () => pool.pages.bytesTaken,
+  );
+  single(
+    'tidegate_arena_bytes_max',
+    'Shared memory that may be used for tensors.',
+    () => pool.pages.bytesTotal,
+  );
+  single(
+    'tidegate_store_revision',
+    'Revision of the deployment manifest in force.',
+    () => store.current.revision,
+  );
+  page.gauge({
+    name: 'tidegate_threads',
+    help: 'Model threads by state.',
+    read: () => threadSamples(pool.lanes),
+  });
+}
+
+function threadSamples(lanes: readonly { readonly state: string }[]): Sample[] {
+  return ['starting', 'idle', 'busy', 'lost'].map((state) => ({
+    labels: { state },
+    value: lanes.filter((lane) => lane.state === state).length,
+  }));
+}

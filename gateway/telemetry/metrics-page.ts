@@ -1,0 +1,145 @@
+/**
+ * The `/metrics` page. Everything is counted elsewhere as plain numbers; here they get names, labels and help when
+ * somebody asks, through a prom-client registry, so that the request path never hashes a label.
+ */
+import { collectDefaultMetrics, Registry } from 'prom-client';
+import type { BucketHistogram } from './bucket-histogram.ts';
+import { OutcomeCounter, VersionMetrics } from './version-metrics.ts';
+
+/** A number read when the page is made. */
+export interface Gauge {
+  readonly name: string;
+  readonly help: string;
+  readonly read: () => Iterable<Sample>;
+}
+
+export interface Sample {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: number;
+}
+
+export class MetricsPage {
+  /** Requests that failed before a model was known. */
+  readonly unrouted: OutcomeCounter = new OutcomeCounter();
+  readonly #registry: Registry = new Registry();
+  readonly #versions = new Map<string, VersionMetrics>();
+
+  constructor() {
+    collectDefaultMetrics({ register: this.#registry });
+    this.#register('tidegate_requests_total', 'Requests by outcome; OK or an error code.', 'counter', () =>
+      this.#requestSamples(),
+    );
+    this.#histogram(
+      'tidegate_request_seconds',
+      'From the whole request to its answer.',
+      (v) => v.requestSeconds,
+    );
+    this.#histogram(
+      'tidegate_queue_seconds',
+      'From the whole request to the start of its batch.',
+      (v) => v.queueSeconds,
+    );
+    this.#histogram('tidegate_run_seconds', 'Time in the model runtime per batch.', (v) => v.runSeconds);
+    this.#histogram('tidegate_batch_rows', 'Rows per batch.', (v) => v.batchRows);
+    this.#register(
+      'tidegate_batches_retried_total',
+      'Batches that failed and were run member by member.',
+      'counter',
+      () => this.#perVersion((metrics) => metrics.batchesRetried),
+    );
+  }
+
+  /** The counters of a version; the same object for the same version, also across reloads. */
+  version(modelName: string, modelVersion: string): VersionMetrics {
+    const key = `${modelName}\0${modelVersion}`;
+    let metrics = this.#versions.get(key);
+    if (metrics === undefined) {
+      metrics = new VersionMetrics(modelName, modelVersion);
+      this.#versions.set(key, metrics);
+    }
+    return metrics;
+  }
+
+  gauge(gauge: Gauge): void {
+    this.#register(gauge.name, gauge.help, 'gauge', gauge.read);
+  }
+
+  counter(counter: Gauge): void {
+    this.#register(counter.name, counter.help, 'counter', counter.read);
+  }
+
+  get contentType(): string {
+    return this.#registry.contentType;
+  }
+
+  render(): Promise<string> {
+    return this.#registry.metrics();
+  }
+
+  #register(
+    name: string,
+    help: string,
+    type: 'counter' | 'gauge' | 'histogram',
+    read: () => Iterable<PageSample>,
+  ): void {
+    const metric = {
+      name,
+      get: () => Promise.resolve({ name, help, type, aggregator: 'sum', values: [...read()] }),
+      reset: () => undefined,
+    };
+    // prom-client renders anything with a name and `get`; its types only name its own classes.
+    this.#registry.registerMetric(metric as never);
+  }
+
+  #histogram(name: string, help: string, of: (metrics: VersionMetrics) => BucketHistogram): void {
+    this.#register(name, help, 'histogram', () => this.#histogramSamples(name, of));
+  }
+
+  *#histogramSamples(name: string, of: (metrics: VersionMetrics) => BucketHistogram): Generator<PageSample> {
+    for (const metrics of this.#versions.values()) {
+      const labels = labelsOf(metrics);
+      const histogram = of(metrics);
+      const cumulative = histogram.cumulative();
+      for (const [index, bound] of histogram.bounds.entries()) {
+        yield {
+          labels: { ...labels, le: bound },
+          value: cumulative[index] ?? 0,
+          metricName: `${name}_bucket`,
+        };
+      }
+      yield { labels: { ...labels, le: '+Inf' }, value: histogram.count, metricName: `${name}_bucket` };
+      yield { labels, value: histogram.sum, metricName: `${name}_sum` };
+      yield { labels, value: histogram.count, metricName: `${name}_count` };
+    }
+  }
+
+  *#requestSamples(): Generator<Sample> {
+    for (const row of this.unrouted.rows()) {
+      yield {
+        labels: { model: '', version: '', protocol: row.protocol, code: row.outcome },
+        value: row.value,
+      };
+    }
+    for (const metrics of this.#versions.values()) {
+      for (const row of metrics.outcomes.rows()) {
+        const labels = { ...labelsOf(metrics), protocol: row.protocol, code: row.outcome };
+        yield { labels, value: row.value };
+      }
+    }
+  }
+
+  *#perVersion(value: (metrics: VersionMetrics) => number): Generator<Sample> {
+    for (const metrics of this.#versions.values()) yield { labels: labelsOf(metrics), value: value(metrics) };
+  }
+}
+
+/** A sample as prom-client renders it; `metricName` tells the series of a histogram apart. */
+interface PageSample {
+  readonly labels: Readonly<Record<string, string | number>>;
+  readonly value: number;
+  readonly metricName?: string;
+}
+
+function labelsOf(metrics: VersionMetrics): { readonly model: string; readonly version: string } {
+  return { model: metrics.modelName, version: metrics.modelVersion };
+}

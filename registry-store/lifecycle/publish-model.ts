@@ -1,0 +1,110 @@
+/**
+ * Adds a version of a model to the store. It does not put it live; that is another role's decision.
+ * A version is published once: its name stands for these bytes for ever.
+ */
+import { checkModelName, checkVersionName, modelTargetPath } from '../manifest/names.ts';
+import type { EntryStage } from '../manifest/stage.ts';
+import type { StoreSnapshot } from '../manifest/store-snapshot.ts';
+import {
+  type VersionMetadata,
+  parseVersionMetadata,
+  versionMetadataJson,
+} from '../manifest/version-metadata.ts';
+import { type OnnxDescription, type OnnxResult, describeOnnxModel } from '../onnx/describe-model.ts';
+import { StoreError } from '../store-error.ts';
+import { sha256Of } from '../trust/artifact-digest.ts';
+import { canonicalJson } from '../trust/canonical-json.ts';
+import { type PublisherOptions, changeStore } from './change-store.ts';
+
+export interface PublishOptions extends PublisherOptions {
+  readonly model: string;
+  readonly version: string;
+  /** The ONNX file. Not kept and not changed. */
+  readonly artifact: Uint8Array;
+  readonly framework: string;
+  readonly author: string;
+  readonly description?: string;
+  readonly metrics?: ReadonlyMap<string, number>;
+  readonly tags?: readonly string[];
+  /** Default `staged`. */
+  readonly stage?: EntryStage;
+  /** Default `describeOnnxModel`. */
+  readonly describe?: (bytes: Uint8Array) => OnnxResult;
+}
+
+export interface PublishResult {
+  readonly version: VersionMetadata;
+  readonly snapshot: StoreSnapshot;
+}
+
+/** Codes: INVALID_ARGUMENT, MODEL_REFUSED, DUPLICATE_VERSION, and those of `changeStore`. */
+export async function publishModel(options: PublishOptions): Promise<PublishResult> {
+  const metadata = describeVersion(options);
+  const { name, version, artifact } = metadata;
+  const target = {
+    path: artifact.path,
+    sizeBytes: artifact.lengthBytes,
+    sha256: artifact.sha256,
+    custom: versionMetadataJson(metadata),
+  };
+  const { snapshot } = await changeStore(options, (current) => {
+    if (current.snapshot.models.get(name)?.has(version) === true) {
+      throw new StoreError(
+        'DUPLICATE_VERSION',
+        `${name} ${version} is published already, and a version never changes. Publish under another version.`,
+      );
+    }
+    return { role: 'models', put: [{ target, bytes: options.artifact }] };
+  });
+  return { version: metadata, snapshot };
+}
+
+function describeVersion(options: PublishOptions): VersionMetadata {
+  for (const name of [checkModelName(options.model), checkVersionName(options.version)]) {
+    if (!name.ok) throw new StoreError('INVALID_ARGUMENT', name.message);
+  }
+  const description = (options.describe ?? describeOnnxModel)(options.artifact);
+  if (!description.ok) {
+    throw new StoreError('MODEL_REFUSED', `${description.code}: ${description.message}`);
+  }
+  const path = modelTargetPath(options);
+  const artifact = { path, lengthBytes: options.artifact.byteLength, sha256: sha256Of(options.artifact) };
+  const custom = versionMetadataJson(factsOf(options, description.value));
+  // Parsed back, so that what is accepted here is exactly what readers accept.
+  const metadata = parseVersionMetadata(artifact, custom);
+  if (!metadata.ok)
+    throw new StoreError('INVALID_ARGUMENT', `This cannot be published: ${metadata.message}.`);
+  if (canonicalJson(custom) === undefined) {
+    throw new StoreError(
+      'INVALID_ARGUMENT',
+      'This cannot be published: a text has characters that cannot be signed.',
+    );
+  }
+  return metadata.value;
+}
+
+function factsOf(options: PublishOptions, onnx: OnnxDescription): Omit<VersionMetadata, 'artifact'> {
+  return {
+    name: options.model,
+    version: options.version,
+    framework: options.framework,
+    author: options.author,
+    description: options.description ?? '',
+    createdAt: new Date(options.nowMs).toISOString(),
+    metrics: options.metrics ?? new Map(),
+    tags: options.tags ?? [],
+    stage: options.stage ?? 'staged',
+    signature: onnx.signature,
+    onnx: {
+      irVersion: onnx.irVersion,
+      opsets: new Map(Object.entries(onnx.opsets)),
+      parameterCount: onnx.parameterCount,
+      producer: oneLine(onnx.producer),
+    },
+  };
+}
+
+/** What a tool says about itself is only for people to read: cut to fit rather than refused. */
+function oneLine(text: string): string {
+  return text.slice(0, 100).replace(/[\p{Cc}\p{Cs}]/gu, ' ');
+}

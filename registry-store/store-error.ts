@@ -1,0 +1,61 @@
+/**
+ * The one error that leaves the store. `code` says what kind of trouble it is, `check` which check a store failed when
+ * it did not verify, and the message says what to do. Codes are API: never reworded, only added.
+ */
+import { type Checked, type StoreCheck, checks } from './trust/check.ts';
+
+const table = {
+  STORE_REFUSED: 'The store does not verify; `check` names the check that failed.',
+  STORE_MISSING: 'There is no store in this folder.',
+  STORE_EXISTS: 'There is a store or there are keys already; nothing was overwritten.',
+  STORE_LOCKED: 'Another publisher is at work and did not finish in time.',
+  STORE_CLOSED: 'The store was closed.',
+  KEY_MISSING: 'A signing key that this operation needs is not in the keys folder.',
+  KEY_UNSAFE: 'A signing key can be read by others, or is not the key the store trusts.',
+  INVALID_ARGUMENT: 'A name, metric, tag or text is not usable.',
+  FILE_UNREADABLE: 'A file could not be read or written.',
+  MODEL_REFUSED: 'The file is not an ONNX model that can be served.',
+  DUPLICATE_VERSION: 'This version of the model is published already.',
+  UNKNOWN_MODEL: 'The store has no model of this name.',
+  UNKNOWN_VERSION: 'The model has no such version.',
+  NOT_DEPLOYABLE: 'The version is archived.',
+} as const;
+
+export type StoreErrorCode = keyof typeof table;
+
+export const storeErrorMeanings: Readonly<Record<StoreErrorCode, string>> = table;
+
+export class StoreError extends Error {
+  readonly code: StoreErrorCode;
+  /** Set when the code is STORE_REFUSED. */
+  readonly check: StoreCheck | undefined;
+
+  constructor(code: StoreErrorCode, message: string, options: { check?: StoreCheck; cause?: unknown } = {}) {
+    super(message, { cause: options.cause });
+    this.name = 'StoreError';
+    this.code = code;
+    this.check = options.check;
+  }
+}
+
+/** The error of a store that does not verify. */
+export function refusal(check: StoreCheck, message: string, cause?: unknown): StoreError {
+  const text = `The store does not verify (check ${check}, against ${checks[check]}): ${message}`;
+  return new StoreError('STORE_REFUSED', text, { check, cause });
+}
+
+/** The value of a check that passed; throws the refusal of one that did not. */
+export function accept<Value>(checked: Checked<Value>): Value {
+  if (checked.ok) return checked.value;
+  throw refusal(checked.check, checked.message);
+}
+
+export function isStoreError(error: unknown): error is StoreError {
+  return error instanceof StoreError;
+}
+
+/** The `code` of a system error such as ENOENT, or undefined. */
+export function systemCode(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !('code' in error)) return undefined;
+  return typeof error.code === 'string' ? error.code : undefined;
+}

@@ -1,0 +1,51 @@
+/**
+ * The lowest versions a node will ever accept again: what it has accepted before. Kept on the node's disk beside the
+ * metadata itself, so that a restart, a lost cache or a damaged copy cannot be used to show it an old state.
+ * A floor is bound to the keys that signed: when root gives a role new keys, a version number that a thief pushed up
+ * with the old ones must not lock the node out (fast-forward recovery, TUF 5.3.11).
+ */
+import type { FieldReader } from '../manifest/field-reader.ts';
+import { sha256Rule } from '../manifest/deployment-manifest.ts';
+import { roleNameRule } from '../manifest/names.ts';
+import { type Checked, passed, refused } from './check.ts';
+
+export interface FloorEntry {
+  readonly version: number;
+  /** Sorted. */
+  readonly keyIds: readonly string[];
+}
+
+/** By role name. */
+export type VersionFloor = ReadonlyMap<string, FloorEntry>;
+
+/** Rollback: every role is at least where it was when it was last accepted. */
+export function checkFloor(floor: VersionFloor, found: VersionFloor): Checked<VersionFloor> {
+  for (const [role, { version, keyIds }] of floor) {
+    const now = found.get(role);
+    if (now === undefined) continue;
+    const isSameSigner = role === 'root' || now.keyIds.join() === keyIds.join();
+    if (isSameSigner && now.version < version) {
+      return refused(
+        'rollback',
+        `The store shows version ${now.version} of ${role}, but version ${version} was accepted before.`,
+      );
+    }
+  }
+  return passed(found);
+}
+
+export function floorJson(floor: VersionFloor): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(
+    [...floor].map(([role, { version, keyIds }]) => [role, { version, keyids: keyIds }]),
+  );
+}
+
+export function readFloor(reader: FieldReader): VersionFloor {
+  const floor = new Map<string, FloorEntry>();
+  for (const [role, value] of reader.entries({ countMax: 64, key: roleNameRule })) {
+    const entry = reader.nest(value, role);
+    const version = entry.integer('version', { min: 1, max: 999_999_999 });
+    floor.set(role, { version, keyIds: entry.texts('keyids', { ...sha256Rule, countMax: 64 }) });
+  }
+  return floor;
+}

@@ -1,0 +1,89 @@
+/**
+ * A lane without a thread: runs models on the event loop itself. Waking a thread and being woken by it costs more than a
+ * microsecond model's run (bench/README.md has the numbers), so the pool puts the cheapest models here as well; they
+ * stay loaded on the threads too.
+ *
+ * The runtime is only imported when the first model is loaded. If its WebAssembly instance breaks, the lane is lost for
+ * good and its models go back to the threads.
+ */
+import type { LoadTask } from '../protocol/worker-task.ts';
+import type { SessionHost } from '../worker/session-host.ts';
+import type { LaneLost, LaneReply, LaneRun } from './lane.ts';
+
+export interface InlineLaneOptions {
+  readonly arena: SharedArrayBuffer;
+  /** One region: results are read before the next run starts. */
+  readonly resultOffset: number;
+  readonly resultBytes: number;
+}
+
+export class InlineLane {
+  readonly #options: InlineLaneOptions;
+  readonly #sessions = new Set<number>();
+  #host: SessionHost | undefined;
+  #broken = false;
+
+  constructor(options: InlineLaneOptions) {
+    this.#options = options;
+  }
+
+  /** Whether a batch of this session may run here now. */
+  holds(session: number): boolean {
+    return this.#sessions.has(session);
+  }
+
+  /** False when the model cannot be had here; it then runs on the threads alone. */
+  async load(task: LoadTask): Promise<boolean> {
+    if (this.#broken) return false;
+    try {
+      const host = (this.#host ??= await startHost(this.#options.arena));
+      const reply = await host.load(task);
+      if (reply.kind === 'loaded' && reply.batching === 'rows') {
+        this.#sessions.add(task.session);
+        return true;
+      }
+      await host.unload(task.session);
+    } catch (error) {
+      this.#lose(messageOf(error));
+    }
+    return false;
+  }
+
+  async unload(session: number): Promise<void> {
+    if (this.#sessions.delete(session)) await this.#host?.unload(session);
+  }
+
+  /** One batch at a time: the caller waits for the answer, which comes without a turn of the event loop between. */
+  async run({ session, inputs, outputs }: LaneRun): Promise<LaneReply> {
+    const { resultOffset, resultBytes } = this.#options;
+    const host = this.#host;
+    if (host === undefined) return { kind: 'lost', detail: 'the inline lane holds nothing' };
+    try {
+      const { reply } = await host.run({ kind: 'run', session, inputs, outputs, resultOffset, resultBytes });
+      return reply.kind === 'failed' && isBroken(reply.detail) ? this.#lose(reply.detail) : reply;
+    } catch (error) {
+      return this.#lose(messageOf(error));
+    }
+  }
+
+  /** Nothing runs here any more. */
+  #lose(detail: string): LaneLost {
+    this.#broken = true;
+    this.#sessions.clear();
+    return { kind: 'lost', detail };
+  }
+}
+
+async function startHost(arena: SharedArrayBuffer): Promise<SessionHost> {
+  const { SessionHost } = await import('../worker/session-host.ts');
+  return new SessionHost(arena);
+}
+
+/** What WebAssembly says when the instance itself stopped, as opposed to the model refusing its inputs. */
+function isBroken(detail: string): boolean {
+  return /\b(Aborted\(|unreachable|memory access out of bounds|RuntimeError)/.test(detail);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

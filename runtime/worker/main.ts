@@ -1,0 +1,26 @@
+/** What a pool thread does with a task: hand it to the thread's session host, and move large results back. */
+import { move, transferableSymbol, valueSymbol, workerData } from 'piscina';
+import type { WorkerReply, WorkerStart, WorkerTask } from '../protocol/worker-task.ts';
+import { type HostReply, SessionHost } from './session-host.ts';
+
+const { arena } = workerData as WorkerStart;
+const host = new SessionHost(arena);
+
+export default async function handle(task: WorkerTask): Promise<WorkerReply> {
+  switch (task.kind) {
+    case 'hello':
+      return { kind: 'hello' };
+    case 'run':
+      return crossing(await host.run(task));
+    case 'load':
+      return host.load(task);
+    case 'unload':
+      return host.unload(task.session);
+  }
+}
+
+/** Marks the reply so that the pool moves its large buffers instead of copying them. */
+function crossing({ reply, moved }: HostReply): WorkerReply {
+  if (moved.length === 0) return reply;
+  return move({ [transferableSymbol]: moved, [valueSymbol]: reply }) as never;
+}

@@ -1,0 +1,104 @@
+/**
+ * The sessions of one thread and what a task does with them: load, run, unload. Every task finishes what it starts and
+ * answers with a value; an exception out of here means a broken invariant. It does not know which thread it is on.
+ */
+import { performance } from 'node:perf_hooks';
+import type { Loaded, LoadTask, RunTask, WorkerFailure, WorkerReply } from '../protocol/worker-task.ts';
+import type { ModelSignature } from '../tensor/signature.ts';
+import { inputTensor, storeResults } from './arena-tensors.ts';
+import { OnnxSession, type SessionTensor } from './onnx-session.ts';
+import { warmUp } from './warm-up.ts';
+
+interface HeldSession {
+  readonly session: OnnxSession;
+  readonly signature: ModelSignature;
+  /** What the load answered; given again when the same load is asked twice, as after a restart it may be. */
+  readonly loaded: Loaded;
+}
+
+/** A reply, and the buffers in it that are to be moved and not copied when it crosses to another thread. */
+export interface HostReply {
+  readonly reply: WorkerReply;
+  readonly moved: readonly ArrayBuffer[];
+}
+
+export class SessionHost {
+  readonly #arena: SharedArrayBuffer;
+  readonly #sessions = new Map<number, HeldSession>();
+
+  constructor(arena: SharedArrayBuffer) {
+    this.#arena = arena;
+  }
+
+  async run(task: RunTask): Promise<HostReply> {
+    const held = this.#sessions.get(task.session);
+    if (held === undefined) {
+      return kept(failure('UNKNOWN_SESSION', `session ${task.session} is not loaded here`));
+    }
+    const startMs = performance.now();
+    let results: SessionTensor[];
+    try {
+      results = await held.session.run(this.#inputs(task, held.signature), task.outputs);
+    } catch (error) {
+      return kept(failure('RUN_FAILED', reason(error)));
+    }
+    const rows = task.inputs[0]?.shape[0];
+    if (held.loaded.batching === 'rows' && results.some((result) => result.shape[0] !== rows)) {
+      const given = results.map((result) => result.shape[0]).join();
+      return kept(failure('ROWS_MISMATCH', `${String(rows)} rows went in, [${given}] came out`));
+    }
+    const region = { byteOffset: task.resultOffset, bytes: task.resultBytes };
+    const { outputs, moved } = storeResults(this.#arena, region, results);
+    return { reply: { kind: 'ran', outputs, runUs: (performance.now() - startMs) * 1000 }, moved };
+  }
+
+  async load(task: LoadTask): Promise<WorkerReply> {
+    const existing = this.#sessions.get(task.session);
+    if (existing !== undefined) return existing.loaded;
+    const startMs = performance.now();
+    let session: OnnxSession;
+    try {
+      session = await OnnxSession.create(task.model, task.signature);
+    } catch (error) {
+      return failure('MODEL_INVALID', reason(error));
+    }
+    const difference = session.signatureDifference();
+    if (difference !== undefined) {
+      await session.release();
+      return failure('SIGNATURE_MISMATCH', difference);
+    }
+    const loadedMs = performance.now();
+    const { batching, note, costs } = await warmUp(session, task);
+    const warmMs = performance.now() - loadedMs;
+    const loaded: Loaded = { kind: 'loaded', batching, note, costs, loadMs: loadedMs - startMs, warmMs };
+    this.#sessions.set(task.session, { session, signature: task.signature, loaded });
+    return loaded;
+  }
+
+  async unload(id: number): Promise<WorkerReply> {
+    const held = this.#sessions.get(id);
+    this.#sessions.delete(id);
+    await held?.session.release();
+    return { kind: 'unloaded' };
+  }
+
+  #inputs(task: RunTask, signature: ModelSignature): SessionTensor[] {
+    return task.inputs.map((input, index) => {
+      const spec = signature.inputs[index];
+      if (spec === undefined) throw new RangeError(`the model has no input ${index}`);
+      return inputTensor(this.#arena, spec, input);
+    });
+  }
+}
+
+function kept(reply: WorkerReply): HostReply {
+  return { reply, moved: [] };
+}
+
+function failure(code: WorkerFailure['code'], detail: string): WorkerFailure {
+  return { kind: 'failed', code, detail };
+}
+
+function reason(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,64 @@
+/** Framing against the RFC's own examples, and messages that arrive in any pieces. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { encodeClientFrame, ServerFrameReader } from '../../../bench/load/websocket-frame.ts';
+
+/** A binary message as RFC 6455 section 5.2 lays it out for a server: no mask. */
+function serverFrame(payload: Uint8Array): Uint8Array {
+  const { length } = payload;
+  const header = length < 126 ? [0x82, length] : [0x82, 126, length >> 8, length & 0xff];
+  return Uint8Array.from([...header, ...payload]);
+}
+
+function readAll(chunks: readonly Uint8Array[]): number[][] {
+  const reader = new ServerFrameReader();
+  const messages: number[][] = [];
+  for (const chunk of chunks) reader.read(chunk, (payload) => messages.push([...payload]));
+  return messages;
+}
+
+describe('client frames', () => {
+  it('are final, binary and masked with a key of zeros', () => {
+    expect([...encodeClientFrame(Uint8Array.of(1, 2, 3))]).toEqual([0x82, 0x83, 0, 0, 0, 0, 1, 2, 3]);
+  });
+
+  it.each([125, 126, 0xffff])('carry a payload of %i bytes with the shortest length that fits', (length) => {
+    const frame = encodeClientFrame(new Uint8Array(length).fill(9));
+    expect(frame.length).toBe(length + (length < 126 ? 6 : 8));
+    expect([...frame.subarray(1, 4)]).toEqual(
+      length < 126 ? [0x80 | length, 0, 0] : [0xfe, length >> 8, length & 0xff],
+    );
+  });
+
+  it('are refused when the length needs more than two bytes', () => {
+    expect(() => encodeClientFrame(new Uint8Array(0x10000))).toThrow(RangeError);
+  });
+});
+
+describe('server frames', () => {
+  it('come out whole wherever the stream is cut', () => {
+    const payload = fc.uint8Array({ maxLength: 300 });
+    fc.assert(
+      fc.property(
+        fc.array(payload, { maxLength: 8 }),
+        fc.array(fc.nat(2000), { maxLength: 12 }),
+        (payloads, cuts) => {
+          const bytes = Uint8Array.from(payloads.flatMap((one) => [...serverFrame(one)]));
+          const at = [0, ...cuts.map((cut) => cut % (bytes.length + 1)).sort((a, b) => a - b), bytes.length];
+          const chunks = at.slice(1).map((end, index) => bytes.slice(at[index], end));
+          expect(readAll(chunks)).toEqual(payloads.map((one) => [...one]));
+        },
+      ),
+    );
+  });
+
+  it.each([
+    ['a text message', [0x81, 1, 65]],
+    ['a part of a message', [0x02, 1, 65]],
+    ['a close', [0x88, 2, 3, 0xe8]],
+    ['a masked message', [0x82, 0x81, 0, 0, 0, 0, 65]],
+    ['a length of eight bytes', [0x82, 127, 0, 0, 0, 0, 0, 1, 0, 0]],
+  ])('that are %s end the run', (_what, bytes) => {
+    expect(() => readAll([Uint8Array.from(bytes)])).toThrow(/The server sent/);
+  });
+});

@@ -1,0 +1,184 @@
+/**
+ * Good requests with random damage, in every format, on real sockets. The oracle knows nothing of what was damaged: a
+ * request is answered with 200 and tensors of the right form, or with a declared code and its status; nothing hangs, no
+ * answer tells of the machine, and the gateway lives.
+ *
+ * TIDEGATE_SEED replays a run, TIDEGATE_FUZZ_CASES makes it longer.
+ */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type ErrorCode, errorTable } from '../../gateway/wire/error-code.ts';
+import { seededRandom } from '../../deploy/demo/seeded-random.ts';
+import { datatypeModels, smallLimits } from './bad-bodies.ts';
+import { within } from './deadline.ts';
+import { demoModel, type GatewayUnderTest, startTestGateway } from './gateway-under-test.ts';
+import { HttpConnection, requestBytes } from './http-connection.ts';
+import { damaged } from './damage.ts';
+import { echoModel } from './odd-models.ts';
+import { StreamClient } from './stream-client.ts';
+import { type Tensor, tensorOf } from './tensor.ts';
+import { fieldsOf, msgpackMessage, oipJsonBody, packed, predictBody, unpacked } from './wire-forms.ts';
+
+const seed = Number(process.env['TIDEGATE_SEED'] ?? Date.now() % 2 ** 31);
+const casesPerForm = Math.ceil(Number(process.env['TIDEGATE_FUZZ_CASES'] ?? 1500) / 5);
+const caseMs = 15_000;
+/** Cases that run at the same time: some end only with the library's ten seconds of silence. */
+const lanes = 25;
+
+const models = [
+  { name: 'iris', version: '1.0.0', file: demoModel('iris-1.0.0') },
+  ...datatypeModels.map((datatype) => ({
+    name: datatype,
+    version: '1.0.0',
+    file: echoModel([{ datatype, shape: ['batch', 2] }]),
+  })),
+];
+
+/** One good call to each model, with values at the edges of what its datatype takes. */
+const calls: readonly { readonly model: string; readonly inputs: readonly Tensor[] }[] = [
+  {
+    model: 'iris',
+    inputs: [
+      tensorOf({ name: 'features', datatype: 'FP32', shape: [2, 4] }, [5.1, 3.5, 1.4, 0.2, 0, -1, 1e30, 7]),
+    ],
+  },
+  ...datatypeModels.map((datatype) => ({
+    model: datatype,
+    inputs: [
+      tensorOf(
+        { name: 'x0', datatype, shape: [1, 2] },
+        datatype === 'BYTES' ? ['', 'a "quoted" \u{1f600}'] : [0, 1],
+      ),
+    ],
+  })),
+];
+
+const json = { 'content-type': 'application/json' };
+const msgpack = { 'content-type': 'application/msgpack' };
+
+let under: GatewayUnderTest;
+beforeAll(async () => {
+  under = await startTestGateway({ models, limits: smallLimits });
+});
+afterAll(() => under.close());
+
+/** Undefined when the answer is as declared. */
+function wrongWith(
+  fields: Readonly<Record<string, unknown>>,
+  status: number | undefined,
+): string | undefined {
+  const { error, code } = fields;
+  if (error === undefined) {
+    if (status !== undefined && status !== 200) return `${status} without an error`;
+    return 'outputs' in fields || 'prediction' in fields ? undefined : 'neither an error nor an answer';
+  }
+  if (typeof code !== 'string' || !Object.hasOwn(errorTable, code)) return `undeclared code ${String(code)}`;
+  if (code === 'INTERNAL' || code === 'MODEL_FAILED') return code;
+  if (status !== undefined && status !== errorTable[code as ErrorCode].status)
+    return `${code} with ${status}`;
+  if (typeof error !== 'string' || error.length < 10 || error.length > 2000) return 'a strange message';
+  return /node_modules|\.[tj]s:\d+|\n\s+at /.test(error) ? `a telling message: ${error}` : undefined;
+}
+
+async function overHttp(bytes: Uint8Array): Promise<string | undefined> {
+  const connection = await HttpConnection.open(under.port);
+  try {
+    connection.write(bytes);
+    connection.finish();
+    const answer = await within(connection.next(), 'an answer or an end', caseMs);
+    // The library refuses by a status of its own, or by the end of the connection.
+    if (answer === undefined || [400, 431, 505].includes(answer.status)) {
+      if (answer?.headers.get('content-type') === undefined) return undefined;
+    }
+    const type = answer?.headers.get('content-type') ?? '';
+    const body = answer?.body ?? Buffer.alloc(0);
+    if (type.startsWith('text/plain')) return undefined;
+    const fields = type === 'application/msgpack' ? unpacked(body) : fieldsOf(JSON.parse(body.toString()));
+    if ('live' in fields || 'ready' in fields || 'platform' in fields || 'extensions' in fields)
+      return undefined;
+    return wrongWith(fields, answer?.status);
+  } finally {
+    connection.destroy();
+  }
+}
+
+async function overStream(frame: Uint8Array): Promise<string | undefined> {
+  const client = await StreamClient.open(under.port);
+  try {
+    client.send(frame);
+    const message = await within(client.next(), 'an answer', caseMs);
+    return message === undefined ? 'the socket was closed' : wrongWith(unpacked(message.payload), undefined);
+  } finally {
+    client.destroy();
+  }
+}
+
+const oipPath = (model: string): string => `/v2/models/${model}/infer`;
+
+const attacks: readonly {
+  readonly what: string;
+  /** A good message, ready to be damaged. */
+  readonly good: (call: (typeof calls)[number]) => Uint8Array;
+  readonly send: (bytes: Uint8Array, model: string) => Promise<string | undefined>;
+}[] = [
+  {
+    what: 'bodies of OIP JSON',
+    good: (call) => Buffer.from(oipJsonBody({ ...call, id: 'f' }, 'nested')),
+    send: (body, model) =>
+      overHttp(requestBytes({ method: 'POST', path: oipPath(model), headers: json, body })),
+  },
+  {
+    what: 'bodies of /predict',
+    good: (call) => Buffer.from(predictBody(call)),
+    send: (body, model) =>
+      overHttp(requestBytes({ method: 'POST', path: `/predict/${model}`, headers: json, body })),
+  },
+  {
+    what: 'bodies of OIP msgpack',
+    good: (call) => packed(msgpackMessage({ ...call, id: 7 }, { elements: 'values' })),
+    send: (body, model) =>
+      overHttp(requestBytes({ method: 'POST', path: oipPath(model), headers: msgpack, body })),
+  },
+  {
+    what: 'frames',
+    good: (call) => packed(msgpackMessage({ ...call, id: 7 }, { fields: { model: call.model } })),
+    send: (frame) => overStream(frame),
+  },
+  {
+    what: 'whole requests, request line and headers included',
+    good: (call) =>
+      requestBytes({ method: 'POST', path: oipPath(call.model), headers: json, body: oipJsonBody(call) }),
+    send: (bytes) => overHttp(bytes),
+  },
+];
+
+describe(`random damage (replay with TIDEGATE_SEED=${seed})`, () => {
+  test.each(attacks)(
+    'to $what gets a declared answer',
+    async ({ what, good, send }) => {
+      const random = seededRandom(seed);
+      const wrong: string[] = [];
+      let left = casesPerForm;
+      const attack = async (): Promise<void> => {
+        while (left > 0) {
+          left -= 1;
+          const call = calls[random.below(calls.length)]!;
+          const bytes = damaged(good(call), random);
+          const problem = await send(bytes, call.model).catch((fault: unknown) => String(fault));
+          if (problem !== undefined) {
+            wrong.push(`${what} of ${call.model}: ${problem}\n${Buffer.from(bytes).toString('latin1')}`);
+          }
+        }
+      };
+      await Promise.all(Array.from({ length: lanes }, attack));
+      expect(wrong.slice(0, 3)).toEqual([]);
+
+      const answer = await fetch(`${under.url}${oipPath('iris')}`, {
+        method: 'POST',
+        body: oipJsonBody(calls[0]!),
+      });
+      expect(answer.status).toBe(200);
+      expect((await under.metrics()).sum('tidegate_inflight_requests')).toBe(0);
+    },
+    120_000,
+  );
+});

@@ -1,0 +1,89 @@
+/**
+ * Starts the real gateway in this process over a puppet store, with its threads running the compiled worker. Tests
+ * speak to it over real sockets, read its metrics, and read its log line by line.
+ */
+import { readFileSync } from 'node:fs';
+import { pino } from 'pino';
+import { type Gateway, startGateway } from '../../gateway/main.ts';
+import { parseLimits } from '../../gateway/admission/limits.ts';
+import { type Caller, type Form, openCaller } from './callers.ts';
+import { MetricsScrape } from './metrics-scrape.ts';
+import { PuppetStore } from './puppet-store.ts';
+import type { OutputNames } from './wire-forms.ts';
+
+export type LogLine = Readonly<Record<string, unknown>> & { readonly msg: string };
+
+export interface TestModel {
+  readonly name: string;
+  readonly version: string;
+  readonly file: Uint8Array;
+}
+
+export interface GatewayUnderTest {
+  readonly url: string;
+  readonly port: number;
+  readonly store: PuppetStore;
+  readonly gateway: Gateway;
+  /** Everything the gateway logged so far. */
+  readonly log: readonly LogLine[];
+  caller(form: Form): Caller;
+  metrics(): Promise<MetricsScrape>;
+  /** Closes the gateway and every caller that was opened here. */
+  close(): Promise<void>;
+}
+
+/** Committed demo model, for example `demoModel('iris-2.0.0')`. */
+export function demoModel(name: string): Uint8Array {
+  return readFileSync(new URL(`../../deploy/demo/models/${name}.onnx`, import.meta.url));
+}
+
+export async function startTestGateway(options: {
+  /** Published in this order; of several versions of a model the last one is live and the one before stays loaded. */
+  readonly models: readonly TestModel[];
+  readonly limits?: Readonly<Record<string, number>>;
+  readonly threads?: number;
+  /** 0 keeps every model on the threads; the default is that of the gateway. */
+  readonly inlineRunUsMax?: number;
+}): Promise<GatewayUnderTest> {
+  const store = new PuppetStore();
+  for (const { name, version, file } of options.models) {
+    store.publish(name, version, file);
+    store.deploy(name, version);
+  }
+  const limits = parseLimits(options.limits);
+  if (!limits.ok) throw new Error(limits.problems.join(' '));
+  const log: LogLine[] = [];
+  const gateway = await startGateway({
+    host: '127.0.0.1',
+    port: 0,
+    store,
+    limits: limits.value,
+    threads: options.threads ?? 1,
+    ...(options.inlineRunUsMax === undefined ? {} : { inlineRunUsMax: options.inlineRunUsMax }),
+    identity: { name: 'tidegate', version: '0.0.0' },
+    log: pino({ base: null }, { write: (line) => void log.push(JSON.parse(line) as LogLine) }),
+    workerFile: new URL('../../dist/runtime/worker/main.js', import.meta.url),
+  });
+  await gateway.loaded;
+  const { port } = gateway;
+  const url = `http://127.0.0.1:${port}`;
+  const callers: Caller[] = [];
+  const outputsOf = (model: string): OutputNames => store.signatureOf(model).outputs;
+  return {
+    url,
+    port,
+    store,
+    gateway,
+    log,
+    caller: (form) => {
+      const caller = openCaller(form, { port, outputsOf });
+      callers.push(caller);
+      return caller;
+    },
+    metrics: () => MetricsScrape.of(url),
+    close: async () => {
+      for (const caller of callers) caller.close();
+      await gateway.close();
+    },
+  };
+}

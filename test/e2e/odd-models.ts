@@ -1,0 +1,105 @@
+/**
+ * Small ONNX models with one property each: they give back what they get, fail on some values, mix their rows. Built in
+ * memory, so that a test can read what a model does beside what it expects.
+ */
+import {
+  GraphBuilder,
+  type Dimension,
+  tensorType,
+  writeOnnxModel,
+} from '../../registry-store/onnx/write-model.ts';
+import { tensor } from '../../registry-store/onnx/tensor-value.ts';
+import type { Datatype } from '../../runtime/tensor/dtype.ts';
+
+export interface Port {
+  readonly name: string;
+  readonly datatype: Datatype;
+  readonly shape: readonly Dimension[];
+}
+
+/** Every output is the input beside it: `y0` is `x0`, `y1` is `x1` and so on. */
+export function echoModel(ports: readonly Omit<Port, 'name'>[]): Uint8Array {
+  const graph = new GraphBuilder('echo');
+  const inputs = ports.map(({ datatype, shape }, index) =>
+    graph.input(`x${index}`, tensorType(datatype, shape)),
+  );
+  for (const [index, { datatype, shape }] of ports.entries()) {
+    graph.node('Identity', [inputs[index] ?? ''], { outputs: [`y${index}`] });
+    graph.output(`y${index}`, tensorType(datatype, shape));
+  }
+  return writeOnnxModel(graph);
+}
+
+/** Rows of five numbers and a ticket, given back as they are: equal numbers prove that no answer holds another's rows. */
+export function ticketModel(): Uint8Array {
+  const graph = new GraphBuilder('ticket');
+  const values = graph.input('values_in', tensorType('FP32', ['batch', 5]));
+  const ticket = graph.input('ticket_in', tensorType('INT64', ['batch']));
+  graph.node('Identity', [values], { outputs: ['values'] });
+  graph.node('Identity', [ticket], { outputs: ['ticket'] });
+  graph.output('values', tensorType('FP32', ['batch', 5]));
+  graph.output('ticket', tensorType('INT64', ['batch']));
+  return writeOnnxModel(graph);
+}
+
+/** Looks `index` up in a table of ten squares; the runtime fails for an index outside it. */
+export function lookupModel(): Uint8Array {
+  const graph = new GraphBuilder('lookup');
+  const index = graph.input('index', tensorType('INT64', ['batch']));
+  const squares = graph.constant(
+    'squares',
+    tensor(
+      'FP32',
+      [10],
+      Array.from({ length: 10 }, (_, value) => value * value),
+    ),
+  );
+  graph.node('Gather', [squares, index], { outputs: ['square'] });
+  graph.output('square', tensorType('FP32', ['batch']));
+  return writeOnnxModel(graph);
+}
+
+/** Every row is answered with the sum of all rows of the run: joining requests would change their answers. */
+export function mixingModel(): Uint8Array {
+  const graph = new GraphBuilder('mixing');
+  const x = graph.input('x', tensorType('FP32', ['batch', 3]));
+  const sum = graph.node('ReduceSum', [x, graph.constant('axes', tensor('INT64', [1], [0]))], {
+    attributes: { keepdims: { int: 1 } },
+  });
+  graph.node('Add', [x, sum], { outputs: ['y'] });
+  graph.output('y', tensorType('FP32', ['batch', 3]));
+  return writeOnnxModel(graph);
+}
+
+/** Says of itself that its rows are a batch, but answers all rows with one. */
+export function collapsingModel(): Uint8Array {
+  const graph = new GraphBuilder('collapsing');
+  const x = graph.input('x', tensorType('FP32', ['batch', 3]));
+  graph.node('ReduceSum', [x, graph.constant('axes', tensor('INT64', [1], [0]))], {
+    outputs: ['y'],
+    attributes: { keepdims: { int: 1 } },
+  });
+  graph.output('y', tensorType('FP32', ['batch', 3]));
+  return writeOnnxModel(graph);
+}
+
+/** Takes long enough for requests to pile up: `steps` products of the row with a matrix that changes nothing. */
+export function slowModel(steps: number, width = 256): Uint8Array {
+  const graph = new GraphBuilder('slow');
+  const eye = Array.from({ length: width * width }, (_, at) => (at % (width + 1) === 0 ? 1 : 0));
+  const matrix = graph.constant('eye', tensor('FP32', [width, width], eye));
+  let value = graph.input('x', tensorType('FP32', ['batch', width]));
+  for (let step = 0; step < steps; step++) value = graph.node('MatMul', [value, matrix]);
+  graph.node('Identity', [value], { outputs: ['y'] });
+  graph.output('y', tensorType('FP32', ['batch', width]));
+  return writeOnnxModel(graph);
+}
+
+/** Well-formed as a file, but with an operator that no runtime has. */
+export function unloadableModel(): Uint8Array {
+  const graph = new GraphBuilder('unloadable');
+  const x = graph.input('features', tensorType('FP32', ['batch', 4]));
+  graph.node('NoSuchOperator', [x], { outputs: ['y'] });
+  graph.output('y', tensorType('FP32', ['batch', 4]));
+  return writeOnnxModel(graph);
+}

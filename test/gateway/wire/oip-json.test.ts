@@ -1,0 +1,345 @@
+/** The Open Inference Protocol in JSON: what decodes, what is refused and why, and what answers look like. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { ByteWriter } from '../../../gateway/wire/byte-writer.ts';
+import { errorTable } from '../../../gateway/wire/error-code.ts';
+import type { InferReply, OutputColumn } from '../../../gateway/wire/infer-request.ts';
+import { readJsonStrings, writeJsonElements } from '../../../gateway/wire/json-elements.ts';
+import { decodeOipJson, encodeOipJson } from '../../../gateway/wire/oip-json.ts';
+
+const decode = (text: string | Uint8Array): ReturnType<typeof decodeOipJson> =>
+  decodeOipJson(Buffer.from(text));
+
+function encode(reply: InferReply): string {
+  const writer = new ByteWriter(16);
+  encodeOipJson(reply, writer);
+  return Buffer.from(writer.bytes()).toString();
+}
+
+const column: OutputColumn = {
+  name: 'y',
+  datatype: 'FP32',
+  rowShape: [2],
+  rowElements: 2,
+  data: Float32Array.of(0.5, 1.5, 2.5, 3.5, 4.5, 5.5),
+};
+
+const reply: InferReply = {
+  id: undefined,
+  modelName: 'iris',
+  modelVersion: '1.0.0',
+  columns: [column],
+  batched: true,
+  rowStart: 1,
+  rows: 2,
+};
+
+const iris = { name: 'features', shape: [1, 4], datatype: 'FP32', data: [5.1, 3.5, 1.4, 0.2] };
+
+describe('OIP JSON requests', () => {
+  it('decodes a request and leaves the data where it is in the body', () => {
+    const body = Buffer.from(
+      '{"id":"a1","inputs":[{"name":"features","shape":[1,4],"datatype":"FP32","data":[5.1,3.5,1.4,0.2]}],' +
+        '"outputs":[{"name":"label"},{"name":"probabilities","parameters":{"binary_data":false}}]}',
+    );
+    const result = decodeOipJson(body);
+    if (!result.ok) throw new Error(result.message);
+    const { id, inputs, outputs } = result.value;
+    expect(id).toBe('a1');
+    expect(outputs).toEqual(['label', 'probabilities']);
+    expect(inputs).toHaveLength(1);
+    const source = inputs[0]?.source;
+    if (source?.kind !== 'json') throw new Error('no span');
+    expect(inputs[0]).toMatchObject({ name: 'features', datatype: 'FP32', shape: [1, 4] });
+    expect(source.text).toBe(body);
+    expect(body.subarray(source.start, source.end).toString()).toBe('[5.1,3.5,1.4,0.2]');
+  });
+
+  it('does not mind the order of keys, white space, escapes in keys, nor keys it does not know', () => {
+    const text = `
+      { "future": {"a": [1, {"inputs": []}]}, "parameters": {"priority": 1},
+        "inputs" : [ { "data" : [[1], [2]] , "parameters": {"x": true}, "d\\u0061tatype" : "INT64", "extra": null,
+                       "shape" : [ 2, 1 ], "n\\u0061me" : "\\u0078\\n😀" } ] }`;
+    const result = decode(text);
+    expect(result).toMatchObject({
+      value: {
+        id: undefined,
+        outputs: undefined,
+        inputs: [{ name: 'x\n😀', datatype: 'INT64', shape: [2, 1] }],
+      },
+    });
+  });
+
+  it('takes null for optional fields as if they were not there, and no outputs as all of them', () => {
+    const nulls = { id: null, outputs: null, parameters: null, inputs: [{ ...iris, parameters: null }] };
+    for (const outputs of [null, []]) {
+      expect(decode(JSON.stringify({ ...nulls, outputs }))).toMatchObject({
+        ok: true,
+        value: { id: undefined, outputs: undefined },
+      });
+    }
+  });
+
+  it('accepts every shape that can be counted', () => {
+    for (const shape of [
+      [],
+      [0],
+      [1, 0, 5],
+      [2 ** 26, 2 ** 26],
+      [150528],
+      Array.from({ length: 16 }, () => 1),
+    ]) {
+      const result = decode(JSON.stringify({ inputs: [{ ...iris, shape }] }));
+      expect(result).toMatchObject({ value: { inputs: [{ shape }] } });
+    }
+  });
+
+  const input = (change: object): string => JSON.stringify({ inputs: [{ ...iris, ...change }] });
+  const request = (change: object): string => JSON.stringify({ inputs: [iris], ...change });
+  const raw = (fields: string): string => `{"inputs":[{${fields}}]}`;
+
+  it.each([
+    ['', 'EMPTY_BODY', 'The body is empty'],
+    [' ', 'MALFORMED_JSON', 'it ends too early'],
+    ['[]', 'INVALID_REQUEST', 'The body must be a JSON object.'],
+    ['nope', 'MALFORMED_JSON', '"o" does not belong at byte 1'],
+    ['{}', 'INVALID_REQUEST', 'inputs is missing.'],
+    ['\ufeff{}', 'MALFORMED_JSON', 'byte order mark'],
+    ['{"inputs":[]', 'MALFORMED_JSON', 'it ends too early'],
+    ['{"inputs":[]}}', 'MALFORMED_JSON', '"}" does not belong at byte 13'],
+    ['{"inputs":null}', 'INVALID_REQUEST', 'inputs must be an array.'],
+    ['{"inputs":[5]}', 'INVALID_REQUEST', 'inputs[0] must be an object.'],
+    ['{"inputs":[nul]}', 'MALFORMED_JSON', '"]" does not belong at byte 14'],
+    ['{"inputs":[],"inputs":[]}', 'INVALID_REQUEST', 'inputs is there twice.'],
+    [request({ id: 5 }), 'INVALID_REQUEST', 'id must be a string.'],
+    ['{"id":"a","\\u0069d":"b","inputs":[]}', 'INVALID_REQUEST', 'id is there twice.'],
+    ['{"id":null,"id":"b","inputs":[]}', 'INVALID_REQUEST', 'id is there twice.'],
+    ['{"id":"a\\x"}', 'MALFORMED_JSON', 'does not belong at byte 8'],
+    [request({ parameters: [] }), 'INVALID_REQUEST', 'parameters must be an object.'],
+    [
+      request({ parameters: { binary_data_output: true } }),
+      'INVALID_REQUEST',
+      'Inference-Header-Content-Length',
+    ],
+    [request({ outputs: {} }), 'INVALID_REQUEST', 'outputs must be an array.'],
+    [request({ outputs: ['y'] }), 'INVALID_REQUEST', 'outputs[0] must be an object with a "name".'],
+    [request({ outputs: [{}] }), 'INVALID_REQUEST', 'outputs[0].name is missing.'],
+    [
+      request({ outputs: [{ name: 'y' }, { name: 1 }] }),
+      'INVALID_REQUEST',
+      'outputs[1].name must be a string.',
+    ],
+    [
+      request({ outputs: [{ name: 'y', parameters: { binary_data: true } }] }),
+      'INVALID_REQUEST',
+      'outputs[0].parameters.binary_data belongs to the binary tensor extension',
+    ],
+    [
+      raw('"name":"x","shape":[1],"datatype":"FP32","parameters":{"binary_data_size":4}'),
+      'INVALID_REQUEST',
+      'inputs[0].parameters.binary_data_size belongs to the binary tensor extension',
+    ],
+    [raw('"shape":[1],"datatype":"FP32","data":[1]'), 'INVALID_REQUEST', 'inputs[0].name is missing.'],
+    [raw('"name":"x","datatype":"FP32","data":[1]'), 'INVALID_REQUEST', 'inputs[0].shape is missing.'],
+    [raw('"name":"x","shape":[1],"data":[1]'), 'INVALID_REQUEST', 'inputs[0].datatype is missing.'],
+    [raw('"name":"x","shape":[1],"datatype":"FP32"'), 'INVALID_REQUEST', 'inputs[0].data is missing.'],
+    [raw('"name":"x","name":"x"'), 'INVALID_REQUEST', 'inputs[0].name is there twice.'],
+    [raw('"data":[1],"data":[1]'), 'INVALID_REQUEST', 'inputs[0].data is there twice.'],
+    [raw('"shape":[1],"shape":[1]'), 'INVALID_REQUEST', 'inputs[0].shape is there twice.'],
+    [raw('"datatype":"FP32","datatype":"FP32"'), 'INVALID_REQUEST', 'inputs[0].datatype is there twice.'],
+    [input({ name: null }), 'INVALID_REQUEST', 'inputs[0].name must be a string.'],
+    [input({ datatype: 'float32' }), 'INVALID_REQUEST', 'inputs[0].datatype must be one of BOOL, UINT8,'],
+    [input({ datatype: 7 }), 'INVALID_REQUEST', 'inputs[0].datatype must be one of'],
+    [input({ shape: 4 }), 'INVALID_REQUEST', 'inputs[0].shape must be an array of whole numbers.'],
+    [input({ shape: [1, '4'] }), 'INVALID_REQUEST', 'inputs[0].shape[1] must be a whole number.'],
+    [input({ shape: [-1, 4] }), 'INVALID_REQUEST', 'inputs[0].shape[0] must be a whole number from 0 up.'],
+    [input({ shape: [1.5] }), 'INVALID_REQUEST', 'inputs[0].shape[0] must be a whole number from 0 up.'],
+    [input({ shape: [1e300] }), 'INVALID_REQUEST', 'inputs[0].shape[0] must be a whole number from 0 up.'],
+    [input({ shape: [2 ** 27, 2 ** 27] }), 'INVALID_REQUEST', 'more elements than can be counted'],
+    [input({ shape: Array.from({ length: 17 }, () => 1) }), 'INVALID_REQUEST', 'more than 16 dimensions'],
+    [input({ data: 5 }), 'INVALID_REQUEST', 'inputs[0].data must be an array.'],
+    [input({ data: 'AAAA' }), 'INVALID_REQUEST', 'inputs[0].data must be an array.'],
+    [raw('"data":[1,2'), 'MALFORMED_JSON', 'does not belong'],
+    [
+      request({ inputs: [iris, iris] }),
+      'INVALID_REQUEST',
+      'inputs[1].name is "features", as an input before it.',
+    ],
+    [
+      request({ inputs: Array.from({ length: 257 }, (_, index) => ({ ...iris, name: String(index) })) }),
+      'INVALID_REQUEST',
+      'inputs has more than 256 elements.',
+    ],
+    [
+      request({ outputs: Array.from({ length: 257 }, () => ({ name: 'y' })) }),
+      'INVALID_REQUEST',
+      'outputs has more than 256 elements.',
+    ],
+  ])('refuses %.90s', (text, code, message) => {
+    expect(decode(text)).toMatchObject({
+      ok: false,
+      code,
+      message: expect.stringContaining(message) as string,
+    });
+  });
+
+  it('answers any mangled body with a request or a declared code, and never throws', () => {
+    const bodies = fc.constantFrom(
+      request({ id: 'a', outputs: [{ name: 'y' }], parameters: { a: 1 } }),
+      input({ datatype: 'BYTES', data: ['a', 'b'], parameters: { b: true } }),
+      input({ datatype: 'INT64', shape: [2, 2], data: [[1], [2]] }),
+    );
+    const bytes = fc.oneof(
+      fc.constantFrom(...Buffer.from('{}[]:,"\\019.e- tn')),
+      fc.integer({ min: 0, max: 255 }),
+    );
+    const edits = fc.array(fc.tuple(fc.nat(), bytes, fc.nat(2)), { minLength: 1, maxLength: 4 });
+    fc.assert(
+      fc.property(bodies, edits, (text, changes) => {
+        const body = [...Buffer.from(text)];
+        for (const [place, byte, removed] of changes) body.splice(place % (body.length + 1), removed, byte);
+        const result = decodeOipJson(Uint8Array.from(body));
+        if (!result.ok) {
+          expect(Object.keys(errorTable)).toContain(result.code);
+          return;
+        }
+        for (const tensor of result.value.inputs) {
+          if (tensor.source.kind !== 'json') expect.fail('every tensor is a span of the body');
+          if (tensor.datatype === 'BYTES') readJsonStrings(tensor.source, tensor);
+        }
+      }),
+      { numRuns: 5_000 },
+    );
+  });
+
+  it('decodes what JSON.stringify writes, to the same values', () => {
+    const tensor = fc.record({
+      name: fc.string({ unit: 'binary' }),
+      data: fc.array(fc.float({ noNaN: true, noDefaultInfinity: true }), { maxLength: 20 }),
+    });
+    const inputs = fc.uniqueArray(tensor, { selector: ({ name }) => name, maxLength: 4 });
+    const requests = fc.record(
+      { id: fc.string({ unit: 'binary' }), inputs, outputs: fc.array(fc.record({ name: fc.string() })) },
+      { requiredKeys: ['inputs'] },
+    );
+    fc.assert(
+      fc.property(requests, (sent) => {
+        const text = JSON.stringify({
+          ...sent,
+          inputs: sent.inputs.map((one) => ({ ...one, datatype: 'FP32', shape: [one.data.length] })),
+        });
+        const result = decode(text);
+        if (!result.ok) return expect.fail(result.message);
+        const { id, inputs: tensors, outputs } = result.value;
+        expect(id).toBe(sent.id);
+        const names = sent.outputs?.map(({ name }) => name) ?? [];
+        expect(outputs).toEqual(names.length === 0 ? undefined : names);
+        expect(tensors.map(({ name }) => name)).toEqual(sent.inputs.map(({ name }) => name));
+        tensors.forEach((one, index) => {
+          const data = sent.inputs[index]?.data ?? [];
+          const target = new Float32Array(data.length);
+          if (one.source.kind !== 'json') return expect.fail('every tensor is a span of the body');
+          expect(writeJsonElements(one.source, one, target)).toBeUndefined();
+          expect([...target]).toEqual(data.map((value) => (value === 0 ? 0 : value)));
+        });
+      }),
+    );
+  });
+});
+
+describe('OIP JSON answers', () => {
+  it('writes the rows of the request, flat and row-major, behind the batch dimension', () => {
+    expect(encode(reply)).toBe(
+      '{"model_name":"iris","model_version":"1.0.0","outputs":[' +
+        '{"name":"y","shape":[2,2],"datatype":"FP32","data":[2.5,3.5,4.5,5.5]}]}',
+    );
+  });
+
+  it('writes the whole shape of a model without a batch dimension', () => {
+    const whole = { ...reply, batched: false, rowStart: 0, rows: 1 };
+    const scalar: OutputColumn = { ...column, name: 's', rowShape: [], rowElements: 1 };
+    expect(
+      JSON.parse(encode({ ...whole, columns: [{ ...column, rowShape: [3, 2], rowElements: 6 }, scalar] })),
+    ).toEqual({
+      model_name: 'iris',
+      model_version: '1.0.0',
+      outputs: [
+        { name: 'y', shape: [3, 2], datatype: 'FP32', data: [0.5, 1.5, 2.5, 3.5, 4.5, 5.5] },
+        { name: 's', shape: [], datatype: 'FP32', data: [0.5] },
+      ],
+    });
+  });
+
+  it('echoes the id only if there was one, and escapes every name', () => {
+    const odd = {
+      ...reply,
+      id: '"1"\n',
+      modelName: 'a"b',
+      modelVersion: 'é\\',
+      columns: [{ ...column, name: '😀\u0000' }],
+    };
+    expect(JSON.parse(encode(odd))).toMatchObject({
+      id: '"1"\n',
+      model_name: 'a"b',
+      model_version: 'é\\',
+      outputs: [{ name: '😀\u0000' }],
+    });
+    expect(JSON.parse(encode({ ...reply, id: '' }))).toHaveProperty('id', '');
+    expect(JSON.parse(encode(reply))).not.toHaveProperty('id');
+  });
+
+  it.each([
+    ['BOOL', Uint8Array.of(0, 1), '[false,true]'],
+    ['UINT8', Uint8Array.of(0, 255), '[0,255]'],
+    ['UINT16', Uint16Array.of(65535), '[65535]'],
+    ['UINT32', Uint32Array.of(4294967295), '[4294967295]'],
+    ['INT8', Int8Array.of(-128), '[-128]'],
+    ['INT16', Int16Array.of(-32768), '[-32768]'],
+    ['INT32', Int32Array.of(-2147483648), '[-2147483648]'],
+    [
+      'INT64',
+      BigInt64Array.of(-(2n ** 63n), 2n ** 53n + 1n, 7n),
+      '[-9223372036854775808,9007199254740993,7]',
+    ],
+    ['UINT64', BigUint64Array.of(2n ** 64n - 1n), '[18446744073709551615]'],
+    ['FP16', Uint16Array.of(0x3555, 0xfc00), '[0.3333,"-Infinity"]'],
+    ['FP32', Float32Array.of(0.1, NaN, -0, Infinity), '[0.1,"NaN",-0,"Infinity"]'],
+    ['FP64', Float64Array.of(0.1, 1e-7, 5e-324, NaN), '[0.1,1e-7,5e-324,"NaN"]'],
+    ['BYTES', ['a"b', 'é'], '["a\\"b","é"]'],
+  ] as const)('writes %s elements', (datatype, data, text) => {
+    const columns = [{ ...column, datatype, data, rowShape: [], rowElements: 1 }];
+    expect(encode({ ...reply, columns, rowStart: 0, rows: data.length })).toContain(`"data":${text}}`);
+  });
+
+  it('writes nothing for zero rows or zero-size dimensions', () => {
+    expect(encode({ ...reply, rows: 0 })).toContain('"shape":[0,2],"datatype":"FP32","data":[]');
+    const hollow = { ...column, rowShape: [0, 3], rowElements: 0 };
+    expect(encode({ ...reply, columns: [hollow] })).toContain('"shape":[2,0,3],"datatype":"FP32","data":[]');
+    expect(encode({ ...reply, columns: [] })).toContain('"outputs":[]');
+  });
+
+  it('writes what reads back as the same values', () => {
+    const values = fc.array(fc.float(), { minLength: 1, maxLength: 30 });
+    fc.assert(
+      fc.property(values, fc.nat(29), (all, from) => {
+        const data = Float32Array.from(all);
+        const rowStart = from % all.length;
+        const rows = all.length - rowStart;
+        const text = encode({
+          ...reply,
+          columns: [{ ...column, rowShape: [], rowElements: 1, data }],
+          rowStart,
+          rows,
+        });
+        const request = text.replace('"outputs"', '"inputs"');
+        const decoded = decode(request);
+        if (!decoded.ok) return expect.fail(decoded.message);
+        const input = decoded.value.inputs[0];
+        if (input?.source.kind !== 'json') return expect.fail('no span');
+        const target = new Float32Array(rows);
+        expect(writeJsonElements(input.source, input, target)).toBeUndefined();
+        expect(target).toEqual(data.subarray(rowStart));
+      }),
+    );
+  });
+});
