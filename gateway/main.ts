@@ -43,7 +43,7 @@ export interface Gateway {
   close(): Promise<void>;
 }
 
-/** Each lane has two regions of this size for results; larger results are moved between threads instead. Bytes. */
+/** Each lane has two regions of this size for results, the event loop's own has one; larger results are moved between threads instead. Bytes. */
 const resultBytes = 512 * 1024;
 
 /**
@@ -59,7 +59,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const pool = WorkerPool.start({
     threads,
     workerFile: options.workerFile ?? new URL('../runtime/worker/main.js', import.meta.url),
-    arenaBytes: limits.queueBytesMax + threads * 2 * resultBytes,
+    arenaBytes: limits.queueBytesMax + (threads * 2 + 1) * resultBytes,
     resultBytes,
     inlineRunUsMax: options.inlineRunUsMax ?? inlineRunUsMaxDefault,
     onIdle: (lane) => {

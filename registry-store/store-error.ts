@@ -4,26 +4,35 @@
  */
 import { type Checked, type StoreCheck, checks } from './trust/check.ts';
 
-const table = {
-  STORE_REFUSED: 'The store does not verify; `check` names the check that failed.',
-  STORE_MISSING: 'There is no store in this folder.',
-  STORE_EXISTS: 'There is a store or there are keys already; nothing was overwritten.',
-  STORE_LOCKED: 'Another publisher is at work and did not finish in time.',
-  STORE_CLOSED: 'The store was closed.',
-  KEY_MISSING: 'A signing key that this operation needs is not in the keys folder.',
-  KEY_UNSAFE: 'A signing key can be read by others, or is not the key the store trusts.',
-  INVALID_ARGUMENT: 'A name, metric, tag or text is not usable.',
-  FILE_UNREADABLE: 'A file could not be read or written.',
-  MODEL_REFUSED: 'The file is not an ONNX model that can be served.',
-  DUPLICATE_VERSION: 'This version of the model is published already.',
-  UNKNOWN_MODEL: 'The store has no model of this name.',
-  UNKNOWN_VERSION: 'The model has no such version.',
-  NOT_DEPLOYABLE: 'The version is archived.',
-} as const;
-
-export type StoreErrorCode = keyof typeof table;
-
-export const storeErrorMeanings: Readonly<Record<StoreErrorCode, string>> = table;
+export type StoreErrorCode =
+  /** The store does not verify; `check` names the check that failed. */
+  | 'STORE_REFUSED'
+  /** There is no store in this folder. */
+  | 'STORE_MISSING'
+  /** There is a store or there are keys already; nothing was overwritten. */
+  | 'STORE_EXISTS'
+  /** Another publisher is at work and did not finish in time. */
+  | 'STORE_LOCKED'
+  /** The store was closed. */
+  | 'STORE_CLOSED'
+  /** A signing key that this operation needs is not in the keys folder. */
+  | 'KEY_MISSING'
+  /** A signing key can be read by others, or is not the key the store trusts. */
+  | 'KEY_UNSAFE'
+  /** A name, metric, tag or text is not usable. */
+  | 'INVALID_ARGUMENT'
+  /** A file or folder could not be read or written. */
+  | 'FILE_UNREADABLE'
+  /** The file is not an ONNX model that can be served. */
+  | 'MODEL_REFUSED'
+  /** This version of the model is published already. */
+  | 'DUPLICATE_VERSION'
+  /** The store has no model of this name. */
+  | 'UNKNOWN_MODEL'
+  /** The model has no such version. */
+  | 'UNKNOWN_VERSION'
+  /** The version is archived. */
+  | 'NOT_DEPLOYABLE';
 
 export class StoreError extends Error {
   readonly code: StoreErrorCode;

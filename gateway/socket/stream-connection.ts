@@ -31,8 +31,8 @@ const binaryOnly = JSON.stringify({
 export class StreamConnection {
   readonly #services: StreamServices;
   readonly #writer: ByteWriter = new ByteWriter(1024);
-  /** Where each frame in the writer ends. */
-  readonly #frameEnds: number[] = [];
+  /** The whole frames in the writer; what was begun and could not be ended is not among them. */
+  readonly #frames: { readonly start: number; readonly end: number }[] = [];
   readonly #inflight = new Map<FrameId, StreamCall>();
   #socket: WebSocket<unknown> | undefined;
 
@@ -92,8 +92,9 @@ export class StreamConnection {
 
   answered(id: FrameId, reply: InferReply): void {
     this.#inflight.delete(id);
+    const start = this.#writer.length;
     encodeStreamReply(reply, this.#writer);
-    this.#endFrame();
+    this.#endFrame(start);
   }
 
   failed(id: FrameId, error: WireError): void {
@@ -117,14 +118,15 @@ export class StreamConnection {
   }
 
   #sendError(error: FrameError): void {
+    const start = this.#writer.length;
     encodeStreamError(error, this.#writer);
-    this.#endFrame();
+    this.#endFrame(start);
   }
 
   /** Frames gather until the current turn of work is done, then leave together. */
-  #endFrame(): void {
-    this.#frameEnds.push(this.#writer.length);
-    if (this.#frameEnds.length === 1) {
+  #endFrame(start: number): void {
+    this.#frames.push({ start, end: this.#writer.length });
+    if (this.#frames.length === 1) {
       queueMicrotask(() => {
         this.#flush();
       });
@@ -133,13 +135,11 @@ export class StreamConnection {
 
   #flush(): void {
     const bytes = this.#writer.bytes();
-    const ends = this.#frameEnds.splice(0);
+    const frames = this.#frames.splice(0);
     this.#socket?.cork(() => {
-      let start = 0;
-      for (const end of ends) {
+      for (const { start, end } of frames) {
         // A reader so slow that the backlog limit is hit is disconnected by the library; the close event ends the rest.
         this.#socket?.send(bytes.subarray(start, end), true);
-        start = end;
       }
     });
     this.#writer.reset();

@@ -57,21 +57,24 @@ function writeUnusualFloat32(writer: ByteWriter, single: number): void {
     return;
   }
   const exponent = Math.floor(Math.log10(magnitude));
-  // From 0, since a value can round up to the next power of ten.
-  for (let count = 0; count <= singleDigitsMax; count++) {
-    const decimals = count - 1 - exponent;
-    const digits = Math.round(scaled(magnitude, decimals));
-    const candidate = scaled(digits, -decimals);
+  // Halving as above, over the number of digits; from 0, since a value can round up to the next power of ten.
+  let fewest = 0;
+  for (let enough = singleDigitsMax; fewest < enough;) {
+    const middle = (fewest + enough) >> 1;
+    const decimals = middle - 1 - exponent;
+    const candidate = scaled(Math.round(scaled(magnitude, decimals)), -decimals);
     const low = Math.fround(candidate * (1 - candidateError)) === magnitude;
     const high = Math.fround(candidate * (1 + candidateError)) === magnitude;
-    if (low && high) {
-      writeScaled(writer, digits, decimals);
+    if (low !== high) {
+      // Too close to the edge of what rounds to the value for arithmetic with roundings to say.
+      writer.ascii(shortestBySearch(magnitude));
       return;
     }
-    // Too close to the edge of what rounds to the value for arithmetic with roundings to say.
-    if (low || high) break;
+    if (low) enough = middle;
+    else fewest = middle + 1;
   }
-  writer.ascii(shortestBySearch(magnitude));
+  const decimals = fewest - 1 - exponent;
+  writeScaled(writer, Math.round(scaled(magnitude, decimals)), decimals);
 }
 
 /** By the engine's own exact conversions; several times slower. */

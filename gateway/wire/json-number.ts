@@ -1,10 +1,11 @@
 /**
  * The hottest loop of the gateway: a run of JSON numbers to doubles, without objects or strings.
  * It knows no datatype and no brackets. A number with at most 53 bits of digits and a small exponent is one exact
- * multiplication or division (Clinger, "How to read floating point numbers accurately", 1990); any other is left to
- * the engine. Invariant: every number gets the double that JSON.parse gives it.
+ * multiplication or division (Clinger, "How to read floating point numbers accurately", 1990); a few digits more are
+ * for long-decimal.ts, and any other is left to the engine. Invariant: every number gets the double that JSON.parse gives it.
  */
 import { asciiText } from './json-string.ts';
+import { divideLongDecimal } from './long-decimal.ts';
 import { byteAt, comma, dot, endOfNumber, endOfWord, minus, quote, zero } from './json-token.ts';
 
 /** A place in the text that a loop moves forward. Nothing at or behind `end` is ever read. */
@@ -72,7 +73,7 @@ export function readNumbers(place: TextPlace, count: number, values: Float64Arra
       } else if (digits < exactBelow && scale < 0 && scale >= -exactPowerMax) {
         value = digits * (powersOfTen[-scale] ?? 1);
       } else {
-        value = Math.abs(Number(asciiText(text, start, at)));
+        value = longNumber(text, { start: integerStart, end: at }, scale);
         if (value === Infinity) return index;
       }
       if (start !== integerStart) value = -value;
@@ -90,6 +91,20 @@ export function readNumbers(place: TextPlace, count: number, values: Float64Arra
   }
   place.at = at;
   return count;
+}
+
+/** The well-formed number without sign in the span, whose digits stand for a whole number times 10^-scale. */
+function longNumber(
+  text: Uint8Array,
+  span: { readonly start: number; readonly end: number },
+  scale: number,
+): number {
+  const { start, end } = span;
+  if (scale >= 0 && scale <= exactPowerMax) {
+    const value = divideLongDecimal(text, span, powersOfTen[scale] ?? 1);
+    if (!Number.isNaN(value)) return value;
+  }
+  return Number(asciiText(text, start, end));
 }
 
 function isSpace(byte: number): boolean {

@@ -8,31 +8,30 @@ import { byteAt, quote } from './json-token.ts';
 interface Entry<Word> {
   readonly word: Word;
   readonly bytes: Uint8Array;
-  readonly first: number;
 }
 
 export class WordTable<Word extends string> {
   readonly words: readonly Word[];
-  readonly #entries: readonly Entry<Word>[];
+  /** The words that start with a byte, by that byte. */
+  readonly #byFirst: readonly (readonly Entry<Word>[])[];
 
   /** No word may be empty. */
   constructor(words: readonly Word[]) {
     this.words = words;
-    this.#entries = words.map((word) => {
-      const bytes = Uint8Array.from(Buffer.from(word));
-      return { word, bytes, first: bytes[0] ?? 0 };
-    });
+    const entries = words.map((word) => ({ word, bytes: Uint8Array.from(Buffer.from(word)) }));
+    this.#byFirst = Array.from({ length: 256 }, (_, first) =>
+      entries.filter(({ bytes }) => bytes[0] === first),
+    );
   }
 
   /** The word that stands at `at`, with a closing quote behind it, all in front of `end`. */
   find(text: Uint8Array, at: number, end: number): Word | undefined {
-    const first = byteAt(text, at, end);
-    const entries = this.#entries;
+    const entries = this.#byFirst[byteAt(text, at, end)];
+    if (entries === undefined) return undefined;
     for (let index = 0; index < entries.length; index++) {
       const entry = entries[index];
-      if (entry?.first !== first) continue;
-      const behind = at + entry.bytes.length;
-      if (byteAt(text, behind, end) === quote && standsAt(text, at, entry.bytes)) return entry.word;
+      if (entry === undefined || byteAt(text, at + entry.bytes.length, end) !== quote) continue;
+      if (standsAt(text, at, entry.bytes)) return entry.word;
     }
     return undefined;
   }

@@ -2,20 +2,13 @@
  * Puts a published version live for all traffic of its model. The version that was live stays named as the previous one,
  * so that nodes keep it loaded and going back is deploying it again.
  */
-import {
-  type DeploymentManifest,
-  deployVersion,
-  deploymentManifestJson,
-} from '../manifest/deployment-manifest.ts';
-import { deploymentManifestPath } from '../manifest/names.ts';
+import { deployVersion } from '../manifest/deployment-manifest.ts';
 import { mayBeDeployed } from '../manifest/stage.ts';
 import type { StoreSnapshot } from '../manifest/store-snapshot.ts';
 import type { VersionMetadata } from '../manifest/version-metadata.ts';
 import { StoreError } from '../store-error.ts';
-import { sha256Of } from '../trust/artifact-digest.ts';
-import { canonicalJson } from '../trust/canonical-json.ts';
 import { type PublisherOptions, changeStore } from './change-store.ts';
-import type { NewFile } from './store-change.ts';
+import { manifestFile } from './manifest-file.ts';
 
 export interface DeployOptions extends PublisherOptions {
   readonly model: string;
@@ -65,20 +58,6 @@ function findDeployable(snapshot: StoreSnapshot, { model, version }: DeployOptio
   }
   if (mayBeDeployed(found.stage)) return found;
   throw new StoreError('NOT_DEPLOYABLE', `${model} ${version} is archived. Deploy another version.`);
-}
-
-function manifestFile(manifest: DeploymentManifest): NewFile {
-  const bytes = canonicalJson(deploymentManifestJson(manifest));
-  if (bytes === undefined) {
-    throw new StoreError('INVALID_ARGUMENT', 'The name or the reason has characters that cannot be signed.');
-  }
-  const target = {
-    path: deploymentManifestPath,
-    sizeBytes: bytes.byteLength,
-    sha256: sha256Of(bytes),
-    custom: undefined,
-  };
-  return { target, bytes };
 }
 
 function known(names: ReadonlyMap<string, unknown>): string {

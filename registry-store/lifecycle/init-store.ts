@@ -5,20 +5,17 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { deploymentManifestJson } from '../manifest/deployment-manifest.ts';
-import { deploymentManifestPath } from '../manifest/names.ts';
 import { StoreError, systemCode } from '../store-error.ts';
 import { nothingAccepted } from '../storage/accepted-state.ts';
 import { flushFolder, writeDurably } from '../storage/durable-file.ts';
 import { FolderSource } from '../storage/folder-source.ts';
 import { loadAndAuditStore } from '../storage/load-store.ts';
 import { timeText } from '../storage/metadata-chain.ts';
-import { sha256Of } from '../trust/artifact-digest.ts';
-import { canonicalJson } from '../trust/canonical-json.ts';
 import type { FilePin } from '../trust/signed-content.ts';
-import { metadataFile, targetFile, timestampFile } from '../trust/store-file.ts';
+import { metadataFile, targetFile } from '../trust/store-file.ts';
 import { asStoreError } from './change-store.ts';
 import { type Signer, createKeys, pinnedRootFile } from './key-folder.ts';
+import { manifestFile } from './manifest-file.ts';
 import {
   type Issue,
   type StoreRole,
@@ -98,30 +95,17 @@ function initialFiles(
     return pinOf(1, bytes);
   };
   const changed = { at: new Date(nowMs).toISOString(), by: actor, why: 'New store.' };
-  const manifest = canonicalJson(deploymentManifestJson({ revision: 1, changed, deployments: new Map() }));
-  if (manifest === undefined) {
-    throw new StoreError(
-      'INVALID_ARGUMENT',
-      'The name of who makes the store has characters that cannot be signed.',
-    );
-  }
-  const target = {
-    path: deploymentManifestPath,
-    sizeBytes: manifest.byteLength,
-    sha256: sha256Of(manifest),
-    custom: undefined,
-  };
-  files.set(targetFile(target), manifest);
+  const manifest = manifestFile({ revision: 1, changed, deployments: new Map() });
+  files.set(targetFile(manifest.target), manifest.bytes);
 
   add('root', rootContent(issue('root'), signers));
   const pins = new Map([
-    ['deployments', add('deployments', targetsContent(issue('deployments'), [target]))],
+    ['deployments', add('deployments', targetsContent(issue('deployments'), [manifest.target]))],
     ['models', add('models', targetsContent(issue('models'), []))],
     ['targets', add('targets', delegatingContent(issue('targets'), signers))],
   ]);
   const snapshot = add('snapshot', snapshotContent(issue('snapshot'), pins));
-  const timestamp = add('timestamp', timestampContent(issue('timestamp'), snapshot));
-  if (timestamp.version !== 1 || !files.has(timestampFile)) throw new Error('the timestamp was not built');
+  add('timestamp', timestampContent(issue('timestamp'), snapshot));
   return files;
 }
 

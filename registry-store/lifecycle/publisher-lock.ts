@@ -1,10 +1,10 @@
 /**
  * One publisher at a time, also across processes and machines that share the folder. The lock is a file that names its
  * holder. A holder that is gone is noticed by its process, if it is of this machine, and by the age of the file.
- * Taking over is a rename, and the holder looks again right before it commits, so two can never both commit.
+ * The holder looks again right before it commits, so one that was taken for dead does not commit over another's change.
  */
 import { randomUUID } from 'node:crypto';
-import { mkdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, readFile, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -28,9 +28,8 @@ interface Holder {
 /** A publish copies one model and writes four small files; a holder this old has crashed, or hangs. */
 const staleAfterMs = 10 * 60_000;
 const retryEveryMs = 20;
-
-/** Tokens of locks that this process holds: a lock with our process number and no such token is from an earlier life. */
-const heldHere = new Set<string>();
+/** File times may run a little ahead of the clock. */
+const clockSlackMs = 2000;
 
 /** Waits up to `waitMs` for the lock of a store folder, then throws STORE_LOCKED. */
 export async function takeLock(folder: string, waitMs: number): Promise<PublisherLock> {
@@ -38,26 +37,10 @@ export async function takeLock(folder: string, waitMs: number): Promise<Publishe
   await mkdir(bench, { recursive: true });
   const path = join(bench, 'lock');
   const holder: Holder = { token: randomUUID(), pid: process.pid, host: hostname() };
-  heldHere.add(holder.token);
-  try {
-    return await waitForLock(path, { holder, waitMs });
-  } catch (error) {
-    heldHere.delete(holder.token);
-    throw error;
-  }
-}
-
-async function waitForLock(
-  path: string,
-  { holder, waitMs }: { readonly holder: Holder; readonly waitMs: number },
-): Promise<PublisherLock> {
   for (let waitedMs = 0; ; waitedMs += retryEveryMs) {
     if (await create(path, holder)) return new HeldLock(path, holder);
     const other = await readHolder(path);
-    if (await isGone(path, other)) {
-      await rename(path, `${path}-of-${other?.token ?? 'nobody'}`).catch(ignoreMissing);
-      continue;
-    }
+    if ((await isGone(path, other)) && (await removeDead(path, other))) continue;
     if (waitedMs >= waitMs) throw locked(other);
     await wait(retryEveryMs);
   }
@@ -78,15 +61,14 @@ class HeldLock implements PublisherLock {
   }
 
   async release(): Promise<void> {
-    heldHere.delete(this.#holder.token);
     const now = await readHolder(this.#path);
     if (now?.token === this.#holder.token) await rm(this.#path, { force: true });
   }
 }
 
-async function create(path: string, holder: Holder): Promise<boolean> {
+async function create(path: string, holder: Holder | undefined): Promise<boolean> {
   try {
-    await writeFlushed(path, Buffer.from(JSON.stringify(holder)));
+    await writeFlushed(path, Buffer.from(JSON.stringify(holder ?? {})));
     return true;
   } catch (error) {
     if (systemCode(error) === 'EEXIST') return false;
@@ -111,18 +93,37 @@ async function readHolder(path: string): Promise<Holder | undefined> {
 }
 
 async function isGone(path: string, holder: Holder | undefined): Promise<boolean> {
-  const ageMs = await stat(path).then(({ mtimeMs }) => Date.now() - mtimeMs, ignoreMissing);
+  const madeMs = await stat(path).then(({ mtimeMs }) => mtimeMs, ignoreMissing);
   // Released meanwhile: nothing to take over.
-  if (ageMs === undefined) return false;
-  if (ageMs > staleAfterMs) return true;
+  if (madeMs === undefined) return false;
+  if (Date.now() - madeMs > staleAfterMs) return true;
   if (holder === undefined || holder.host !== hostname()) return false;
-  if (holder.pid === process.pid) return !heldHere.has(holder.token);
+  // Made later than now: the clock went back, which happens when a machine without a battery starts again.
+  if (madeMs > Date.now() + clockSlackMs) return true;
+  // Our own number, but from before we started: process numbers come back, in containers always.
+  if (holder.pid === process.pid) return madeMs < Date.now() - process.uptime() * 1000;
   try {
     process.kill(holder.pid, 0);
     return false;
   } catch (error) {
     return systemCode(error) === 'ESRCH';
   }
+}
+
+/**
+ * Removes the lock of a dead holder. Of several who found it dead only one may, and only while it is still that lock;
+ * otherwise the slower one would remove the lock that the faster one has just made.
+ */
+async function removeDead(path: string, dead: Holder | undefined): Promise<boolean> {
+  const marker = `${path}-of-${dead?.token ?? 'nobody'}`;
+  if (!(await create(marker, dead))) {
+    if (await isGone(marker, undefined)) await rm(marker, { force: true });
+    return false;
+  }
+  const now = await readHolder(path);
+  if (now?.token === dead?.token) await rm(path, { force: true });
+  await rm(marker, { force: true });
+  return true;
 }
 
 function locked(holder: Holder | undefined): StoreError {

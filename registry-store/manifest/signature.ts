@@ -39,7 +39,3 @@ export interface ModelSignature {
    */
   readonly batching: 'rows' | 'none';
 }
-
-export function isDatatype(name: unknown): name is Datatype {
-  return datatypes.some((known) => known === name);
-}

@@ -12,10 +12,6 @@ export const entryStages = ['training', 'staged'] as const;
 
 export type EntryStage = (typeof entryStages)[number];
 
-export function isEntryStage(text: string): text is EntryStage {
-  return entryStages.some((stage) => stage === text);
-}
-
 export function mayBeDeployed(stage: Stage): boolean {
   return stage !== 'archived';
 }

@@ -5,11 +5,12 @@
  */
 import { accept, refusal } from '../store-error.ts';
 import { type Checked, passed, refused } from '../trust/check.ts';
-import { type Delegation, resolveTargets } from '../trust/delegation.ts';
+import { resolveTargets } from '../trust/delegation.ts';
 import { splitEnvelope } from '../trust/envelope.ts';
 import { checkExpiry } from '../trust/freshness.ts';
 import { type RoleKeys, checkSignatures, checkThreshold } from '../trust/role-keys.ts';
 import {
+  type Delegation,
   type SignedRoot,
   type SignedTarget,
   type SignedTargets,

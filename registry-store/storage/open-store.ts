@@ -52,7 +52,19 @@ export interface VerifiedStore {
   close(): Promise<void>;
 }
 
+/** The state that does not verify, while the last good one serves. */
+interface RefusedState {
+  /** Said once and not at every look. */
+  readonly message: string;
+  readonly timestamp: Uint8Array | undefined;
+  /** The same state is looked at again after this long, longer each time: a file that was missing may come. */
+  readonly waitMs: number;
+  readonly atMs: number;
+}
+
 const pollMsDefault = 1000;
+/** A model that fails its digest is read whole at every look, so the looks become rare. */
+const refusedWaitMsMax = 10_000;
 const reverifyMsDefault = 5 * 60_000;
 
 /** Verifies every file of the store. Rejects with a StoreError that names the check that failed. */
@@ -93,8 +105,7 @@ class FolderStore implements VerifiedStore {
   #verifiedAtMs: number;
   #refreshing: Promise<void> | undefined;
   #rungWhileRefreshing = false;
-  /** What was reported last, so that a bad state is reported once and not at every look. */
-  #lastRefusal: string | undefined;
+  #refused: RefusedState | undefined;
   #closed = false;
 
   constructor(parts: FolderStoreParts) {
@@ -177,21 +188,22 @@ class FolderStore implements VerifiedStore {
     try {
       if (!(await this.#isWorthALook())) return;
       await this.#accept(await this.#loadNext());
-      this.#lastRefusal = undefined;
+      this.#refused = undefined;
     } catch (error) {
-      this.#report(isStoreError(error) ? error : unexpected(error));
+      await this.#report(isStoreError(error) ? error : unexpected(error));
     }
   }
 
-  /** One small read decides. While a state is refused everything is looked at: the file that was missing may be there now. */
+  /** One small read decides: only a timestamp that is new, or time that has passed, is a reason to read more. */
   async #isWorthALook(): Promise<boolean> {
     const { source, nowMs, options } = this.#parts;
-    const sinceVerifiedMs = nowMs() - this.#verifiedAtMs;
-    if (this.#lastRefusal !== undefined || sinceVerifiedMs >= (options.reverifyMs ?? reverifyMsDefault))
-      return true;
     const timestamp = await source.read(timestampFile, metadataBytesMax.timestamp);
-    const known = this.#loaded.metadata.files.get(timestampFile);
-    return timestamp === undefined || known === undefined || Buffer.compare(timestamp, known) !== 0;
+    const refused = this.#refused;
+    if (refused !== undefined) {
+      return !isSame(timestamp, refused.timestamp) || performance.now() - refused.atMs >= refused.waitMs;
+    }
+    if (nowMs() - this.#verifiedAtMs >= (options.reverifyMs ?? reverifyMsDefault)) return true;
+    return !isSame(timestamp, this.#loaded.metadata.files.get(timestampFile));
   }
 
   async #loadNext(): Promise<LoadedStore> {
@@ -210,8 +222,7 @@ class FolderStore implements VerifiedStore {
     const now = nowMs();
     this.#verifiedAtMs = now;
     const known = this.#loaded.metadata.files.get(timestampFile);
-    const found = next.metadata.files.get(timestampFile);
-    if (known !== undefined && found !== undefined && Buffer.compare(known, found) === 0) return;
+    if (isSame(known, next.metadata.files.get(timestampFile))) return;
     this.#accepted = await rememberState(options.stateFolder, {
       metadata: next.metadata,
       pinnedRoot,
@@ -222,15 +233,27 @@ class FolderStore implements VerifiedStore {
     this.#emit({ kind: 'snapshot', snapshot: next.snapshot });
   }
 
-  #report(error: StoreError): void {
-    const isNews = error.message !== this.#lastRefusal;
-    this.#lastRefusal = error.message;
-    if (isNews && !this.#closed) this.#emit({ kind: 'refused', error });
+  async #report(error: StoreError): Promise<void> {
+    const { source, options } = this.#parts;
+    const before = this.#refused;
+    const timestamp = await source.read(timestampFile, metadataBytesMax.timestamp).catch(() => undefined);
+    const firstWaitMs = options.pollMs ?? pollMsDefault;
+    const waitMs =
+      before !== undefined && isSame(before.timestamp, timestamp)
+        ? Math.min(2 * before.waitMs, refusedWaitMsMax)
+        : firstWaitMs;
+    this.#refused = { message: error.message, timestamp, waitMs, atMs: performance.now() };
+    if (before?.message !== error.message && !this.#closed) this.#emit({ kind: 'refused', error });
   }
 
   #emit(event: StoreEvent): void {
     for (const listener of this.#listeners) listener(event);
   }
+}
+
+function isSame(one: Uint8Array | undefined, other: Uint8Array | undefined): boolean {
+  if (one === undefined || other === undefined) return one === other;
+  return Buffer.compare(one, other) === 0;
 }
 
 function unexpected(error: unknown): StoreError {

@@ -3,17 +3,7 @@
  * speak for one path the first in order decides, as TUF has it.
  */
 import { type Checked, passed, refused } from './check.ts';
-import type { RoleKeys } from './role-keys.ts';
-import type { SignedTarget } from './signed-content.ts';
-
-export interface Delegation {
-  readonly name: string;
-  /** Paths that match go to this role or to none: later roles are not asked. */
-  readonly terminating: boolean;
-  /** `*` stands for any characters within one segment. */
-  readonly patterns: readonly string[];
-  readonly keys: RoleKeys;
-}
+import type { Delegation, SignedTarget } from './signed-content.ts';
 
 /**
  * All targets by path. `signedBy` gives what each role lists. The name of a role says what it may ever be given:

@@ -7,7 +7,6 @@ import { sha256Rule } from '../manifest/deployment-manifest.ts';
 import { roleNameRule } from '../manifest/names.ts';
 import { parseCanonicalJson } from './canonical-json.ts';
 import { type Checked, passed, refused } from './check.ts';
-import type { Delegation } from './delegation.ts';
 import { type RoleKeys, readKeyTable, readRoleKeys } from './role-keys.ts';
 
 export const topRoles = ['root', 'timestamp', 'snapshot', 'targets'] as const;
@@ -45,6 +44,16 @@ export interface SignedTarget {
   readonly sizeBytes: number;
   readonly sha256: string;
   readonly custom: unknown;
+}
+
+/** A role that speaks for some paths, as the top targets role says. */
+export interface Delegation {
+  readonly name: string;
+  /** Paths that match go to this role or to none: later roles are not asked. */
+  readonly terminating: boolean;
+  /** `*` stands for any characters within one segment. */
+  readonly patterns: readonly string[];
+  readonly keys: RoleKeys;
 }
 
 export interface SignedTargets extends Signed {

@@ -71,7 +71,7 @@ const nasty: readonly Uint8Array[] = [
 
 /** One to four wounds. */
 export function damaged(message: Uint8Array, random: SeededRandom): Uint8Array {
-  let bytes = Buffer.from(message);
+  let bytes: Buffer = Buffer.from(message);
   for (let wounds = 1 + random.below(4); wounds > 0; wounds--) bytes = wounded(bytes, random);
   return bytes;
 }

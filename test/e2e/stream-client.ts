@@ -112,6 +112,10 @@ export class StreamClient {
     this.#socket.pause();
   }
 
+  resume(): void {
+    this.#socket.resume();
+  }
+
   /** Ends the connection at once, as a client that crashed. */
   destroy(): void {
     this.#socket.destroy();

@@ -16,7 +16,11 @@ describe('byte writer', () => {
   it('writes JSON strings exactly as JSON.stringify does', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.string({ unit: 'binary' }), anyText), (text) => {
-        expect(written((writer) => writer.jsonString(text)).toString()).toBe(JSON.stringify(text));
+        expect(
+          written((writer) => {
+            writer.jsonString(text);
+          }).toString(),
+        ).toBe(JSON.stringify(text));
       }),
     );
   });
@@ -34,18 +38,30 @@ describe('byte writer', () => {
   it('writes every safe integer in decimal', () => {
     fc.assert(
       fc.property(fc.maxSafeInteger(), (value) => {
-        expect(written((writer) => writer.integer(value)).toString()).toBe(String(value));
+        expect(
+          written((writer) => {
+            writer.integer(value);
+          }).toString(),
+        ).toBe(String(value));
       }),
     );
     for (const value of [0, 9, 10, 2 ** 31 - 1, 2 ** 31, -(2 ** 31), Number.MAX_SAFE_INTEGER]) {
-      expect(written((writer) => writer.integer(value)).toString()).toBe(String(value));
+      expect(
+        written((writer) => {
+          writer.integer(value);
+        }).toString(),
+      ).toBe(String(value));
     }
   });
 
   it('writes big integers in decimal, however large', () => {
     fc.assert(
       fc.property(fc.bigInt({ min: -(2n ** 70n), max: 2n ** 70n }), (value) => {
-        expect(written((writer) => writer.bigint(value)).toString()).toBe(String(value));
+        expect(
+          written((writer) => {
+            writer.bigint(value);
+          }).toString(),
+        ).toBe(String(value));
       }),
     );
   });

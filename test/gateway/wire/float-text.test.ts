@@ -13,9 +13,18 @@ function written(write: (writer: ByteWriter) => void): string {
   return Buffer.from(writer.bytes()).toString();
 }
 
-const single = (value: number): string => written((target) => writeFloat32(target, value));
-const double = (value: number): string => written((target) => writeFloat64(target, value));
-const half = (bits: number): string => written((target) => writeFloat16(target, bits));
+const single = (value: number): string =>
+  written((target) => {
+    writeFloat32(target, value);
+  });
+const double = (value: number): string =>
+  written((target) => {
+    writeFloat64(target, value);
+  });
+const half = (bits: number): string =>
+  written((target) => {
+    writeFloat16(target, bits);
+  });
 
 const singleBits = new Uint32Array(1);
 const singleValue = new Float32Array(singleBits.buffer);

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { errorTable, type WireError } from '../../../gateway/wire/error-code.ts';
-import { readJsonStrings, writeJsonElements } from '../../../gateway/wire/json-elements.ts';
+import { writeJsonElements } from '../../../gateway/wire/json-elements.ts';
 import {
   elementBytes,
   typedView,
@@ -11,6 +11,7 @@ import {
 } from '../../../runtime/tensor/dtype.ts';
 import { halfToNumber, numberToHalf } from '../../../runtime/tensor/half-float.ts';
 import { elementCount } from '../../../runtime/tensor/signature.ts';
+import { shapes, waysToWrite } from './json-tensor-text.ts';
 
 function targetFor(datatype: NumericDatatype, shape: readonly number[]): NumericArray {
   const count = elementCount(shape);
@@ -37,37 +38,6 @@ function parse(
 function codeOf(result: unknown): string {
   return typeof result === 'object' && result !== null && 'code' in result ? String(result.code) : 'no error';
 }
-
-type Nested<Value> = Value | Nested<Value>[];
-
-function nest<Value>(values: readonly Value[], shape: readonly number[]): Nested<Value> {
-  const [size, ...inner] = shape;
-  if (size === undefined) return values[0] ?? [];
-  const step = elementCount(inner);
-  return Array.from({ length: size }, (_, index) =>
-    nest(values.slice(index * step, (index + 1) * step), inner),
-  );
-}
-
-/** JSON text with exact big integers. */
-function stringify(value: Nested<number | bigint | boolean | string>): string {
-  if (Array.isArray(value)) return `[${value.map(stringify).join(', ')}]`;
-  return typeof value === 'bigint' ? String(value) : JSON.stringify(value);
-}
-
-/** The ways to write a tensor: flat, nested as its shape, as a list of flat rows. */
-function waysToWrite<Value extends number | bigint | boolean | string>(
-  values: readonly Value[],
-  shape: readonly number[],
-): string[] {
-  const flat = stringify([...values]);
-  if (shape.length === 0) return [flat];
-  const [rows = 0, ...inner] = shape;
-  const ways = [flat, stringify(nest(values, shape))];
-  return rows === 0 ? ways : [...ways, stringify(nest(values, [rows, elementCount(inner)]))];
-}
-
-const shapes = fc.array(fc.integer({ min: 0, max: 4 }), { maxLength: 4 });
 
 const elements: Readonly<Record<NumericDatatype, fc.Arbitrary<number | bigint>>> = {
   BOOL: fc.constantFrom(0, 1),
@@ -283,46 +253,5 @@ describe('numbers from JSON text', () => {
     const tensor = { name: 'x', datatype: 'FP32', shape: [1] } as const;
     expect(() => writeJsonElements(source, tensor, new Float32Array(2))).toThrow('the target holds');
     expect(() => writeJsonElements(source, tensor, new Float64Array(1))).toThrow('the target holds');
-  });
-});
-
-/** Any text that the runtime can hold: well-formed, and without NUL. */
-const elementText = fc.string({ unit: 'binary' }).map((text) => text.replaceAll('\0', ''));
-
-describe('strings from JSON text', () => {
-  function parseStrings(text: string, shape: readonly number[]): unknown {
-    const span = Buffer.from(text);
-    const whole = Buffer.concat([Buffer.from(before), span, Buffer.from(behind)]);
-    const source = { text: whole, start: before.length, end: before.length + span.length };
-    const result = readJsonStrings(source, { name: 'x', datatype: 'BYTES', shape });
-    return result.ok ? result.value : result;
-  }
-
-  it('reads strings of any shape, with all their escapes', () => {
-    const tensors = shapes.chain((shape) => {
-      const count = elementCount(shape);
-      const strings = fc.array(elementText, { minLength: count, maxLength: count });
-      return fc.tuple(fc.constant(shape), strings);
-    });
-    fc.assert(
-      fc.property(tensors, ([shape, values]) => {
-        for (const text of waysToWrite(values, shape)) expect(parseStrings(text, shape)).toEqual(values);
-      }),
-    );
-    expect(parseStrings('["\\ud83d\\ude00", "\\/\\b\\f\\n\\r\\t\\"\\\\"]', [2])).toEqual([
-      '😀',
-      '/\b\f\n\r\t"\\',
-    ]);
-  });
-
-  it('refuses what is no string', () => {
-    expect(parseStrings('["a", 1]', [2])).toMatchObject({
-      code: 'INVALID_ELEMENT',
-      message: 'Element 1 of input "x" is 1; BYTES takes strings without NUL and lone surrogates.',
-    });
-    expect(codeOf(parseStrings('["a", "\\u0000"]', [2]))).toBe('INVALID_ELEMENT');
-    expect(codeOf(parseStrings('["a", "\\ud800"]', [2]))).toBe('INVALID_ELEMENT');
-    expect(codeOf(parseStrings('["a"]', [2]))).toBe('ELEMENT_COUNT_MISMATCH');
-    expect(codeOf(parseStrings('["a', [1]))).toBe('MALFORMED_JSON');
   });
 });

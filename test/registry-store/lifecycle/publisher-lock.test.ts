@@ -46,8 +46,34 @@ test('the lock of a process that is gone is taken over', async () => {
 
 test('the lock of an earlier process with our number is taken over', async () => {
   const folder = await emptyFolder();
-  await leaveLock(folder, { token, pid: process.pid, host: hostname() });
+  const path = await leaveLock(folder, { token, pid: process.pid, host: hostname() });
+  const beforeUs = new Date(Date.now() - process.uptime() * 1000 - 60_000);
+  await utimes(path, beforeUs, beforeUs);
   await (await takeLock(folder, 0)).release();
+});
+
+test('a lock from the future is from before the clock went back', async () => {
+  const folder = await emptyFolder();
+  const path = await leaveLock(folder, { token, pid: process.ppid, host: hostname() });
+  const future = new Date(Date.now() + 3600_000);
+  await utimes(path, future, future);
+  await (await takeLock(folder, 0)).release();
+});
+
+test('of many who find a dead lock, one at a time gets it', async () => {
+  const folder = await emptyFolder();
+  const { pid } = spawnSync(process.execPath, ['-e', '']);
+  await leaveLock(folder, { token, pid, host: hostname() });
+  let held = 0;
+  const turns = Array.from({ length: 8 }, async () => {
+    const lock = await takeLock(folder, 30_000);
+    expect(++held).toBe(1);
+    await lock.assertHeld();
+    held--;
+    await lock.release();
+  });
+  await Promise.all(turns);
+  expect(await readdir(join(folder, '.publisher'))).toEqual([]);
 });
 
 test.each([

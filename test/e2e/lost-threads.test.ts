@@ -1,0 +1,106 @@
+/**
+ * Threads that end in the middle of their work: every request is answered exactly once, with its own rows or with
+ * WORKER_LOST, and the gateway works again without help.
+ */
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { Form } from './callers.ts';
+import { eventually } from './deadline.ts';
+import { type GatewayUnderTest, startTestGateway } from './gateway-under-test.ts';
+import { ModelThreads } from './model-threads.ts';
+import { slowModel, ticketModel } from './odd-models.ts';
+import { type Tensor, tensorOf } from './tensor.ts';
+import type { Outcome } from './wire-forms.ts';
+
+const ticketFile = { name: 'ticket', version: '1.0.0', file: ticketModel() };
+const slowFile = { name: 'slow', version: '1.0.0', file: slowModel(100) };
+
+function ticket(number: number): Tensor[] {
+  return [
+    tensorOf({ name: 'values_in', datatype: 'FP32', shape: [1, 5] }, Array<number>(5).fill(number)),
+    tensorOf({ name: 'ticket_in', datatype: 'INT64', shape: [1] }, [number]),
+  ];
+}
+
+function isTicket(outcome: Outcome, number: number): boolean {
+  if (outcome.kind === 'error') return false;
+  const [values, tickets] = outcome.outputs;
+  return (
+    values?.data.every((value: unknown) => value === number) === true && tickets?.data[0] === BigInt(number)
+  );
+}
+
+const slowInput = [
+  tensorOf({ name: 'x', datatype: 'FP32', shape: [64, 256] }, Array<number>(64 * 256).fill(1)),
+];
+
+let threads: ModelThreads;
+let under: GatewayUnderTest;
+beforeEach(() => {
+  threads = new ModelThreads();
+});
+afterEach(async () => {
+  await under.close();
+  threads.restore();
+});
+
+async function threadsIn(state: string): Promise<number> {
+  return (await under.metrics()).sum('tidegate_threads', { state });
+}
+
+test.each([{ count: 1 }, { count: 2 }])(
+  'of $count threads, killed five times under load, none costs an answer',
+  async ({ count }) => {
+    under = await startTestGateway({ models: [ticketFile], threads: count, inlineRunUsMax: 0 });
+    const clients: Form[] = ['oip-json', 'oip-msgpack', 'predict-json', 'stream-msgpack', 'stream-msgpack'];
+    let sending = true;
+    let answered = 0;
+    const wrong: Outcome[] = [];
+    const work = clients.flatMap((form) => {
+      const caller = under.caller(form);
+      return Array.from({ length: form === 'stream-msgpack' ? 16 : 1 }, async () => {
+        while (sending) {
+          const number = ++answered;
+          const outcome = await caller.call({ model: 'ticket', inputs: ticket(number) });
+          if (!isTicket(outcome, number)) wrong.push(outcome);
+        }
+      });
+    });
+    for (let kill = 0; kill < 5; kill++) {
+      const before = answered;
+      await eventually(
+        () => threads.alive >= count && answered > before + 200,
+        `work before kill ${kill}`,
+        20_000,
+      );
+      await threads.killOldest();
+    }
+    const before = answered;
+    await eventually(() => answered > before + 200, 'work after the last kill', 20_000);
+    sending = false;
+    await Promise.all(work);
+    // A request may be lost twice; that is declared, and is to be sent again. Nothing else may happen to it.
+    expect(wrong.filter((outcome) => outcome.kind === 'answer' || outcome.code !== 'WORKER_LOST')).toEqual(
+      [],
+    );
+    expect(wrong.length).toBeLessThan(answered / 10);
+    await eventually(async () => (await threadsIn('idle')) === count, 'every thread to be back');
+    expect((await under.metrics()).sum('tidegate_inflight_requests')).toBe(0);
+    const lost = under.log.filter(({ msg }) => msg === 'worker thread lost, starting another');
+    expect(lost).toHaveLength(5);
+  },
+  60_000,
+);
+
+test('a request whose thread is lost twice is told WORKER_LOST, and others wait for the next thread', async () => {
+  under = await startTestGateway({ models: [ticketFile, slowFile], inlineRunUsMax: 0 });
+  const caller = under.caller('oip-json');
+  const doomed = caller.call({ model: 'slow', inputs: slowInput });
+  for (let kill = 0; kill < 2; kill++) {
+    await eventually(async () => (await threadsIn('busy')) === 1, 'the thread to be busy with it', 20_000);
+    await threads.killOldest();
+    if (kill === 0) await eventually(async () => (await threadsIn('busy')) === 0, 'the loss to be seen');
+  }
+  const patient = under.caller('oip-msgpack').call({ model: 'ticket', inputs: ticket(7) });
+  expect(await doomed).toMatchObject({ kind: 'error', status: 503, code: 'WORKER_LOST' });
+  expect(isTicket(await patient, 7)).toBe(true);
+});
