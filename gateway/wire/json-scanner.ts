@@ -32,6 +32,9 @@ import type { WordTable } from './word-table.ts';
 /** Arrays and objects may be nested this deep: far beyond any tensor, and shallow enough for any stack. */
 export const jsonDepthMax = 64;
 
+/** Integers of up to this many digits are exact as doubles. */
+const exactDigitsMax = 15;
+
 export class JsonScanner {
   readonly text: Uint8Array;
   readonly #end: number;
@@ -58,6 +61,8 @@ export class JsonScanner {
 
   /** First byte of the next token, which is not consumed; 0 at the end of the text. */
   peek(): number {
+    const byte = byteAt(this.text, this.#at, this.#end);
+    if (byte > 0x20) return byte;
     this.#at = skipWhitespace(this.text, this.#at, this.#end);
     return byteAt(this.text, this.#at, this.#end);
   }
@@ -139,8 +144,15 @@ export class JsonScanner {
     if (byte !== minus && !isDigit(byte)) return undefined;
     const start = this.#at;
     if (!this.#take(endOfNumber(this.text, start, this.#end))) return undefined;
-    // Sizes and counts, the only numbers read here, have few digits.
-    return this.#at === start + 1 ? byte - zero : Number(asciiText(this.text, start, this.#at));
+    // Sizes, the numbers read here, are a few plain digits.
+    if (this.#at > start + exactDigitsMax) return Number(asciiText(this.text, start, this.#at));
+    let value = 0;
+    for (let at = start; at < this.#at; at++) {
+      const digit = byteAt(this.text, at, this.#at) - zero;
+      if (digit < 0 || digit > 9) return Number(asciiText(this.text, start, this.#at));
+      value = value * 10 + digit;
+    }
+    return value;
   }
 
   /** True if nothing but white space is left. */

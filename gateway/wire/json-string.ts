@@ -3,7 +3,8 @@
  * Nothing is checked again here.
  * Invariant: the value is the one JSON.parse gives, lone surrogates from escapes included.
  */
-import { backslash } from './json-token.ts';
+import { backslash, endOfPlainText } from './json-token.ts';
+import { readText } from './strict-text.ts';
 
 /** Text of the ASCII in `[start, end)`. */
 export function asciiText(text: Uint8Array, start: number, end: number): string {
@@ -12,6 +13,7 @@ export function asciiText(text: Uint8Array, start: number, end: number): string 
 
 /** Value of the string body `[start, end)`, quotes excluded. */
 export function unescapedText(text: Uint8Array, start: number, end: number): string {
+  if (endOfPlainText(text, start, end) === end) return readText(text, start, end) ?? '';
   let value = '';
   let plainStart = start;
   for (let at = start; at < end;) {

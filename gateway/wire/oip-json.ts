@@ -117,7 +117,9 @@ interface InputDraft {
   name: string | undefined;
   datatype: Datatype | undefined;
   shape: readonly number[] | undefined;
-  data: { readonly start: number; readonly end: number } | undefined;
+  /** Where the data starts and ends in the body; -1 until its key came. */
+  dataStart: number;
+  dataEnd: number;
   parameters: true | undefined;
 }
 
@@ -128,7 +130,8 @@ function readInput(scanner: JsonScanner, index: number): Result<InputTensor> {
     name: undefined,
     datatype: undefined,
     shape: undefined,
-    data: undefined,
+    dataStart: -1,
+    dataEnd: -1,
     parameters: undefined,
   };
   for (let key = scanner.nextKey(inputKeys); key !== undefined; key = scanner.nextKey(inputKeys)) {
@@ -136,12 +139,12 @@ function readInput(scanner: JsonScanner, index: number): Result<InputTensor> {
     if (problem !== undefined) return problem;
   }
   if (scanner.fault !== undefined) return scanner.fault;
-  const { name, datatype, shape, data } = draft;
+  const { name, datatype, shape, dataStart: start, dataEnd: end } = draft;
   if (name === undefined) return missing(`inputs[${index}].name`);
   if (shape === undefined) return missing(`inputs[${index}].shape`);
   if (datatype === undefined) return missing(`inputs[${index}].datatype`);
-  if (data === undefined) return missing(`inputs[${index}].data`);
-  const source = { kind: 'json', text: scanner.text, start: data.start, end: data.end } as const;
+  if (start === -1) return missing(`inputs[${index}].data`);
+  const source = { kind: 'json', text: scanner.text, start, end } as const;
   return succeed({ name, datatype, shape, source });
 }
 
@@ -166,11 +169,11 @@ function readInputField(scanner: JsonScanner, key: InputKey, draft: InputDraft):
       return undefined;
     }
     case 'data': {
-      if (draft.data !== undefined) return twice(`inputs[${index}].data`);
+      if (draft.dataStart !== -1) return twice(`inputs[${index}].data`);
       if (scanner.peek() !== openBracket) return scanner.refuse(`inputs[${index}].data`, 'an array');
-      const start = scanner.at;
+      draft.dataStart = scanner.at;
       scanner.skipValue();
-      draft.data = { start, end: scanner.at };
+      draft.dataEnd = scanner.at;
       return undefined;
     }
     case 'parameters':

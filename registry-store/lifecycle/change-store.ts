@@ -11,6 +11,7 @@ import { recallState, rememberState } from '../storage/accepted-state.ts';
 import { writeDurably } from '../storage/durable-file.ts';
 import { FolderSource } from '../storage/folder-source.ts';
 import { type LoadedStore, loadStore, readPinnedRoot, requireStore } from '../storage/load-store.ts';
+import { floorOf } from '../storage/metadata-chain.ts';
 import { OverlaySource } from '../storage/overlay-source.ts';
 import { benchFolder, metadataFile, targetFile, timestampFile } from '../trust/store-file.ts';
 import { pinnedRootFile } from './key-folder.ts';
@@ -93,7 +94,8 @@ async function changeUnderLock(
   await work.assertHeld();
   await write(timestampFile, required(metadataFiles, timestampFile));
 
-  await rememberState(stateFolder, { metadata: next.metadata, pinnedRoot, nowMs });
+  const { files, roles } = next.metadata;
+  await rememberState(stateFolder, { files, floor: floorOf(roles), pinnedRoot, nowMs });
   await tidyFolder(source, next.metadata);
   return next;
 }

@@ -17,7 +17,7 @@ import { metadataFile, timestampFile } from '../trust/store-file.ts';
 import { type TrustMemory, parseTrustMemory, trustMemoryJson } from '../trust/trust-memory.ts';
 import type { VersionFloor } from '../trust/version-floor.ts';
 import { flushFolder, writeDurably, writeFlushed } from './durable-file.ts';
-import { type ChainOptions, type VerifiedMetadata, floorOf } from './metadata-chain.ts';
+import type { ChainOptions } from './metadata-chain.ts';
 
 export interface AcceptedState {
   readonly floor: VersionFloor;
@@ -44,29 +44,30 @@ export async function recallState(stateFolder: string, pinnedRoot: Uint8Array): 
 /** Makes this state the one to compare with from now on. When this returns it survives a power cut. */
 export async function rememberState(
   stateFolder: string,
-  accepted: { readonly metadata: VerifiedMetadata; readonly pinnedRoot: Uint8Array; readonly nowMs: number },
+  accepted: {
+    readonly files: ReadonlyMap<string, Uint8Array>;
+    readonly floor: VersionFloor;
+    readonly pinnedRoot: Uint8Array;
+    readonly nowMs: number;
+  },
 ): Promise<AcceptedState> {
-  const { metadata } = accepted;
-  const floor = floorOf(metadata.roles);
-  const timestamp = metadata.files.get(timestampFile);
-  const snapshotVersion = metadata.roles.get('snapshot')?.version ?? 0;
-  const snapshot = metadata.files.get(metadataFile('snapshot', snapshotVersion));
-  const generation = `accepted-${metadata.roles.get('timestamp')?.version ?? 0}-${randomUUID().slice(0, 8)}`;
-  const latestMs = Math.max(accepted.nowMs, 0);
+  const { files, floor, nowMs } = accepted;
+  const generation = `accepted-${versionIn(floor, 'timestamp')}-${randomUUID().slice(0, 8)}`;
   try {
-    await writeGeneration(join(stateFolder, generation), metadata.files);
-    const memory = { floor, latestMs, pinnedSha256: sha256Of(accepted.pinnedRoot), generation };
-    await writeDurably(
-      join(stateFolder, memoryFile),
-      canonicalJson(trustMemoryJson(memory)) ?? new Uint8Array(),
-    );
+    await writeGeneration(join(stateFolder, generation), files);
+    const memory = { floor, latestMs: nowMs, pinnedSha256: sha256Of(accepted.pinnedRoot), generation };
+    const bytes = canonicalJson(trustMemoryJson(memory));
+    if (bytes === undefined) throw new Error('the memory has no canonical form');
+    await writeDurably(join(stateFolder, memoryFile), bytes);
     await forgetOthers(stateFolder, generation);
   } catch (error) {
-    const message = `What was accepted cannot be remembered in ${stateFolder} (${systemCode(error) ?? 'unknown'}); free space or permissions are needed there, otherwise a restart could be shown an old state.`;
+    const message = `What was accepted cannot be remembered in ${stateFolder} (${systemCode(error) ?? String(error)}); free space or permissions are needed there, otherwise a restart could be shown an old state.`;
     throw new StoreError('FILE_UNREADABLE', message, { cause: error });
   }
+  const timestamp = files.get(timestampFile);
+  const snapshot = files.get(metadataFile('snapshot', versionIn(floor, 'snapshot')));
   const before = timestamp === undefined || snapshot === undefined ? undefined : { timestamp, snapshot };
-  return { floor, latestMs, before };
+  return { floor, latestMs: nowMs, before };
 }
 
 async function readMemory(stateFolder: string): Promise<TrustMemory | undefined> {
@@ -90,7 +91,7 @@ async function readMemory(stateFolder: string): Promise<TrustMemory | undefined>
 }
 
 async function readGeneration(folder: string, floor: VersionFloor): Promise<ChainOptions['before']> {
-  const version = floor.get('snapshot')?.version ?? 0;
+  const version = versionIn(floor, 'snapshot');
   try {
     const [timestamp, snapshot] = await Promise.all([
       readFile(join(folder, basename(timestampFile))),
@@ -115,6 +116,10 @@ async function forgetOthers(stateFolder: string, generation: string): Promise<vo
     const isOld = name.startsWith('accepted-') && name !== generation;
     if (isOld) await rm(join(stateFolder, name), { recursive: true, force: true });
   }
+}
+
+function versionIn(floor: VersionFloor, role: string): number {
+  return floor.get(role)?.version ?? 0;
 }
 
 function withoutRoot(floor: VersionFloor): VersionFloor {

@@ -8,20 +8,14 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { StoreSnapshot } from '../manifest/store-snapshot.ts';
 import type { VersionMetadata } from '../manifest/version-metadata.ts';
-import { StoreError, accept, isStoreError, refusal, systemCode } from '../store-error.ts';
+import { StoreError, accept, isStoreError, refusal } from '../store-error.ts';
 import { ArtifactDigest } from '../trust/artifact-digest.ts';
 import { targetFile, timestampFile } from '../trust/store-file.ts';
 import { type AcceptedState, recallState, rememberState } from './accepted-state.ts';
-import { auditTarget } from './folder-audit.ts';
 import { FolderSource } from './folder-source.ts';
 import { FolderWatch } from './folder-watch.ts';
-import {
-  type LoadedStore,
-  loadAndAuditStore,
-  loadStore,
-  readPinnedRoot,
-  requireStore,
-} from './load-store.ts';
+import { readPinnedRoot, requireStore } from './load-store.ts';
+import { type Look, type LookOrder, look, lookInThread, unexpected } from './look.ts';
 import { metadataBytesMax } from './metadata-chain.ts';
 
 export interface StoreOptions {
@@ -34,6 +28,8 @@ export interface StoreOptions {
   readonly pollMs?: number;
   /** How often everything is verified anew though nothing changed, so that an expiry is noticed, milliseconds. Default 5 min. */
   readonly reverifyMs?: number;
+  /** The compiled look-thread. Default the one beside this module when it is compiled, otherwise no thread. */
+  readonly threadFile?: URL;
   /** Default `Date.now`. */
   readonly nowMs?: () => number;
 }
@@ -69,30 +65,33 @@ const reverifyMsDefault = 5 * 60_000;
 
 /** Verifies every file of the store. Rejects with a StoreError that names the check that failed. */
 export async function openStore(options: StoreOptions): Promise<VerifiedStore> {
-  const nowMs = options.nowMs ?? Date.now;
-  const source = new FolderSource(options.folder);
+  const { folder, stateFolder } = options;
+  const source = new FolderSource(folder);
   await requireStore(source);
   const pinnedRoot = await readPinnedRoot(options.pinnedRootPath);
-  const recalled = await recallState(options.stateFolder, pinnedRoot);
-  const now = nowMs();
-  const loaded = await loadAndAuditStore({ source, pinnedRoot, accepted: recalled, nowMs: now });
-  const { metadata } = loaded;
-  const accepted = await rememberState(options.stateFolder, {
-    metadata,
-    pinnedRoot,
-    nowMs: Math.max(now, recalled.latestMs),
-  });
-  const store = new FolderStore({ options, source, pinnedRoot, nowMs, loaded, accepted });
+  const recalled = await recallState(stateFolder, pinnedRoot);
+  const nowMs = Math.max((options.nowMs ?? Date.now)(), recalled.latestMs);
+  const threadFile = options.threadFile ?? compiledThread;
+  const lookAt = (order: LookOrder): Promise<Look> =>
+    threadFile === undefined ? look(order) : lookInThread(order, threadFile);
+  const first = await lookAt({ folder, pinnedRoot, accepted: recalled, nowMs, models: 'all' });
+  const accepted = await rememberState(stateFolder, { ...first, pinnedRoot, nowMs });
+  const store = new FolderStore({ options, source, pinnedRoot, lookAt, first, accepted });
   await store.start();
   return store;
 }
+
+/** Beside this file when it is compiled. The sources have no thread to run, so there the look is taken right here. */
+const compiledThread = import.meta.url.endsWith('.js')
+  ? new URL('./look-thread.js', import.meta.url)
+  : undefined;
 
 interface FolderStoreParts {
   readonly options: StoreOptions;
   readonly source: FolderSource;
   readonly pinnedRoot: Uint8Array;
-  readonly nowMs: () => number;
-  readonly loaded: LoadedStore;
+  readonly lookAt: (order: LookOrder) => Promise<Look>;
+  readonly first: Look;
   readonly accepted: AcceptedState;
 }
 
@@ -100,7 +99,7 @@ class FolderStore implements VerifiedStore {
   readonly #parts: FolderStoreParts;
   readonly #listeners = new Set<(event: StoreEvent) => void>();
   readonly #watch: FolderWatch;
-  #loaded: LoadedStore;
+  #current: Look;
   #accepted: AcceptedState;
   #verifiedAtMs: number;
   #refreshing: Promise<void> | undefined;
@@ -110,9 +109,9 @@ class FolderStore implements VerifiedStore {
 
   constructor(parts: FolderStoreParts) {
     this.#parts = parts;
-    this.#loaded = parts.loaded;
+    this.#current = parts.first;
     this.#accepted = parts.accepted;
-    this.#verifiedAtMs = parts.nowMs();
+    this.#verifiedAtMs = this.#nowMs();
     this.#watch = new FolderWatch({
       folder: parts.options.folder,
       pollMs: parts.options.pollMs ?? pollMsDefault,
@@ -123,7 +122,7 @@ class FolderStore implements VerifiedStore {
   }
 
   get current(): StoreSnapshot {
-    return this.#loaded.snapshot;
+    return this.#current.snapshot;
   }
 
   /** Begins to watch, and looks once: something may have been published since the store was verified. */
@@ -187,7 +186,7 @@ class FolderStore implements VerifiedStore {
   async #refreshOnce(): Promise<void> {
     try {
       if (!(await this.#isWorthALook())) return;
-      await this.#accept(await this.#loadNext());
+      await this.#accept(await this.#lookNow());
       this.#refused = undefined;
     } catch (error) {
       await this.#report(isStoreError(error) ? error : unexpected(error));
@@ -196,41 +195,39 @@ class FolderStore implements VerifiedStore {
 
   /** One small read decides: only a timestamp that is new, or time that has passed, is a reason to read more. */
   async #isWorthALook(): Promise<boolean> {
-    const { source, nowMs, options } = this.#parts;
+    const { source, options } = this.#parts;
     const timestamp = await source.read(timestampFile, metadataBytesMax.timestamp);
     const refused = this.#refused;
     if (refused !== undefined) {
       return !isSame(timestamp, refused.timestamp) || performance.now() - refused.atMs >= refused.waitMs;
     }
-    if (nowMs() - this.#verifiedAtMs >= (options.reverifyMs ?? reverifyMsDefault)) return true;
-    return !isSame(timestamp, this.#loaded.metadata.files.get(timestampFile));
+    if (this.#nowMs() - this.#verifiedAtMs >= (options.reverifyMs ?? reverifyMsDefault)) return true;
+    return !isSame(timestamp, this.#current.files.get(timestampFile));
   }
 
-  async #loadNext(): Promise<LoadedStore> {
-    const { source, pinnedRoot, nowMs } = this.#parts;
-    const next = await loadStore({ source, pinnedRoot, accepted: this.#accepted, nowMs: nowMs() });
-    // Files that were there before are checked again when they are read; new ones must be whole before they count.
-    for (const target of next.metadata.targets.values()) {
-      const known = this.#loaded.metadata.targets.get(target.path);
-      if (known?.sha256 !== target.sha256) await auditTarget(source, target);
+  #lookNow(): Promise<Look> {
+    const { options, pinnedRoot, lookAt } = this.#parts;
+    const except = new Set<string>();
+    for (const versions of this.#current.snapshot.models.values()) {
+      for (const { artifact } of versions.values()) except.add(artifact.sha256);
     }
-    return next;
+    const { folder } = options;
+    return lookAt({ folder, pinnedRoot, accepted: this.#accepted, nowMs: this.#nowMs(), models: { except } });
   }
 
-  async #accept(next: LoadedStore): Promise<void> {
-    const { options, pinnedRoot, nowMs } = this.#parts;
-    const now = nowMs();
-    this.#verifiedAtMs = now;
-    const known = this.#loaded.metadata.files.get(timestampFile);
-    if (isSame(known, next.metadata.files.get(timestampFile))) return;
-    this.#accepted = await rememberState(options.stateFolder, {
-      metadata: next.metadata,
-      pinnedRoot,
-      nowMs: Math.max(now, this.#accepted.latestMs),
-    });
+  async #accept(next: Look): Promise<void> {
+    const { options, pinnedRoot } = this.#parts;
+    this.#verifiedAtMs = this.#nowMs();
+    if (isSame(this.#current.files.get(timestampFile), next.files.get(timestampFile))) return;
+    const nowMs = Math.max(this.#verifiedAtMs, this.#accepted.latestMs);
+    this.#accepted = await rememberState(options.stateFolder, { ...next, pinnedRoot, nowMs });
     if (this.#closed) return;
-    this.#loaded = next;
+    this.#current = next;
     this.#emit({ kind: 'snapshot', snapshot: next.snapshot });
+  }
+
+  #nowMs(): number {
+    return (this.#parts.options.nowMs ?? Date.now)();
   }
 
   async #report(error: StoreError): Promise<void> {
@@ -254,14 +251,4 @@ class FolderStore implements VerifiedStore {
 function isSame(one: Uint8Array | undefined, other: Uint8Array | undefined): boolean {
   if (one === undefined || other === undefined) return one === other;
   return Buffer.compare(one, other) === 0;
-}
-
-function unexpected(error: unknown): StoreError {
-  return new StoreError(
-    'FILE_UNREADABLE',
-    `The store cannot be read (${systemCode(error) ?? String(error)}).`,
-    {
-      cause: error,
-    },
-  );
 }

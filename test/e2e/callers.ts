@@ -50,6 +50,9 @@ export function openCaller(form: Form, options: CallerOptions): Caller {
     : new HttpCaller(form, options);
 }
 
+/** Only a request that hangs takes this long, also on a busy machine. */
+const answerMsMax = 25_000;
+
 interface HttpForm {
   readonly request: (call: Call) => RequestParts;
   readonly outcome: (answer: HttpAnswer, outputs: OutputNames) => Outcome;
@@ -110,7 +113,11 @@ class HttpCaller implements Caller {
     const { request, outcome } = httpForms[this.form];
     this.#connection ??= HttpConnection.open(this.#options.port);
     const connection = await this.#connection;
-    const answer = await within(connection.exchange(request(call)), `${this.form} ${call.model}`);
+    const answer = await within(
+      connection.exchange(request(call)),
+      `${this.form} ${call.model}`,
+      answerMsMax,
+    );
     if (answer.headers.get('connection') === 'close') this.#connection = undefined;
     return outcome(answer, this.#options.outputsOf(call.model));
   }
@@ -143,7 +150,7 @@ class StreamCaller implements Caller {
     const fields = { model: call.model, ...(call.version === undefined ? {} : { version: call.version }) };
     const elements = this.form === 'stream-msgpack' ? 'bin' : 'values';
     client.send(packed(msgpackMessage({ ...call, id }, { elements, fields })));
-    return within(outcome, `${this.form} ${call.model}`);
+    return within(outcome, `${this.form} ${call.model}`, answerMsMax);
   }
 
   close(): void {

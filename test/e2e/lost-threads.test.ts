@@ -12,7 +12,7 @@ import { type Tensor, tensorOf } from './tensor.ts';
 import type { Outcome } from './wire-forms.ts';
 
 const ticketFile = { name: 'ticket', version: '1.0.0', file: ticketModel() };
-const slowFile = { name: 'slow', version: '1.0.0', file: slowModel(100) };
+const slowFile = { name: 'slow', version: '1.0.0', file: slowModel(150) };
 
 function ticket(number: number): Tensor[] {
   return [
@@ -103,4 +103,4 @@ test('a request whose thread is lost twice is told WORKER_LOST, and others wait 
   const patient = under.caller('oip-msgpack').call({ model: 'ticket', inputs: ticket(7) });
   expect(await doomed).toMatchObject({ kind: 'error', status: 503, code: 'WORKER_LOST' });
   expect(isTicket(await patient, 7)).toBe(true);
-});
+}, 60_000);

@@ -76,7 +76,7 @@ describe('a changed byte', () => {
         await expectRefused(store, `${file} at ${position} xor ${mask}`);
         await writeFile(store.path(file), bytes);
       }),
-      { numRuns: 150 },
+      { numRuns: 60 },
     );
   });
 });
