@@ -4,7 +4,17 @@
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -60,6 +70,14 @@ if (!upToDate(buildStamp, wanted)) {
   console.log('Compiling ...');
   rmSync('dist', { recursive: true, force: true });
   run('npm', ['run', '--silent', 'build'], 'The build failed; see the lines above.');
-  mkdirSync('dist', { recursive: true });
   writeFileSync(buildStamp, wanted);
+}
+linkCommand();
+
+/** Makes `npx tidegate` work in the clone, as it does where the package is installed. */
+function linkCommand() {
+  chmodSync('dist/cli/main.js', 0o755);
+  mkdirSync('node_modules/.bin', { recursive: true });
+  rmSync('node_modules/.bin/tidegate', { force: true });
+  symlinkSync('../../dist/cli/main.js', 'node_modules/.bin/tidegate');
 }

@@ -37,7 +37,8 @@ export function writeFloat32(writer: ByteWriter, value: number): void {
     return;
   }
   if (single < 0) writer.u8(minus);
-  // What has enough decimals to give the value back still does with one more, so the fewest are found by halving.
+  // What has enough decimals to give the value back still does with one more, so the fewest are found by halving. (That
+  // could fail for powers of two, whose neighbours are unevenly far; the tests try all of them.)
   let fewest = 0;
   for (let enough = plainDecimalsMax; fewest < enough;) {
     const middle = (fewest + enough) >> 1;

@@ -6,6 +6,7 @@ import { Worker } from 'node:worker_threads';
 import type { StoreSnapshot } from '../manifest/store-snapshot.ts';
 import { StoreError, type StoreErrorCode, isStoreError, systemCode } from '../store-error.ts';
 import type { StoreCheck } from '../trust/check.ts';
+import { targetFile } from '../trust/store-file.ts';
 import type { VersionFloor } from '../trust/version-floor.ts';
 import type { AcceptedState } from './accepted-state.ts';
 import { auditTarget } from './folder-audit.ts';
@@ -18,7 +19,7 @@ export interface LookOrder {
   readonly pinnedRoot: Uint8Array;
   readonly accepted: AcceptedState;
   readonly nowMs: number;
-  /** `all` reads every file of the folder; otherwise only models whose digest is not among these. */
+  /** `all` reads every file of the folder; otherwise only models whose path in the store is not among these. */
   readonly models: 'all' | { readonly except: ReadonlySet<string> };
 }
 
@@ -47,7 +48,7 @@ export async function look(order: LookOrder): Promise<Look> {
   if (models !== 'all') {
     // Files that were there before are checked again when they are read; new ones must be whole before they count.
     for (const target of loaded.metadata.targets.values()) {
-      if (!models.except.has(target.sha256)) await auditTarget(options.source, target);
+      if (!models.except.has(targetFile(target))) await auditTarget(options.source, target);
     }
   }
   const { snapshot, metadata } = loaded;

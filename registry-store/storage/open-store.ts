@@ -41,7 +41,7 @@ export type StoreEvent =
 export interface VerifiedStore {
   /** The last good state. Replaced as a whole, never changed. */
   readonly current: StoreSnapshot;
-  /** Listeners are called in the order of subscription, after `current` was replaced. Returns the way to unsubscribe. */
+  /** Listeners are called in the order of subscription, after `current` was replaced; they must not throw. */
   subscribe(listener: (event: StoreEvent) => void): () => void;
   /** The file of a version; length and digest were checked over the very bytes returned, which the caller owns. */
   readArtifact(version: VersionMetadata): Promise<Uint8Array>;
@@ -105,6 +105,8 @@ class FolderStore implements VerifiedStore {
   #refreshing: Promise<void> | undefined;
   #rungWhileRefreshing = false;
   #refused: RefusedState | undefined;
+  /** The timestamp file at the start of the look that runs. */
+  #seen: Uint8Array | undefined;
   #closed = false;
 
   constructor(parts: FolderStoreParts) {
@@ -189,27 +191,28 @@ class FolderStore implements VerifiedStore {
       await this.#accept(await this.#lookNow());
       this.#refused = undefined;
     } catch (error) {
-      await this.#report(isStoreError(error) ? error : unexpected(error));
+      this.#report(isStoreError(error) ? error : unexpected(error));
     }
   }
 
   /** One small read decides: only a timestamp that is new, or time that has passed, is a reason to read more. */
   async #isWorthALook(): Promise<boolean> {
     const { source, options } = this.#parts;
-    const timestamp = await source.read(timestampFile, metadataBytesMax.timestamp);
+    this.#seen = undefined;
+    this.#seen = await source.read(timestampFile, metadataBytesMax.timestamp);
     const refused = this.#refused;
     if (refused !== undefined) {
-      return !isSame(timestamp, refused.timestamp) || performance.now() - refused.atMs >= refused.waitMs;
+      return !isSame(this.#seen, refused.timestamp) || performance.now() - refused.atMs >= refused.waitMs;
     }
     if (this.#nowMs() - this.#verifiedAtMs >= (options.reverifyMs ?? reverifyMsDefault)) return true;
-    return !isSame(timestamp, this.#current.files.get(timestampFile));
+    return !isSame(this.#seen, this.#current.files.get(timestampFile));
   }
 
   #lookNow(): Promise<Look> {
     const { options, pinnedRoot, lookAt } = this.#parts;
     const except = new Set<string>();
     for (const versions of this.#current.snapshot.models.values()) {
-      for (const { artifact } of versions.values()) except.add(artifact.sha256);
+      for (const { artifact } of versions.values()) except.add(targetFile(artifact));
     }
     const { folder } = options;
     return lookAt({ folder, pinnedRoot, accepted: this.#accepted, nowMs: this.#nowMs(), models: { except } });
@@ -230,11 +233,10 @@ class FolderStore implements VerifiedStore {
     return (this.#parts.options.nowMs ?? Date.now)();
   }
 
-  async #report(error: StoreError): Promise<void> {
-    const { source, options } = this.#parts;
+  #report(error: StoreError): void {
     const before = this.#refused;
-    const timestamp = await source.read(timestampFile, metadataBytesMax.timestamp).catch(() => undefined);
-    const firstWaitMs = options.pollMs ?? pollMsDefault;
+    const timestamp = this.#seen;
+    const firstWaitMs = this.#parts.options.pollMs ?? pollMsDefault;
     const waitMs =
       before !== undefined && isSame(before.timestamp, timestamp)
         ? Math.min(2 * before.waitMs, refusedWaitMsMax)

@@ -95,7 +95,7 @@ describe('a connection is refused and closed after', () => {
 test('what the library cannot read to an end is cut off after its ten seconds of silence', async () => {
   const silent = [
     'GET /v2 HTTP/1.1\r\n\r\n',
-    `${live}`,
+    live,
     `${live}x : space before the colon\r\n\r\n`,
     `${live}x: folded\r\n over two lines\r\n\r\n`,
     `${live}x: a\0b\r\n\r\n`,

@@ -4,14 +4,8 @@
  */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type ErrorCode, errorTable } from '../../gateway/wire/error-code.ts';
-import {
-  badMsgpackElements,
-  badOipJson,
-  badOipMsgpack,
-  badPredict,
-  datatypeModels,
-  smallLimits,
-} from './bad-bodies.ts';
+import { badOipJson, badPredict, datatypeModels, smallLimits } from './bad-bodies.ts';
+import { badMsgpackElements, badOipMsgpack } from './bad-msgpack.ts';
 import { within } from './deadline.ts';
 import { demoModel, type GatewayUnderTest, startTestGateway } from './gateway-under-test.ts';
 import { type HttpAnswer, HttpConnection, type RequestParts } from './http-connection.ts';
@@ -70,7 +64,8 @@ function expectRefusal(fields: Readonly<Record<string, unknown>>, code: ErrorCod
 
 function expectHttpRefusal(answer: HttpAnswer, code: ErrorCode): void {
   const type = answer.headers.get('content-type');
-  const body = type === 'application/msgpack' ? unpacked(answer.body) : JSON.parse(answer.body.toString());
+  const body =
+    type === 'application/msgpack' ? unpacked(answer.body) : (JSON.parse(answer.body.toString()) as unknown);
   expectRefusal(fieldsOf(body), code);
   expect(answer.status).toBe(errorTable[code].status);
   expect(answer.headers.has('retry-after')).toBe(errorTable[code].retry === 'later');

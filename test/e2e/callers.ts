@@ -51,7 +51,7 @@ export function openCaller(form: Form, options: CallerOptions): Caller {
 }
 
 /** Only a request that hangs takes this long, also on a busy machine. */
-const answerMsMax = 25_000;
+const answerMsMax = 60_000;
 
 interface HttpForm {
   readonly request: (call: Call) => RequestParts;

@@ -17,6 +17,8 @@ interface TypedArrayMethods {
 export async function copiesDuring(bytesMin: number, work: () => Promise<unknown>): Promise<string[]> {
   const copiers: string[] = [];
   const { set, slice } = typedArray;
+  // Called below with the `this` it is given.
+  // eslint-disable-next-line @typescript-eslint/unbound-method -- see the line above
   const bufferSlice = ArrayBuffer.prototype.slice;
   const note = (bytes: number): void => {
     if (bytes >= bytesMin) copiers.push(callingFile());

@@ -60,9 +60,9 @@ function startIris(inlineRunUsMax: number): Promise<GatewayUnderTest> {
 }
 
 describe.each([
-  { where: 'on threads', inlineRunUsMax: 0 },
-  { where: 'on the event loop', inlineRunUsMax: 1_000_000 },
-])('200 deployments under load $where', ({ inlineRunUsMax }) => {
+  { where: 'on threads', flips: 200, inlineRunUsMax: 0 },
+  { where: 'on the event loop', flips: 50, inlineRunUsMax: 1_000_000 },
+])('$flips deployments under load $where', ({ flips, inlineRunUsMax }) => {
   test('cost no request, mix no versions and leave nothing behind', async () => {
     under = await startIris(inlineRunUsMax);
     const arenaBytesEmpty = (await under.metrics()).sum('tidegate_arena_bytes');
@@ -84,7 +84,7 @@ describe.each([
         }
       });
     });
-    for (let flip = 1; flip <= 200; flip++) {
+    for (let flip = 1; flip <= flips; flip++) {
       // Two versions take turns, both loaded; every tenth time a third one comes, and one of the two is released.
       await deployed(flip % 10 === 0 ? '3.0.0' : flip % 2 === 0 ? '1.0.0' : '2.0.0');
       const before = asked;
@@ -97,7 +97,7 @@ describe.each([
     expect([...seen.keys()].sort()).toEqual(['1.0.0', '2.0.0', '3.0.0']);
     // All that was loaded and is neither live nor kept for going back was released.
     await eventually(() => logged('version loaded') - logged('version released') === 2, 'old versions to go');
-    expect(logged('version released')).toBeGreaterThan(20);
+    expect(logged('version released')).toBeGreaterThan(flips / 10);
 
     under.store.undeploy('iris');
     await eventually(() => logged('version loaded') === logged('version released'), 'all versions to go');

@@ -11,7 +11,7 @@ import { StreamClient } from './stream-client.ts';
 import { type Tensor, tensorOf } from './tensor.ts';
 import { msgpackMessage, oipJsonBody, oipJsonOutcome, packed, unpacked } from './wire-forms.ts';
 
-const models = [{ name: 'slow', version: '1.0.0', file: slowModel(100) }];
+const models = [{ name: 'slow', version: '1.0.0', file: slowModel(50) }];
 
 /** Rows of one number each, so that an answer tells whose it is. */
 function input(rows: number, value: number): Tensor[] {

@@ -12,8 +12,8 @@ import { StreamClient } from './stream-client.ts';
 import { tensorOf } from './tensor.ts';
 import { msgpackMessage, oipJsonBody, packed, unpacked } from './wire-forms.ts';
 
-const models = [{ name: 'slow', version: '1.0.0', file: slowModel(300) }];
-const inputs = [tensorOf({ name: 'x', datatype: 'FP32', shape: [16, 256] }, Array<number>(16 * 256).fill(1))];
+const models = [{ name: 'slow', version: '1.0.0', file: slowModel(60) }];
+const inputs = [tensorOf({ name: 'x', datatype: 'FP32', shape: [64, 256] }, Array<number>(64 * 256).fill(1))];
 const post = { method: 'POST', path: '/v2/models/slow/infer', body: oipJsonBody({ model: 'slow', inputs }) };
 
 let under: GatewayUnderTest;
@@ -65,7 +65,7 @@ test('answers what is left when the grace period is over, each once', async () =
   under = await startTestGateway({
     models,
     inlineRunUsMax: 0,
-    limits: { shutdownGraceMs: 0, batchRowsMax: 16 },
+    limits: { shutdownGraceMs: 0, batchRowsMax: 64 },
   });
   const connections = await Promise.all(Array.from({ length: 10 }, () => HttpConnection.open(under.port)));
   const client = await StreamClient.open(under.port);
