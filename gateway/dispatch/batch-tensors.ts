@@ -2,6 +2,7 @@
  * A batch as the worker's task sees it, and the worker's answer as replies see it. Only addresses and shapes are
  * handled here; elements stay where they are.
  */
+import type { LaneRun } from '../../runtime/pool/lane.ts';
 import { elementBytes, typedView } from '../../runtime/tensor/dtype.ts';
 import { elementCount } from '../../runtime/tensor/signature.ts';
 import type { ArenaPiece, RunInput, RunOutput } from '../../runtime/protocol/worker-task.ts';
@@ -12,8 +13,14 @@ import type { RequestQueue } from './request-queue.ts';
 
 export type RequestBatch = Batch<RequestQueue, PendingRequest>;
 
+/** What a lane is told to run. */
+export function runOf(batch: RequestBatch): LaneRun {
+  const { generation, outputs } = batch.queue;
+  return { session: generation.session, inputs: runInputs(batch), outputs };
+}
+
 /** The inputs of a batch: its shape, and where its members' rows are, neighbours joined into one piece. */
-export function runInputs(batch: RequestBatch): RunInput[] {
+function runInputs(batch: RequestBatch): RunInput[] {
   const { queue } = batch;
   const batched = queue.generation.signature.batching === 'rows';
   return queue.inputRowShapes.map((rowShape, input) => {

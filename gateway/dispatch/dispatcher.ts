@@ -6,16 +6,17 @@
  * memory is released exactly once, when it leaves.
  */
 import { performance } from 'node:perf_hooks';
-import type { Lane, LaneReply, LaneRun } from '../../runtime/pool/lane.ts';
+import type { Lane, LaneReply } from '../../runtime/pool/lane.ts';
 import type { WorkerPool } from '../../runtime/pool/worker-pool.ts';
 import type { Ran } from '../../runtime/protocol/worker-task.ts';
 import type { AdmittedRequest } from '../admission/check-request.ts';
 import { Batcher, type FailureCause } from '../batch/batcher.ts';
 import type { Outcome, Protocol } from '../telemetry/version-metrics.ts';
-import { fail, type WireError } from '../wire/error-code.ts';
+import type { WireError } from '../wire/error-code.ts';
 import type { InferReply } from '../wire/infer-request.ts';
-import { columnsOf, type RequestBatch, runInputs } from './batch-tensors.ts';
+import { columnsOf, type RequestBatch, runOf } from './batch-tensors.ts';
 import type { ModelGeneration } from './model-generation.ts';
+import { failureAnswer, internalFault, queueFull } from './failure-answers.ts';
 import { type Filled, fillRows, type RowsToFill } from './fill-rows.ts';
 import { QueueDirectory } from './queue-directory.ts';
 import { PendingRequest, type ReplySink, type RequestQueue } from './request-queue.ts';
@@ -35,8 +36,6 @@ export interface DispatcherOptions {
 /** Longest time that requests wait for others of their burst, milliseconds. Chosen with bench/ (November 2026). */
 const gatherMsMax = 0.1;
 
-const internalFault = fail('INTERNAL', 'The gateway failed on this request. The log has the details.');
-
 export interface Submission {
   readonly generation: ModelGeneration;
   readonly protocol: Protocol;
@@ -44,11 +43,6 @@ export interface Submission {
   readonly id: string | number | undefined;
   readonly sink: ReplySink;
 }
-
-const queueFull = fail(
-  'QUEUE_FULL',
-  'Too much work is waiting. Send the request again later, or send fewer at a time.',
-);
 
 export class Dispatcher {
   readonly #options: DispatcherOptions;
@@ -322,25 +316,5 @@ export class Dispatcher {
     this.#queues.leave(pending.queue);
     pending.queue.generation.release();
     if (this.#inflight.size === 0) this.#onEmpty?.();
-  }
-}
-
-function runOf(batch: RequestBatch): LaneRun {
-  const { generation, outputs } = batch.queue;
-  return { session: generation.session, inputs: runInputs(batch), outputs };
-}
-
-function failureAnswer(cause: FailureCause): WireError {
-  switch (cause) {
-    case 'model':
-      return fail(
-        'MODEL_FAILED',
-        'The model could not compute an answer for this input. Check the values and shapes sent.',
-      );
-    case 'worker':
-      return fail(
-        'WORKER_LOST',
-        'The thread that ran this request ended before it answered. Send the request again.',
-      );
   }
 }

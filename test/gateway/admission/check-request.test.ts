@@ -1,3 +1,4 @@
+/** Which requests fit a model and which are turned away, with the code and the words for each; and which may share a batch. */
 import { describe, expect, it } from 'vitest';
 import { batchKeyOf, checkRequest } from '../../../gateway/admission/check-request.ts';
 import type { InferRequest, InputTensor } from '../../../gateway/wire/infer-request.ts';

@@ -1,3 +1,4 @@
+/** Defaults, bounds and the way limits must fit each other. */
 import { describe, expect, it } from 'vitest';
 import { parseLimits } from '../../../gateway/admission/limits.ts';
 

@@ -1,3 +1,4 @@
+/** The msgpack reader against msgpackr as the other implementation, and against frames made to hurt it. */
 import fc from 'fast-check';
 import { pack, Packr } from 'msgpackr';
 import { describe, expect, it } from 'vitest';

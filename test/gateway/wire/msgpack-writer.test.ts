@@ -1,3 +1,4 @@
+/** What we write as msgpack, read back by msgpackr. */
 import fc from 'fast-check';
 import { unpack } from 'msgpackr';
 import { describe, expect, it } from 'vitest';

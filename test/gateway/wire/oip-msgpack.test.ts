@@ -1,3 +1,4 @@
+/** The msgpack form of the protocol: round trips of every datatype and rank through msgpackr, mangled bodies, declared codes. */
 import fc from 'fast-check';
 import { pack, Packr, unpack } from 'msgpackr';
 import { describe, expect, it } from 'vitest';

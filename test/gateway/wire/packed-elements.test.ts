@@ -1,3 +1,4 @@
+/** Packed little-endian elements: sizes, alignment, values that are none. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Datatype } from '../../../runtime/tensor/dtype.ts';

@@ -1,3 +1,4 @@
+/** WebSocket frames: round trips, and errors that carry the id of the broken frame whenever it can be read. */
 import fc from 'fast-check';
 import { pack, Packr, unpack } from 'msgpackr';
 import { describe, expect, it } from 'vitest';

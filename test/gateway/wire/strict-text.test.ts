@@ -1,3 +1,4 @@
+/** Text from the wire: valid UTF-8 or refused, and quoted safely in messages. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { quoted, readText, readWord } from '../../../gateway/wire/strict-text.ts';

@@ -1,3 +1,4 @@
+/** Each kind of tensor source reaches its reader, with the same answer for the same values. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { halfToNumber } from '../../../runtime/tensor/half-float.ts';

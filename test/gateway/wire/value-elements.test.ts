@@ -1,3 +1,4 @@
+/** Elements that came as msgpack values: ranges, nesting, exactness. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Datatype, NumericArray } from '../../../runtime/tensor/dtype.ts';

@@ -1,0 +1,31 @@
+/**
+ * What a caller is told when its request cannot be taken or run. The reasons themselves are for the log.
+ */
+import type { FailureCause } from '../batch/batcher.ts';
+import { fail, type WireError } from '../wire/error-code.ts';
+
+export const internalFault: WireError = fail(
+  'INTERNAL',
+  'The gateway failed on this request. The log has the details.',
+);
+
+export const queueFull: WireError = fail(
+  'QUEUE_FULL',
+  'Too much work is waiting. Send the request again later, or send fewer at a time.',
+);
+
+/** For a request that failed for good: alone, or with its thread for the second time. */
+export function failureAnswer(cause: FailureCause): WireError {
+  switch (cause) {
+    case 'model':
+      return fail(
+        'MODEL_FAILED',
+        'The model could not compute an answer for this input. Check the values and shapes sent.',
+      );
+    case 'worker':
+      return fail(
+        'WORKER_LOST',
+        'The thread that ran this request ended before it answered. Send the request again.',
+      );
+  }
+}
