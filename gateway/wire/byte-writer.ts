@@ -7,6 +7,8 @@
 /** A buffer that one huge reply has grown beyond this is given back at the next reset. */
 const retainedBytesMax = 4 * 1024 * 1024;
 const initialBytesDefault = 64 * 1024;
+/** Views up to this length are kept; small replies of one model have few different lengths. */
+const viewLengthMax = 1024;
 
 const quote = 0x22;
 const backslash = 0x5c;
@@ -29,6 +31,8 @@ export class ByteWriter {
   #buffer: Uint8Array;
   #view: DataView;
   #length = 0;
+  /** Views of the buffer's start by their length: making one costs as much as encoding half a small reply. */
+  #views: Uint8Array[] = [];
 
   constructor(initialBytes: number = initialBytesDefault) {
     this.#initialBytes = initialBytes;
@@ -48,7 +52,9 @@ export class ByteWriter {
 
   /** What was written, as a view of the writer's own memory: valid until the next `reset` or write. */
   bytes(): Uint8Array {
-    return this.#buffer.subarray(0, this.#length);
+    const length = this.#length;
+    if (length > viewLengthMax) return this.#buffer.subarray(0, length);
+    return (this.#views[length] ??= this.#buffer.subarray(0, length));
   }
 
   /** Text that the caller knows to be ASCII and, inside JSON, to need no escape. */
@@ -138,21 +144,6 @@ export class ByteWriter {
     this.#view.setUint32(at, value);
   }
 
-  u64be(value: bigint): void {
-    const at = this.#claim(8);
-    this.#view.setBigUint64(at, value);
-  }
-
-  f64be(value: number): void {
-    const at = this.#claim(8);
-    this.#view.setFloat64(at, value);
-  }
-
-  u32le(value: number): void {
-    const at = this.#claim(4);
-    this.#view.setUint32(at, value, true);
-  }
-
   /** Writes `text` from `index` on and the closing quote, one character at a time. */
   #escapedTail(text: string, from: number): void {
     for (let index = from; index < text.length; index++) {
@@ -201,6 +192,7 @@ export class ByteWriter {
 
   #replaceBuffer(buffer: Uint8Array<ArrayBuffer>): void {
     this.#buffer = buffer;
+    this.#views = [];
     this.#view = new DataView(buffer.buffer);
   }
 }
