@@ -69,11 +69,64 @@ const nasty: readonly Uint8Array[] = [
     ].map((bytes) => Buffer.from(bytes)),
   );
 
-/** One to four wounds. */
+/** One to three wounds; half of the messages stay well-formed where they are text, so that what is behind the parser is hit. */
 export function damaged(message: Uint8Array, random: SeededRandom): Uint8Array {
   let bytes: Buffer = Buffer.from(message);
-  for (let wounds = 1 + random.below(4); wounds > 0; wounds--) bytes = wounded(bytes, random);
+  const gently = random.next() < 0.5;
+  for (let wounds = 1 + random.below(3); wounds > 0; wounds--) {
+    bytes = gently ? bruised(bytes, random) : wounded(bytes, random);
+  }
   return bytes;
+}
+
+/** What may stand in the place of a number or a string of JSON. */
+const tokens: readonly string[] = [
+  ...[
+    '0',
+    '-0',
+    '1',
+    '2',
+    '-1',
+    '3.5',
+    '1e3',
+    '1e39',
+    '1e-400',
+    '255',
+    '65504',
+    '9007199254740993',
+    '18446744073709551616',
+  ],
+  ...[
+    'true',
+    'null',
+    '[]',
+    '{}',
+    '[1]',
+    '""',
+    '"NaN"',
+    '"-Infinity"',
+    '"a"',
+    '"\\u0000"',
+    '"x0"',
+    '"features"',
+    '"data"',
+  ],
+  ...['"shape"', '"FP32"', '"FP64"', '"INT8"', '"UINT64"', '"BOOL"', '"BYTES"', '"FP16"'],
+];
+
+/** One token of a text replaced by another, or one bit of a binary message turned. */
+function bruised(bytes: Buffer, random: SeededRandom): Buffer {
+  const text = bytes.toString();
+  const found = [...text.matchAll(/-?\d+(?:\.\d+)?(?:e[+-]?\d+)?|"[^"\\]*"|true|false/g)];
+  const token = found[random.below(Math.max(1, found.length))];
+  if (token === undefined || !/^[{P]/.test(text)) {
+    const turned = Buffer.from(bytes);
+    const at = random.below(turned.length);
+    turned[at] = (turned[at] ?? 0) ^ (1 << random.below(8));
+    return turned;
+  }
+  const end = token.index + token[0].length;
+  return Buffer.from(text.slice(0, token.index) + tokens[random.below(tokens.length)]! + text.slice(end));
 }
 
 function wounded(bytes: Buffer, random: SeededRandom): Buffer {

@@ -20,7 +20,7 @@ import { fieldsOf, msgpackMessage, oipJsonBody, packed, predictBody, unpacked } 
 
 const seed = Number(process.env['TIDEGATE_SEED'] ?? Date.now() % 2 ** 31);
 const casesPerForm = Math.ceil(Number(process.env['TIDEGATE_FUZZ_CASES'] ?? 1500) / 5);
-const caseMs = 15_000;
+const caseMs = 40_000;
 
 const models = [
   { name: 'iris', version: '1.0.0', file: demoModel('iris-1.0.0') },
@@ -179,8 +179,8 @@ describe(`random damage (replay with TIDEGATE_SEED=${seed})`, () => {
       await Promise.all(Array.from({ length: lanes }, attack));
       expect(wrong.slice(0, 3)).toEqual([]);
       // Damage that never or always kills a message would prove little.
-      expect(verdicts.size).toBeGreaterThan(3);
-      expect(verdicts.get('answered')).toBeGreaterThan(0);
+      expect([...verdicts.keys()]).toContain('answered');
+      expect(verdicts.size).toBeGreaterThan(4);
 
       const answer = await fetch(`${under.url}${oipPath('iris')}`, {
         method: 'POST',
