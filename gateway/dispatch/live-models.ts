@@ -89,6 +89,7 @@ export class LiveModels {
     for (const model of this.#notReady.keys()) {
       if (!snapshot.deployments.has(model)) this.#notReady.delete(model);
     }
+    this.#publish();
     for (const [model, deployment] of snapshot.deployments) {
       await this.#bringModelInLine(model, { deployment, versions: snapshot.models.get(model) ?? new Map() });
     }
