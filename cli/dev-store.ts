@@ -3,7 +3,8 @@
  * deployed by the same functions that the commands use. An existing store is left alone.
  */
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { type DemoModel, demoModels } from '../deploy/demo/demo-models.ts';
 import { deployModel, initStore, publishModel } from '../registry-store/main.ts';
 import { userName } from './store-options.ts';
@@ -16,8 +17,15 @@ export interface DevStoreOptions {
 }
 
 export async function prepareDevStore(options: DevStoreOptions): Promise<void> {
-  if (existsSync(options.store)) return;
   const { store: folder, keys: keysFolder, progress } = options;
+  const unfinished = `${folder}.unfinished`;
+  if (existsSync(folder) && !existsSync(unfinished)) return;
+  if (existsSync(unfinished)) {
+    progress('Starting anew: making the store was interrupted the last time');
+    await Promise.all([folder, keysFolder].map((path) => rm(path, { recursive: true, force: true })));
+  }
+  await mkdir(dirname(unfinished), { recursive: true });
+  await writeFile(unfinished, '');
   const actor = userName();
   progress(`Making a store in ${folder} with keys of its own in ${keysFolder}`);
   await initStore({ folder, keysFolder, nowMs: Date.now(), actor });
@@ -28,6 +36,7 @@ export async function prepareDevStore(options: DevStoreOptions): Promise<void> {
     // In order of version, so that the last one is live and the one before it is kept for going back.
     await deployModel({ ...publisher, model: demo.name, version: demo.version, actor, why: 'demo' });
   }
+  await rm(unfinished);
 }
 
 function publication({

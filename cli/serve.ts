@@ -120,7 +120,13 @@ function stopOnSignals(gateway: Gateway, output: Output): void {
     if (stopping) process.exit(signal === 'SIGINT' ? 130 : 143);
     stopping = true;
     output.out('\nFinishing what is in flight; once more to stop at once.\n');
-    void gateway.close().then(() => process.exit(0));
+    gateway.close().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        output.err(`error: ${error instanceof Error ? error.message : String(error)}\n`);
+        process.exit(1);
+      },
+    );
   };
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);

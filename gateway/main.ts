@@ -48,7 +48,7 @@ const resultBytes = 512 * 1024;
 
 /**
  * Handing a batch to a thread and back costs the caller 100 to 300 microseconds on a small virtual machine, most of it
- * for waking a core; up to about that, running it here is faster for everybody. Measured by bench/ (November 2026).
+ * for waking a core; up to about that, running it here is faster for everybody. docs/benchmarks.md, November 2026.
  */
 const inlineRunUsMaxDefault = 200;
 
@@ -68,13 +68,16 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     onLost: (lane, detail) => {
       log.error({ lane: lane.index, detail }, 'worker thread lost, starting another');
     },
+    onInlineLost: (detail) => {
+      log.error({ detail }, 'inline lane lost, its models run on the threads from now on');
+    },
   });
   const dispatcher = new Dispatcher({
     pool,
     batchRowsMax: limits.batchRowsMax,
     queueRowsMax: limits.queueRowsMax,
-    onModelFailure: ({ modelName, modelVersion }, detail) => {
-      log.warn({ model: modelName, version: modelVersion, detail }, 'request failed in the model');
+    onFailure: ({ modelName, modelVersion }, { cause, detail }) => {
+      log.warn({ model: modelName, version: modelVersion, cause, detail }, 'request failed');
     },
     onFault: (fault) => {
       log.error({ err: fault }, 'fault while a batch was answered');
@@ -99,7 +102,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   });
   let started = false;
   let closing: Promise<void> | undefined;
-  const ready = (): boolean => started && closing === undefined && live.complete;
+  const ready = (): boolean => started && closing === undefined && live.complete && pool.alive;
   const server = new GatewayServer({ identity, limits, door, dispatcher, metrics, ready });
   addGatewayGauges(metrics, { pool, dispatcher, store, ready });
 
@@ -121,6 +124,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     throw error;
   }
   const loaded = live.apply(store.current).then(() => {
+    if (closing !== undefined) return;
     started = true;
     log.info({ port, threads, revision: store.current.revision }, 'gateway started');
   });

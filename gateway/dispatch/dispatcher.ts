@@ -27,14 +27,23 @@ export interface DispatcherOptions {
   readonly batchRowsMax: number;
   /** Most rows that wait, over all models. */
   readonly queueRowsMax: number;
-  /** A run failed on a request that ran alone; `detail` is for the log. */
-  readonly onModelFailure: (generation: ModelGeneration, detail: string) => void;
+  /** A request failed for good, in the model or with its thread. */
+  readonly onFailure: (generation: ModelGeneration, failure: RunFailure) => void;
   /** An invariant broke while a batch was answered; its requests were told INTERNAL. */
   readonly onFault: (fault: unknown) => void;
 }
 
-/** Longest time that requests wait for others of their burst, milliseconds. Chosen with bench/ (November 2026). */
+/** Longest time that requests wait for others of their burst, milliseconds. docs/benchmarks.md, November 2026. */
 const gatherMsMax = 0.1;
+
+/** Longest time that inline batches run in one turn of the event loop, milliseconds. */
+const inlineTurnMsMax = 2;
+
+export interface RunFailure {
+  readonly cause: FailureCause;
+  /** For the log, not for clients. */
+  readonly detail: string;
+}
 
 export interface Submission {
   readonly generation: ModelGeneration;
@@ -194,7 +203,7 @@ export class Dispatcher {
 
   async #run(lane: Lane, batch: RequestBatch): Promise<void> {
     const startedMs = performance.now();
-    const reply = await lane.run(runOf(batch));
+    const reply = await this.#runSafely(() => lane.run(runOf(batch)));
     // The next batch goes out before this one is encoded, so that the lane does not wait for the encoder.
     this.#feed(lane);
     this.#settleSafely(batch, reply, startedMs);
@@ -204,16 +213,31 @@ export class Dispatcher {
   async #runInline(): Promise<void> {
     if (this.#inlineBusy) return;
     this.#inlineBusy = true;
+    let turnMs = performance.now();
     try {
       for (;;) {
         const batch = this.#batcher.next(this.#runsInline);
         if (batch === undefined) break;
         const startedMs = performance.now();
-        const reply = await this.#options.pool.inlineLane.run(runOf(batch));
+        const reply = await this.#runSafely(() => this.#options.pool.inlineLane.run(runOf(batch)));
         this.#settleSafely(batch, reply, startedMs);
+        // Sockets, timers and the other lanes must not wait for a long queue.
+        if (performance.now() - turnMs > inlineTurnMsMax) {
+          await new Promise((resolve) => setImmediate(resolve));
+          turnMs = performance.now();
+        }
       }
     } finally {
       this.#inlineBusy = false;
+    }
+  }
+
+  /** A broken invariant on the way to a lane is a lane that did not answer. */
+  async #runSafely(run: () => Promise<LaneReply>): Promise<LaneReply> {
+    try {
+      return await run();
+    } catch (fault) {
+      return { kind: 'lost', detail: this.reportFault(fault).code };
     }
   }
 
@@ -283,14 +307,11 @@ export class Dispatcher {
     }
   }
 
-  #retryOrFail(
-    batch: RequestBatch,
-    failure: { readonly cause: FailureCause; readonly detail: string },
-  ): void {
+  #retryOrFail(batch: RequestBatch, failure: RunFailure): void {
     const { generation } = batch.queue;
     const lost = this.#batcher.failed(batch, failure.cause);
     if (lost.length < batch.members.length) generation.metrics.batchesRetried += 1;
-    if (lost.length > 0) this.#options.onModelFailure(generation, failure.detail);
+    if (lost.length > 0) this.#options.onFailure(generation, failure);
     for (const pending of lost) this.#answerFailure(pending, failureAnswer(failure.cause));
     for (const pending of batch.members) {
       if (pending.abandoned && this.#batcher.cancel(pending)) this.#leave(pending, 'ABANDONED');

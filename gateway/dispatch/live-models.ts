@@ -47,9 +47,12 @@ export class LiveModels {
     this.#options = options;
   }
 
-  /** Whether every deployed model has its live version loaded, and nothing is being brought in line for the first time. */
+  /**
+   * Whether every deployed model has a version that answers. A new version that does not load while the old one serves
+   * is a failure, but no reason to take the node out of service: one bad deploy would take all of them.
+   */
   get complete(): boolean {
-    return this.#notReady.size === 0;
+    return [...this.#notReady.keys()].every((model) => this.#models.has(model));
   }
 
   /** Deployments that are not served as the store says, with the reason. */
@@ -60,9 +63,7 @@ export class LiveModels {
   /** Resolves when this snapshot, or a newer one that came meanwhile, is in force as far as it loads. */
   apply(snapshot: StoreSnapshot): Promise<void> {
     this.#next = snapshot;
-    this.#working ??= this.#work().finally(() => {
-      this.#working = undefined;
-    });
+    this.#working ??= this.#work();
     return this.#working;
   }
 
@@ -74,7 +75,11 @@ export class LiveModels {
   async #work(): Promise<void> {
     for (;;) {
       const snapshot = this.#next;
-      if (snapshot === undefined || this.#closed) return;
+      if (snapshot === undefined || this.#closed) {
+        // In the same step as the look at `#next`, so that no snapshot can fall between the two.
+        this.#working = undefined;
+        return;
+      }
       this.#next = undefined;
       this.#lastSnapshot = snapshot;
       await this.#bringInLine(snapshot);
@@ -91,6 +96,7 @@ export class LiveModels {
     }
     this.#publish();
     for (const [model, deployment] of snapshot.deployments) {
+      if (this.#closed) return;
       await this.#bringModelInLine(model, { deployment, versions: snapshot.models.get(model) ?? new Map() });
     }
   }
@@ -115,6 +121,11 @@ export class LiveModels {
     if (deployment.previousVersion !== undefined) {
       const previous = await this.#generation(versions.get(deployment.previousVersion));
       if (typeof previous !== 'string') all.set(previous.modelVersion, previous);
+      else
+        this.#options.log.warn(
+          { model, version: deployment.previousVersion, reason: previous },
+          'previous version not kept',
+        );
     }
     this.#notReady.delete(model);
     this.#replace(model, { live, versions: all });
@@ -132,12 +143,18 @@ export class LiveModels {
     }
     const kept = new Set(routes?.versions.values());
     for (const generation of before?.versions.values() ?? []) {
-      if (!kept.has(generation)) void this.#retire(generation);
+      if (!kept.has(generation)) this.#retireSafely(generation);
     }
   }
 
   #publish(): void {
     this.#options.setRoutes(new RouteTable(new Map(this.#models), new Map(this.#notReady)));
+  }
+
+  #retireSafely(generation: ModelGeneration): void {
+    this.#retire(generation).catch((error: unknown) => {
+      this.#options.log.error({ err: error, model: generation.modelName }, 'version could not be released');
+    });
   }
 
   async #retire(generation: ModelGeneration): Promise<void> {

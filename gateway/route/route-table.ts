@@ -14,7 +14,7 @@ export interface ModelRoutes<Target> {
 
 export class RouteTable<Target> {
   readonly models: ReadonlyMap<string, ModelRoutes<Target>>;
-  /** Deployed models of which no version is loaded, with the reason for the operator's eyes. */
+  /** Deployed models whose live version is not loaded, with the reason for the operator's eyes. */
   readonly notReady: ReadonlyMap<string, string>;
 
   constructor(models: ReadonlyMap<string, ModelRoutes<Target>>, notReady: ReadonlyMap<string, string>) {

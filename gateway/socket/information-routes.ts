@@ -4,6 +4,7 @@
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
 import type { ModelGeneration } from '../dispatch/model-generation.ts';
 import type { RouteTable } from '../route/route-table.ts';
+import { fail } from '../wire/error-code.ts';
 import { modelMetadata, type ServerIdentity, serverMetadata } from '../wire/oip-metadata.ts';
 import { pathParameter } from './path-parameter.ts';
 import { answerJson, type RouteRegistry } from './route-registry.ts';
@@ -67,10 +68,17 @@ function answerMetrics(res: HttpResponse, options: InformationRoutesOptions): vo
   res.onAborted(() => {
     gone = true;
   });
-  void options.metrics.render().then((text) => {
-    if (gone) return;
-    res.cork(() => {
-      res.writeHeader('content-type', options.metrics.contentType).end(text);
-    });
-  });
+  const answer = (write: () => void): void => {
+    if (!gone) res.cork(write);
+  };
+  options.metrics.render().then(
+    (text) => {
+      answer(() => res.writeHeader('content-type', options.metrics.contentType).end(text));
+    },
+    () => {
+      answer(() => {
+        options.registry.answerError(res, fail('INTERNAL', 'The metrics could not be collected.'));
+      });
+    },
+  );
 }

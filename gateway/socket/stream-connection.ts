@@ -61,7 +61,7 @@ export class StreamConnection {
       door.refuse('stream-msgpack', fail('UNSUPPORTED_MEDIA_TYPE', 'text frame'));
       return;
     }
-    const decoded = decodeStreamFrame(new Uint8Array(frame));
+    const decoded = this.#decodeSafely(new Uint8Array(frame));
     if (!decoded.ok) {
       door.refuse('stream-msgpack', decoded);
       this.#sendError(decoded);
@@ -88,6 +88,15 @@ export class StreamConnection {
     }
     call.pending = outcome;
     this.#inflight.set(id, call);
+  }
+
+  /** A fault of the decoder is ours, and must cost neither the socket nor the process. */
+  #decodeSafely(frame: Uint8Array): ReturnType<typeof decodeStreamFrame> {
+    try {
+      return decodeStreamFrame(frame);
+    } catch (fault) {
+      return this.#services.dispatcher.reportFault(fault);
+    }
   }
 
   answered(id: FrameId, reply: InferReply): void {

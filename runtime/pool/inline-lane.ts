@@ -1,6 +1,6 @@
 /**
  * A lane without a thread: runs models on the event loop itself. Waking a thread and being woken by it costs more than a
- * microsecond model's run (bench/README.md has the numbers), so the pool puts the cheapest models here as well; they
+ * microsecond model's run (docs/benchmarks.md has the numbers), so the pool puts the cheapest models here as well; they
  * stay loaded on the threads too.
  *
  * The runtime is only imported when the first model is loaded. If its WebAssembly instance breaks, the lane is lost for
@@ -15,6 +15,8 @@ export interface InlineLaneOptions {
   /** One region: results are read before the next run starts. */
   readonly resultOffset: number;
   readonly resultBytes: number;
+  /** The lane is lost for good; its models run on the threads from now on. */
+  readonly onLost: (detail: string) => void;
 }
 
 export class InlineLane {
@@ -50,7 +52,12 @@ export class InlineLane {
   }
 
   async unload(session: number): Promise<void> {
-    if (this.#sessions.delete(session)) await this.#host?.unload(session);
+    if (!this.#sessions.delete(session)) return;
+    try {
+      await this.#host?.unload(session);
+    } catch (error) {
+      this.#lose(messageOf(error));
+    }
   }
 
   /** One batch at a time: the caller waits for the answer, which comes without a turn of the event loop between. */
@@ -60,7 +67,7 @@ export class InlineLane {
     if (host === undefined) return { kind: 'lost', detail: 'the inline lane holds nothing' };
     try {
       const { reply } = await host.run({ kind: 'run', session, inputs, outputs, resultOffset, resultBytes });
-      return reply.kind === 'failed' && isBroken(reply.detail) ? this.#lose(reply.detail) : reply;
+      return reply;
     } catch (error) {
       return this.#lose(messageOf(error));
     }
@@ -68,6 +75,7 @@ export class InlineLane {
 
   /** Nothing runs here any more. */
   #lose(detail: string): LaneLost {
+    if (!this.#broken) this.#options.onLost(detail);
     this.#broken = true;
     this.#sessions.clear();
     return { kind: 'lost', detail };
@@ -77,11 +85,6 @@ export class InlineLane {
 async function startHost(arena: SharedArrayBuffer): Promise<SessionHost> {
   const { SessionHost } = await import('../worker/session-host.ts');
   return new SessionHost(arena);
-}
-
-/** What WebAssembly says when the instance itself stopped, as opposed to the model refusing its inputs. */
-function isBroken(detail: string): boolean {
-  return /\b(Aborted\(|unreachable|memory access out of bounds|RuntimeError)/.test(detail);
 }
 
 function messageOf(error: unknown): string {

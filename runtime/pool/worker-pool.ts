@@ -26,6 +26,8 @@ export interface PoolOptions {
   readonly inlineRunUsMax: number;
   readonly onIdle: (lane: Lane) => void;
   readonly onLost: (lane: Lane, detail: string) => void;
+  /** The lane on the event loop is lost for good; its models go on running on the threads. */
+  readonly onInlineLost: (detail: string) => void;
 }
 
 export interface ModelToLoad {
@@ -67,8 +69,14 @@ export class WorkerPool {
     this.arena = new SharedArrayBuffer(options.arenaBytes);
     this.pages = new PageArena(options.arenaBytes);
     this.#inlineRunUsMax = options.inlineRunUsMax;
-    this.inlineLane = new InlineLane({ arena: this.arena, ...this.#resultRegion(options) });
+    const { onInlineLost: onLost } = options;
+    this.inlineLane = new InlineLane({ arena: this.arena, ...this.#resultRegion(options), onLost });
     this.lanes = Array.from({ length: options.threads }, (_, index) => this.#lane(index, options));
+  }
+
+  /** Whether any thread takes work, now or after what it is doing. */
+  get alive(): boolean {
+    return this.lanes.some(({ state }) => state === 'idle' || state === 'busy');
   }
 
   /** Starts the threads. Returns at once; a lane reports itself idle when it can work. */

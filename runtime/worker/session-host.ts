@@ -40,6 +40,7 @@ export class SessionHost {
     try {
       results = await held.session.run(this.#inputs(task, held.signature), task.outputs);
     } catch (error) {
+      throwIfBroken(error);
       return kept(failure('RUN_FAILED', reason(error)));
     }
     const rows = task.inputs[0]?.shape[0];
@@ -60,6 +61,7 @@ export class SessionHost {
     try {
       session = await OnnxSession.create(task.model, task.signature);
     } catch (error) {
+      throwIfBroken(error);
       return failure('MODEL_INVALID', reason(error));
     }
     const difference = session.signatureDifference();
@@ -89,6 +91,15 @@ export class SessionHost {
       return inputTensor(this.#arena, spec, input);
     });
   }
+}
+
+/**
+ * A WebAssembly instance that trapped or aborted answers nothing any more, as opposed to a model that refuses its inputs:
+ * that is a broken invariant of the thread and not of the request, and whoever owns the host must replace it.
+ */
+function throwIfBroken(error: unknown): void {
+  if ((error instanceof Error && error.name === 'RuntimeError') || /\bAborted\(/.test(reason(error)))
+    throw error;
 }
 
 function kept(reply: WorkerReply): HostReply {

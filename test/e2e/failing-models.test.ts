@@ -77,7 +77,7 @@ describe.each([
     await Promise.all([caller.call(echo), other.call(echo)]);
     const arenaBytes = (await under.metrics()).sum('tidegate_arena_bytes');
     const broken = spy().mockImplementation(() => {
-      throw new Error('secret of /work/main/gateway.ts');
+      throw new Error('secret of /srv/app/secret.ts');
     });
     const [failed, answered] = await Promise.all([caller.call(echo), other.call(echo)]);
     broken.mockRestore();

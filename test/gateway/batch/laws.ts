@@ -200,6 +200,10 @@ export const laws = {
     const passedOver = new Map<Queue, number>();
     const hasRun = new Set<Member>();
     for (const { event, waiting } of waitingAfter(run)) {
+      // A queue that everybody left, even between two batches, has lost its place; who comes next starts anew.
+      for (const queue of run.queues) {
+        if (!waiting.some((member) => member.home === queue)) passedOver.set(queue, 0);
+      }
       if (event.kind !== 'next' || event.batch === undefined) continue;
       // Those who run alone have had their turn; they take nobody else's.
       if (event.batch.members.some((member) => hasRun.has(member))) continue;

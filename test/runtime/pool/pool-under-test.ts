@@ -58,6 +58,7 @@ export async function startTestPool(options: {
     arenaBytes: 32 * 1024 * 1024,
     resultBytes: options.resultBytes ?? 64 * 1024,
     inlineRunUsMax: 0,
+    onInlineLost: () => undefined,
     onIdle: (lane) => {
       const waiting = onIdle;
       onIdle = [];

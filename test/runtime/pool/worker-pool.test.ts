@@ -275,7 +275,13 @@ describe('a model that is not what it seems', () => {
 
 it('a pool does not start when its arena cannot hold the result regions', () => {
   const nobody = (): void => undefined;
-  const sizes = { threads: 1, arenaBytes: 8192, resultBytes: 8192, inlineRunUsMax: 0 };
+  const sizes = {
+    threads: 1,
+    arenaBytes: 8192,
+    resultBytes: 8192,
+    inlineRunUsMax: 0,
+    onInlineLost: () => undefined,
+  };
   expect(() =>
     WorkerPool.start({ workerFile: new URL('file:///none.js'), ...sizes, onIdle: nobody, onLost: nobody }),
   ).toThrow(RangeError);
