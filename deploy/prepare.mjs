@@ -22,7 +22,7 @@ process.chdir(root);
 
 const installStamp = 'node_modules/.tidegate-installed';
 const buildStamp = 'dist/.tidegate-built';
-const sourceFolders = ['gateway', 'runtime', 'registry-store', 'cli', 'bench', 'client', 'deploy'];
+const sourceFolders = ['gateway', 'runtime', 'registry-store', 'cli', 'bench', 'deploy'];
 
 function fail(message) {
   console.error(message);
