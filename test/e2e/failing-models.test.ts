@@ -63,7 +63,7 @@ describe.each([
     const metrics = await under.metrics();
     expect(metrics.sum('tidegate_batches_retried_total', { model: 'lookup' })).toBeGreaterThan(retriedBefore);
     expect(metrics.sum('tidegate_inflight_requests')).toBe(0);
-    expect(under.log.some(({ msg }) => msg === 'request failed in the model')).toBe(true);
+    expect(under.log.some(({ msg }) => msg === 'request failed')).toBe(true);
   });
 
   test.each([
