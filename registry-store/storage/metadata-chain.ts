@@ -5,7 +5,7 @@
  */
 import { accept, refusal } from '../store-error.ts';
 import { type Checked, passed, refused } from '../trust/check.ts';
-import { resolveTargets } from '../trust/delegation.ts';
+import { delegationDepthMax, familyOf, resolveTargets } from '../trust/delegation.ts';
 import { splitEnvelope } from '../trust/envelope.ts';
 import { checkExpiry } from '../trust/freshness.ts';
 import { type RoleKeys, checkSignatures, checkThreshold } from '../trust/role-keys.ts';
@@ -21,7 +21,7 @@ import {
 } from '../trust/signed-content.ts';
 import { metadataFile, timestampFile } from '../trust/store-file.ts';
 import { type VersionFloor, checkFloor } from '../trust/version-floor.ts';
-import { confirmWithReference } from './reference-verifier.ts';
+import { type DelegatedBytes, confirmWithReference } from './reference-verifier.ts';
 import type { StoreSource } from './store-source.ts';
 
 /** Bytes a metadata file may have: what tuf-js allows each role. */
@@ -38,7 +38,6 @@ export interface VerifiedMetadata {
   readonly root: SignedRoot;
   /** Version, expiry and keys of every role. */
   readonly roles: ReadonlyMap<string, VerifiedRole>;
-  readonly delegations: readonly Delegation[];
   /** What is signed, by path. */
   readonly targets: ReadonlyMap<string, SignedTarget>;
   /** What each delegated role lists, whether it decides about the path or not. */
@@ -105,14 +104,19 @@ export async function verifyMetadata(options: ChainOptions): Promise<VerifiedMet
   const [topBytes, top] = await readTargets('targets', root.roles.targets);
   if (top.targets.size > 0)
     throw refusal('delegation', 'The role targets lists files itself; it may only delegate.');
-  const delegated: (readonly [string, Uint8Array])[] = [];
+  const delegated: DelegatedBytes[] = [];
   const listedBy = new Map<string, SignedTargets>();
-  for (const { name, keys } of top.delegations) {
-    const [bytes, targets] = await readTargets(name, keys);
-    if (targets.delegations.length > 0) throw refusal('delegation', `The role ${name} delegates further.`);
-    delegated.push([name, bytes]);
-    listedBy.set(name, targets);
-  }
+  const readDelegated = async (parent: string, delegations: readonly Delegation[], depth: number) => {
+    for (const { name, keys } of delegations) {
+      const problem = delegationProblem({ parent, name, depth, isTaken: roles.has(name) });
+      if (problem !== undefined) throw refusal('delegation', problem);
+      const [bytes, targets] = await readTargets(name, keys);
+      delegated.push({ role: name, parent, bytes });
+      listedBy.set(name, targets);
+      await readDelegated(name, targets.delegations, depth + 1);
+    }
+  };
+  await readDelegated('targets', top.delegations, 1);
   // A role that nobody delegates to is a file that nobody checks.
   for (const role of snapshot.files.keys()) {
     if (!roles.has(role)) throw refusal('mix-and-match', `The snapshot lists ${role}, which has no keys.`);
@@ -134,8 +138,8 @@ export async function verifyMetadata(options: ChainOptions): Promise<VerifiedMet
     before: options.before,
   });
   // A signer who speaks for files that are not his.
-  const targets = accept(resolveTargets(top.delegations, targetsOf(listedBy)));
-  return { root, roles, delegations: top.delegations, targets, listedBy, files };
+  const targets = accept(resolveTargets(top.delegations, listedBy));
+  return { root, roles, targets, listedBy, files };
 }
 
 /** The pinned root and every newer one the source has, each signed by the one before and by itself. */
@@ -203,8 +207,16 @@ function checkTwin(bytes: Uint8Array, version: number, options: ChainOptions): C
   return refused('rollback', `Two different files call themselves version ${version} of timestamp.`);
 }
 
-function targetsOf(
-  listedBy: ReadonlyMap<string, SignedTargets>,
-): ReadonlyMap<string, ReadonlyMap<string, SignedTarget>> {
-  return new Map([...listedBy].map(([role, { targets }]) => [role, targets]));
+/** The name of a role binds it to what its parent speaks for, so a wrong delegation cannot reach across. */
+function delegationProblem(link: {
+  readonly parent: string;
+  readonly name: string;
+  readonly depth: number;
+  readonly isTaken: boolean;
+}): string | undefined {
+  const { parent, name, depth, isTaken } = link;
+  if (depth > delegationDepthMax) return `The role ${parent} delegates further than a store needs.`;
+  if (isTaken) return `Two roles delegate to ${name}.`;
+  const isWithin = parent === 'targets' || name.startsWith(`${familyOf(parent)}-`);
+  return isWithin ? undefined : `The role ${parent} delegates to ${name}, which is not its own.`;
 }

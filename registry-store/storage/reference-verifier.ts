@@ -16,9 +16,16 @@ export interface MetadataBytes {
   readonly timestamp: Uint8Array;
   readonly snapshot: Uint8Array;
   readonly targets: Uint8Array;
-  readonly delegated: readonly (readonly [role: string, bytes: Uint8Array])[];
+  /** Parents before their children. */
+  readonly delegated: readonly DelegatedBytes[];
   /** What was accepted last time, against which a rollback is seen. */
   readonly before: { readonly timestamp: Uint8Array; readonly snapshot: Uint8Array } | undefined;
+}
+
+export interface DelegatedBytes {
+  readonly role: string;
+  readonly parent: string;
+  readonly bytes: Uint8Array;
 }
 
 /** Throws STORE_REFUSED when tuf-js does not accept exactly this set of files now. */
@@ -41,9 +48,9 @@ export function confirmWithReference(files: MetadataBytes): void {
   step('mix-and-match', () => {
     trusted.updateDelegatedTargets(Buffer.from(files.targets), 'targets', 'root');
   });
-  for (const [role, bytes] of files.delegated) {
+  for (const { role, parent, bytes } of files.delegated) {
     step('mix-and-match', () => {
-      trusted.updateDelegatedTargets(Buffer.from(bytes), role, 'targets');
+      trusted.updateDelegatedTargets(Buffer.from(bytes), role, parent);
     });
   }
 }

@@ -46,7 +46,7 @@ export interface SignedTarget {
   readonly custom: unknown;
 }
 
-/** A role that speaks for some paths, as the top targets role says. */
+/** A role that speaks for some paths, as the role above it says. */
 export interface Delegation {
   readonly name: string;
   /** Paths that match go to this role or to none: later roles are not asked. */
@@ -58,14 +58,15 @@ export interface Delegation {
 
 export interface SignedTargets extends Signed {
   readonly targets: ReadonlyMap<string, SignedTarget>;
-  /** In order of priority; empty for a delegated role. */
+  /** In order of priority. */
   readonly delegations: readonly Delegation[];
 }
 
 const versionRule = { min: 1, max: 999_999_999 };
 const fileSizeRule = { min: 1, max: 2 ** 40 };
 const targetsMax = 100_000;
-const delegationsMax = 30;
+/** One role for each model, and more only by accident. */
+export const delegationsMax = 20_000;
 const pathsMax = 64;
 const pathRule = {
   lengthMax: 300,
@@ -110,7 +111,7 @@ export function parseSnapshot(signedBytes: Uint8Array, name: string): Checked<Si
     const files = new Map<string, FilePin>();
     const meta = reader.record('meta');
     const key = { lengthMax: roleNameRule.lengthMax + 5, pattern: /^[a-z][a-z0-9-]*\.json$/ };
-    for (const [file, value] of meta.entries({ countMax: delegationsMax + 1, key })) {
+    for (const [file, value] of meta.entries({ countMax: delegationsMax, key })) {
       files.set(file.slice(0, -'.json'.length), readPin(meta.nest(value, file)));
     }
     return { files };

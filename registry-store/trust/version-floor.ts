@@ -8,6 +8,7 @@ import type { FieldReader } from '../manifest/field-reader.ts';
 import { sha256Rule } from '../manifest/deployment-manifest.ts';
 import { roleNameRule } from '../manifest/names.ts';
 import { type Checked, passed, refused } from './check.ts';
+import { delegationsMax } from './signed-content.ts';
 
 export interface FloorEntry {
   readonly version: number;
@@ -42,7 +43,7 @@ export function floorJson(floor: VersionFloor): Readonly<Record<string, unknown>
 
 export function readFloor(reader: FieldReader): VersionFloor {
   const floor = new Map<string, FloorEntry>();
-  for (const [role, value] of reader.entries({ countMax: 64, key: roleNameRule })) {
+  for (const [role, value] of reader.entries({ countMax: delegationsMax, key: roleNameRule })) {
     const entry = reader.nest(value, role);
     const version = entry.integer('version', { min: 1, max: 999_999_999 });
     floor.set(role, { version, keyIds: entry.texts('keyids', { ...sha256Rule, countMax: 64 }) });
