@@ -18,6 +18,7 @@ import { columnsOf, type RequestBatch, runOf } from './batch-tensors.ts';
 import type { ModelGeneration } from './model-generation.ts';
 import { failureAnswer, internalFault, queueFull } from './failure-answers.ts';
 import { type Filled, fillRows, type RowsToFill } from './fill-rows.ts';
+import { InflightRequests } from './inflight-requests.ts';
 import { QueueDirectory } from './queue-directory.ts';
 import { PendingRequest, type ReplySink, type RequestQueue } from './request-queue.ts';
 
@@ -57,7 +58,7 @@ export class Dispatcher {
   readonly #options: DispatcherOptions;
   readonly #batcher: Batcher<RequestQueue, PendingRequest>;
   readonly #queues: QueueDirectory;
-  readonly #inflight = new Set<PendingRequest>();
+  readonly #inflight = new InflightRequests<PendingRequest>();
   #flushScheduled = false;
   #arrivedSinceTurn = false;
   #firstTurnMs = 0;
@@ -151,7 +152,7 @@ export class Dispatcher {
 
   /** Answers everything that is left, because the process will not live to run it. */
   failAll(error: WireError): void {
-    for (const pending of this.#inflight) {
+    for (const pending of this.#inflight.list()) {
       if (!pending.abandoned) {
         pending.sink.fail(error);
         pending.failedWith = error.code;
@@ -326,7 +327,7 @@ export class Dispatcher {
 
   /** The one place where a request leaves and is counted, whatever became of it. */
   #leave(pending: PendingRequest, outcome: Outcome): void {
-    if (!this.#inflight.delete(pending)) throw new Error('a request left twice');
+    this.#inflight.remove(pending);
     const { metrics } = pending.queue.generation;
     metrics.outcomes.count(
       pending.protocol,

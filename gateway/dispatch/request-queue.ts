@@ -8,6 +8,7 @@ import { type BatchMember, BatchQueue } from '../batch/batcher.ts';
 import type { Protocol } from '../telemetry/version-metrics.ts';
 import type { ErrorCode, WireError } from '../wire/error-code.ts';
 import type { InferReply } from '../wire/infer-request.ts';
+import type { Seated } from './inflight-requests.ts';
 import type { ModelGeneration } from './model-generation.ts';
 
 /** Memory a queue takes from the arena at a time, bytes. Two full batches fit, unless rows are very large. */
@@ -72,7 +73,7 @@ export interface PendingRequestOptions {
 }
 
 /** An admitted request. The transport that created it only listens, through its sink, and may abandon it. */
-export class PendingRequest implements BatchMember, PendingRequestOptions {
+export class PendingRequest implements BatchMember, Seated, PendingRequestOptions {
   readonly rows: number;
   readonly id: string | number | undefined;
   readonly protocol: Protocol;
@@ -83,6 +84,7 @@ export class PendingRequest implements BatchMember, PendingRequestOptions {
   readonly arrivedMs: number;
   state: BatchMember['state'] = 'new';
   retried = false;
+  seat = -1;
   /** The client is gone, or was told already: answer nobody. */
   abandoned = false;
   /** Set when the client was told of a failure before the request could leave. */

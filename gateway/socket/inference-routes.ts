@@ -80,21 +80,29 @@ interface Chosen {
   readonly error: WireError | undefined;
 }
 
+/** Bytes, because the library takes half as long to look those up as it does for text. */
+const headers = {
+  contentEncoding: Buffer.from('content-encoding'),
+  binaryTensors: Buffer.from('inference-header-content-length'),
+  contentType: Buffer.from('content-type'),
+  contentLength: Buffer.from('content-length'),
+};
+
 function chooseFormat(req: HttpRequest, json: MessageFormat): Chosen {
-  const encoding = req.getHeader('content-encoding');
+  const encoding = req.getHeader(headers.contentEncoding);
   if (encoding !== '' && encoding !== 'identity') {
     return refused(
       json,
       `The content encoding '${printable(encoding)}' is not read here. Send the body uncompressed.`,
     );
   }
-  if (req.getHeader('inference-header-content-length') !== '') {
+  if (req.getHeader(headers.binaryTensors) !== '') {
     return refused(
       json,
       'The binary tensor extension is not read here. Send the tensors as JSON or msgpack.',
     );
   }
-  const header = req.getHeader('content-type');
+  const header = req.getHeader(headers.contentType);
   if (header === 'application/json') return { format: json, error: undefined };
   const type = (header.split(';', 1)[0] ?? '').trim().toLowerCase();
   if (jsonTypes.has(type) || type.endsWith('+json')) return { format: json, error: undefined };
@@ -118,6 +126,6 @@ function printable(text: string): string {
 }
 
 function declaredBytes(req: HttpRequest): number | undefined {
-  const header = req.getHeader('content-length');
+  const header = req.getHeader(headers.contentLength);
   return header === '' ? undefined : Number(header);
 }

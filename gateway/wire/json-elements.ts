@@ -10,7 +10,8 @@ import { numberToHalf } from '../../runtime/tensor/half-float.ts';
 import { elementCount } from '../../runtime/tensor/signature.ts';
 import { fail, succeed, type Result, type WireError } from './error-code.ts';
 import { exactInteger } from './exact-integer.ts';
-import { expect, fitsShape, walkLists, type ElementPlace, type ReadList } from './json-list.ts';
+import { integerRange, type IntegerRange } from './integer-range.ts';
+import { expect, walkLists, type ElementPlace, type ReadList } from './json-list.ts';
 import { measureNesting, type JsonSpan } from './json-nesting.ts';
 import { readNumbers } from './json-number.ts';
 import { asciiText, unescapedText } from './json-string.ts';
@@ -25,6 +26,7 @@ import {
   skipWhitespace,
   zero,
 } from './json-token.ts';
+import { nestingError } from './nesting.ts';
 import type { TensorHead } from './packed-elements.ts';
 import { isElementText, quoted } from './strict-text.ts';
 
@@ -43,12 +45,12 @@ const scratch = new Float64Array(512);
 
 const readers: Readonly<Record<NumberDatatype, ReadList<NumberArray>>> = {
   BOOL: readBooleans,
-  UINT8: inChunks(integers(0, 2 ** 8 - 1)),
-  UINT16: inChunks(integers(0, 2 ** 16 - 1)),
-  UINT32: inChunks(integers(0, 2 ** 32 - 1)),
-  INT8: inChunks(integers(-(2 ** 7), 2 ** 7 - 1)),
-  INT16: inChunks(integers(-(2 ** 15), 2 ** 15 - 1)),
-  INT32: inChunks(integers(-(2 ** 31), 2 ** 31 - 1)),
+  UINT8: inChunks(integers(integerRange.UINT8)),
+  UINT16: inChunks(integers(integerRange.UINT16)),
+  UINT32: inChunks(integers(integerRange.UINT32)),
+  INT8: inChunks(integers(integerRange.INT8)),
+  INT16: inChunks(integers(integerRange.INT16)),
+  INT32: inChunks(integers(integerRange.INT32)),
   FP16: inChunks(storeHalves),
   FP32: inChunks(storeSingles),
   FP64: inChunks(storeDoubles),
@@ -129,11 +131,11 @@ function storeHalves(target: NumberArray, start: number, count: number): number 
   return count;
 }
 
-function integers(min: number, max: number): Store {
+function integers([min, beyond]: IntegerRange): Store {
   return (target, start, count) => {
     for (let index = 0; index < count; index++) {
       const value = scratch[index] ?? 0;
-      if (!(value >= min && value <= max) || Math.floor(value) !== value) return index;
+      if (!(value >= min && value < beyond) || Math.floor(value) !== value) return index;
       target[start + index] = value;
     }
     return count;
@@ -225,26 +227,13 @@ const shownBytesMax = 32;
 
 /** What is wrong with data that did not fit, where reading stopped at element `failed`. */
 function explain(source: JsonSpan, tensor: TensorHead, failed: number): WireError {
-  const { datatype, shape } = tensor;
+  const { datatype } = tensor;
   const input = `input ${quoted(tensor.name)}`;
   const nesting = measureNesting(source, failed);
   if (nesting === undefined) return fail('MALFORMED_JSON', `The data of ${input} is not a JSON array.`);
-  const { sizes, even, elements, element } = nesting;
-  const count = elementCount(shape);
-  const ofShape = `its shape is [${shape.join(', ')}]`;
-  if (!even) {
-    return fail('SHAPE_MISMATCH', `The data of ${input} is nested unevenly; ${ofShape}.`);
-  }
-  if (sizes.length === 1 && elements !== count) {
-    return fail(
-      'ELEMENT_COUNT_MISMATCH',
-      `The data of ${input} has ${elements} elements, but ${ofShape}, which takes ${count}.`,
-    );
-  }
-  if (!fitsShape(sizes, shape)) {
-    return fail('SHAPE_MISMATCH', `The data of ${input} is nested as [${sizes.join(', ')}], but ${ofShape}.`);
-  }
-  const shown = shownText(source.text, element);
+  const misnested = nestingError(nesting, tensor);
+  if (misnested !== undefined) return misnested;
+  const shown = shownText(source.text, nesting.element);
   return fail(
     'INVALID_ELEMENT',
     `Element ${failed} of ${input} is ${shown}; ${datatype} takes ${takes(datatype)}.`,

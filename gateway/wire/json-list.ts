@@ -54,10 +54,10 @@ export function walkLists<Target>(
 }
 
 /**
- * Sizes of the lists, from the outermost in, for a tensor written with so many brackets; undefined if no way to write
- * the shape has that many. Behind a dimension of size 0 nothing can be nested any more.
+ * Sizes of the lists, from the outermost in, for a tensor written with so many brackets, in text or as built arrays;
+ * undefined if no way to write the shape has that many. Behind a dimension of size 0 nothing can be nested any more.
  */
-function listSizes(brackets: number, shape: readonly number[]): readonly number[] | undefined {
+export function listSizes(brackets: number, shape: readonly number[]): readonly number[] | undefined {
   let elements = 1;
   for (const size of shape) elements *= size;
   if (brackets === 1) return [elements];

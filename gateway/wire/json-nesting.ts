@@ -5,13 +5,9 @@
  */
 import { JsonScanner } from './json-scanner.ts';
 import { openBracket } from './json-token.ts';
+import type { Nesting } from './nesting.ts';
 
-export interface Nesting {
-  /** Lengths along the first elements, from the outermost array in. An array without elements ends it with 0. */
-  readonly sizes: readonly number[];
-  /** Whether all arrays at one depth are equally long and all elements are equally deep. */
-  readonly even: boolean;
-  readonly elements: number;
+export interface JsonNesting extends Nesting {
   /** The text of the element that was asked for; empty if there is none. */
   readonly element: { readonly start: number; readonly end: number };
 }
@@ -31,7 +27,7 @@ export interface JsonSpan {
 }
 
 /** Undefined if the span is not one well-formed JSON array. `elementIndex` is the element whose place is wanted. */
-export function measureNesting(span: JsonSpan, elementIndex = 0): Nesting | undefined {
+export function measureNesting(span: JsonSpan, elementIndex = 0): JsonNesting | undefined {
   const scanner = new JsonScanner(span.text, span.start, span.end);
   if (!scanner.enterArray()) return undefined;
   const element = { index: elementIndex, start: 0, end: 0 };

@@ -1,14 +1,12 @@
 /**
- * The Open Inference Protocol v2 in plain JSON: an infer request from bytes, an infer response to bytes. The binary
- * tensor extension is another format. Requests are read in one pass that leaves the tensor data where it is.
+ * The Open Inference Protocol v2 in plain JSON: an infer request from bytes. The binary tensor extension is another
+ * format. Requests are read in one pass that leaves the tensor data where it is.
  * Invariant: a decoded request has every required field, and its body was well-formed JSON to the last byte.
  * Source: open-inference-protocol, specification/protocol/inference_rest.md, "Inference".
  */
 import { datatypes, type Datatype } from '../../runtime/tensor/dtype.ts';
-import type { ByteWriter } from './byte-writer.ts';
-import { writeFlat } from './element-text.ts';
 import { fail, succeed, type Result, type WireError } from './error-code.ts';
-import type { InferReply, InferRequest, InputTensor, OutputColumn } from './infer-request.ts';
+import type { InferRequest, InputTensor } from './infer-request.ts';
 import { JsonScanner } from './json-scanner.ts';
 import { openBracket } from './json-token.ts';
 import { quoted } from './strict-text.ts';
@@ -270,42 +268,4 @@ function twice(where: string): WireError {
 
 function tooMany(list: string): WireError {
   return fail('INVALID_REQUEST', `${list} has more than ${tensorsMax} elements.`);
-}
-
-/** Writes an infer response: `data` flat and row-major, `id` only if the request had one. */
-export function encodeOipJson(reply: InferReply, writer: ByteWriter): void {
-  writer.ascii('{"model_name":');
-  writer.jsonString(reply.modelName);
-  writer.ascii(',"model_version":');
-  writer.jsonString(reply.modelVersion);
-  if (reply.id !== undefined) {
-    writer.ascii(',"id":');
-    writer.jsonString(String(reply.id));
-  }
-  writer.ascii(',"outputs":[');
-  const { columns } = reply;
-  for (let index = 0; index < columns.length; index++) {
-    const column = columns[index];
-    if (column === undefined) break;
-    writer.ascii(index === 0 ? '{"name":' : ',{"name":');
-    encodeColumn(reply, column, writer);
-  }
-  writer.ascii(']}');
-}
-
-/** The column behind its `{"name":`. */
-function encodeColumn(reply: InferReply, column: OutputColumn, writer: ByteWriter): void {
-  writer.jsonString(column.name);
-  writer.ascii(',"shape":[');
-  if (reply.batched) writer.integer(reply.rows);
-  for (let axis = 0; axis < column.rowShape.length; axis++) {
-    if (axis > 0 || reply.batched) writer.ascii(',');
-    writer.integer(column.rowShape[axis] ?? 0);
-  }
-  writer.ascii('],"datatype":"');
-  writer.ascii(column.datatype);
-  writer.ascii('","data":');
-  const rows = reply.batched ? reply.rows : 1;
-  writeFlat(writer, column, { start: reply.rowStart * column.rowElements, count: rows * column.rowElements });
-  writer.u8(0x7d);
 }

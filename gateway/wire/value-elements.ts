@@ -5,10 +5,13 @@
  * Invariant: nested arrays have exactly the shape that was declared, flat ones exactly as many elements.
  */
 import assert from 'node:assert';
-import type { Datatype, NumericArray, NumericDatatype } from '../../runtime/tensor/dtype.ts';
+import type { Datatype, NumericArray } from '../../runtime/tensor/dtype.ts';
 import { numberToHalf } from '../../runtime/tensor/half-float.ts';
 import { elementCount } from '../../runtime/tensor/signature.ts';
 import { fail, succeed, type Result, type WireError } from './error-code.ts';
+import { integerRange, type IntegerRange } from './integer-range.ts';
+import { listSizes } from './json-list.ts';
+import { measureValues, nestingError } from './nesting.ts';
 import type { TensorHead } from './packed-elements.ts';
 import { isElementText, quoted, readText } from './strict-text.ts';
 
@@ -18,20 +21,6 @@ type NumberArray = Exclude<NumericArray, BigArray>;
 
 /** Takes the values of one innermost array, whose first one is element `start` of the tensor. */
 type RowSink = (values: Values, start: number) => WireError | undefined;
-
-type IntegerDatatype = Exclude<NumericDatatype, 'BOOL' | 'FP16' | 'FP32' | 'FP64'>;
-
-/** Smallest integer, and the first one too large: a power of two, so exact as a double also for 64 bits. */
-const integerRange: Readonly<Record<IntegerDatatype, readonly [min: number, beyond: number]>> = {
-  UINT8: [0, 2 ** 8],
-  UINT16: [0, 2 ** 16],
-  UINT32: [0, 2 ** 32],
-  UINT64: [0, 2 ** 64],
-  INT8: [-(2 ** 7), 2 ** 7],
-  INT16: [-(2 ** 15), 2 ** 15],
-  INT32: [-(2 ** 31), 2 ** 31],
-  INT64: [-(2 ** 63), 2 ** 63],
-};
 
 /**
  * Writes values into `target`, which holds exactly the elements of the tensor's shape (`[rows, ...]`, row-major) and
@@ -45,13 +34,14 @@ export function writeValueElements(
   target: NumericArray,
 ): WireError | undefined {
   assert(target.length === elementCount(tensor.shape), 'the target holds the elements of the shape');
-  return visitRows(values, tensor, rowSinkFor(tensor, target));
+  const error = visitRows(values, tensor.shape, rowSinkFor(tensor, target));
+  return error === undefined ? undefined : explain(error, values, tensor);
 }
 
 /** The elements of a BYTES tensor sent as strings, or as binary data that is UTF-8. Same codes. */
 export function readValueStrings(values: Values, tensor: TensorHead): Result<string[]> {
   const strings: string[] = [];
-  const error = visitRows(values, tensor, (row, start) => {
+  const error = visitRows(values, tensor.shape, (row, start) => {
     for (let index = 0; index < row.length; index++) {
       const text = textOf(row[index]);
       if (text === undefined) return unfit(tensor, start + index, row[index]);
@@ -59,21 +49,31 @@ export function readValueStrings(values: Values, tensor: TensorHead): Result<str
     }
     return undefined;
   });
-  return error ?? succeed(strings);
+  return error === undefined ? succeed(strings) : explain(error, values, tensor);
 }
 
-function visitRows(values: Values, tensor: TensorHead, sink: RowSink): WireError | undefined {
-  const { shape } = tensor;
-  const count = elementCount(shape);
-  const first: unknown = values[0];
-  if (!Array.isArray(first)) {
-    return values.length === count ? sink(values, 0) : countMismatch(tensor, values.length, count);
-  }
-  // Brackets where no dimension is left: the elements of a scalar or a list cannot be arrays.
-  if (shape.length < 2) return shapeMismatch(tensor);
-  const rows = shape[0] ?? 0;
-  const sizes = shape.length > 2 && !Array.isArray(first[0]) && rows > 0 ? [rows, count / rows] : shape;
-  return visitNested(values, { sizes, axis: 0, start: 0, count }, tensor, sink);
+/**
+ * Wrong nesting goes before a wrong element, as for JSON text: an element can only be named where the nesting says
+ * which one it is.
+ */
+function explain(error: WireError, values: Values, tensor: TensorHead): WireError {
+  return nestingError(measureValues(values), tensor) ?? error;
+}
+
+/** Found on the way; how exactly it is nested is measured afterwards. */
+const misnested = fail('SHAPE_MISMATCH', 'The data is not nested as its shape says.');
+
+function visitRows(values: Values, shape: readonly number[], sink: RowSink): WireError | undefined {
+  const sizes = listSizes(openingArrays(values), shape);
+  if (sizes === undefined) return misnested;
+  return visitNested(values, { sizes, axis: 0, start: 0, count: elementCount(shape) }, sink);
+}
+
+/** How many arrays begin before the first element: what opening brackets are in text. */
+function openingArrays(values: Values): number {
+  let count = 1;
+  for (let first: unknown = values[0]; Array.isArray(first); first = first[0]) count++;
+  return count;
 }
 
 interface Part {
@@ -85,16 +85,16 @@ interface Part {
   readonly count: number;
 }
 
-function visitNested(values: Values, part: Part, tensor: TensorHead, sink: RowSink): WireError | undefined {
+function visitNested(values: Values, part: Part, sink: RowSink): WireError | undefined {
   const { sizes, axis, start, count } = part;
-  if (values.length !== sizes[axis]) return shapeMismatch(tensor);
+  if (values.length !== sizes[axis]) return misnested;
   if (axis === sizes.length - 1) return sink(values, start);
   const step = count / values.length;
   for (let index = 0; index < values.length; index++) {
     const inner: unknown = values[index];
-    if (!Array.isArray(inner)) return shapeMismatch(tensor);
+    if (!Array.isArray(inner)) return misnested;
     const innerPart = { sizes, axis: axis + 1, start: start + index * step, count: step };
-    const error = visitNested(inner, innerPart, tensor, sink);
+    const error = visitNested(inner, innerPart, sink);
     if (error !== undefined) return error;
   }
   return undefined;
@@ -132,7 +132,7 @@ function rowSinkFor(tensor: TensorHead, target: NumericArray): RowSink {
 interface IntegerPlace<Target> {
   readonly tensor: TensorHead;
   readonly target: Target;
-  readonly range: readonly [min: number, beyond: number];
+  readonly range: IntegerRange;
 }
 
 function writeIntegers(row: Values, start: number, place: IntegerPlace<NumberArray>): WireError | undefined {
@@ -226,21 +226,6 @@ function writeBooleans(
 function textOf(value: unknown): string | undefined {
   const text = value instanceof Uint8Array ? readText(value, 0, value.length) : value;
   return typeof text === 'string' && isElementText(text) ? text : undefined;
-}
-
-function countMismatch(tensor: TensorHead, given: number, count: number): WireError {
-  return fail(
-    'ELEMENT_COUNT_MISMATCH',
-    `Input ${quoted(tensor.name)} has ${given} elements of data, but its shape [${tensor.shape.join(', ')}] ` +
-      `takes ${count}.`,
-  );
-}
-
-function shapeMismatch(tensor: TensorHead): WireError {
-  return fail(
-    'SHAPE_MISMATCH',
-    `The nested data of input ${quoted(tensor.name)} does not have its shape [${tensor.shape.join(', ')}].`,
-  );
 }
 
 function unfit(tensor: TensorHead, element: number, value: unknown): WireError {

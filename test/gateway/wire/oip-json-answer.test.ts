@@ -4,7 +4,8 @@ import { describe, expect, it } from 'vitest';
 import { ByteWriter } from '../../../gateway/wire/byte-writer.ts';
 import type { InferReply, OutputColumn } from '../../../gateway/wire/infer-request.ts';
 import { writeJsonElements } from '../../../gateway/wire/json-elements.ts';
-import { decodeOipJson, encodeOipJson } from '../../../gateway/wire/oip-json.ts';
+import { decodeOipJson } from '../../../gateway/wire/oip-json.ts';
+import { encodeOipJson } from '../../../gateway/wire/oip-json-answer.ts';
 
 function encode(reply: InferReply): string {
   const writer = new ByteWriter(16);
@@ -51,6 +52,37 @@ describe('OIP JSON answers', () => {
         { name: 's', shape: [], datatype: 'FP32', data: [0.5] },
       ],
     });
+  });
+
+  it('owes nothing to the answer before, however alike', () => {
+    const whole = { ...reply, batched: false, rowStart: 0, rows: 1 };
+    const others: readonly InferReply[] = [
+      reply,
+      { ...reply, modelName: 'wine' },
+      { ...reply, modelVersion: '2.0.0' },
+      { ...reply, columns: [{ ...column, name: 'z' }] },
+      { ...reply, columns: [{ ...column, rowShape: [1, 2] }] },
+      { ...reply, columns: [column, { ...column, name: 'z' }] },
+      { ...reply, columns: [{ ...column, name: 'z' }, column] },
+      { ...reply, columns: [{ ...column, rowShape: [], rowElements: 1 }] },
+      { ...reply, columns: [] },
+      whole,
+    ];
+    const expected = (of: InferReply): unknown => ({
+      model_name: of.modelName,
+      model_version: of.modelVersion,
+      outputs: of.columns.map(({ name, datatype, rowShape }) => ({
+        name,
+        datatype,
+        shape: of.batched ? [of.rows, ...rowShape] : rowShape,
+      })),
+    });
+    for (const before of others) {
+      for (const after of others) {
+        encode(before);
+        expect(JSON.parse(encode(after))).toMatchObject(expected(after) as object);
+      }
+    }
   });
 
   it('echoes the id only if there was one, and escapes every name', () => {

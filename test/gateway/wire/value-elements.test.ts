@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Datatype, NumericArray } from '../../../runtime/tensor/dtype.ts';
 import { halfToNumber } from '../../../runtime/tensor/half-float.ts';
+import { writeJsonElements } from '../../../gateway/wire/json-elements.ts';
 import { readValueStrings, writeValueElements } from '../../../gateway/wire/value-elements.ts';
 import { anyTensor, emptyTarget, nested } from './arbitrary-tensor.ts';
 
@@ -53,7 +54,7 @@ describe('writeValueElements', () => {
     expect(write(BigInt(min) - 1n).error).toBe('INVALID_ELEMENT');
     expect(write(BigInt(max) + 1n).error).toBe('INVALID_ELEMENT');
     expect(write(Number(max) + 1).error).toBe('INVALID_ELEMENT');
-    for (const wrong of [0.5, NaN, Infinity, true, '1', null, undefined, [1], {}]) {
+    for (const wrong of [0.5, NaN, Infinity, true, '1', null, undefined, [[1]], {}]) {
       expect(write(wrong).error).toMatch(/^(INVALID_ELEMENT|SHAPE_MISMATCH)$/);
     }
   });
@@ -153,6 +154,26 @@ describe('writeValueElements', () => {
   ])('refuses %s', (_, dimensions, values, code) => {
     const target = emptyTarget('FP32', dimensions);
     expect(writeValueElements(values, tensorOf('FP32', dimensions), target)?.code).toBe(code);
+  });
+
+  it('says of wrong nesting what is said of the same JSON text, in the same words', () => {
+    const element = fc.constantFrom<unknown>(1, 2, 'x');
+    const { data } = fc.letrec<{ data: unknown }>((tie) => ({
+      data: fc.oneof({ maxDepth: 4 }, element, fc.array(tie('data'), { maxLength: 3 })),
+    }));
+    const dimensions = fc.array(fc.nat(3), { maxLength: 3 });
+    fc.assert(
+      fc.property(fc.array(data, { maxLength: 3 }), dimensions, (values, dims) => {
+        const tensor = tensorOf('FP32', dims);
+        const text = Buffer.from(JSON.stringify(values));
+        const span = { text, start: 0, end: text.length };
+        const ofText = writeJsonElements(span, tensor, emptyTarget('FP32', dims));
+        const ofValues = writeValueElements(values, tensor, emptyTarget('FP32', dims));
+        expect(ofValues?.code).toBe(ofText?.code);
+        if (ofText !== undefined && ofText.code !== 'INVALID_ELEMENT') expect(ofValues).toEqual(ofText);
+      }),
+      { numRuns: 2000 },
+    );
   });
 
   it('takes a list of flat rows, however many dimensions a row has', () => {
