@@ -1,5 +1,6 @@
 /**
- * `npm run bench`: one short comparison of the gateway with what it is measured by. Progress goes to standard error,
+ * `npm run bench`: one short comparison of the gateway with what it is measured by; `npm run bench -- stream` compares
+ * the WebSocket with a bare echo instead (stream-speed.ts). Progress goes to standard error,
  * the report to standard output, every number to a file. Ends with 1 when an answer was wrong or missing; a missed
  * target is a result, not a failure.
  */
@@ -13,9 +14,12 @@ import { describeEnvironment, readEnvironment } from './report/environment.ts';
 import { defaultResultFile, writeResultFile } from './report/result-file.ts';
 import { summarize } from './report/summary.ts';
 import { judge } from './report/targets.ts';
+import { measureStreamSpeed, parseStreamSpeed } from './stream-speed.ts';
 import { runSuite } from './suite.ts';
 
-const options = parseOptions(process.argv.slice(2));
+const [first, ...rest] = process.argv.slice(2);
+const streamSpeed = first === 'stream' ? parseStreamSpeed(rest) : undefined;
+const options = streamSpeed === undefined ? parseOptions(process.argv.slice(2)) : undefined;
 const children = new Children();
 let interruptedBy: NodeJS.Signals | undefined;
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
@@ -28,7 +32,11 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 
 const folder = mkdtempSync(join(tmpdir(), 'tidegate-bench-'));
 try {
-  process.exitCode = (await bench(options)) ? 0 : 1;
+  const isGood =
+    options === undefined
+      ? await measureStreamSpeed({ seconds: 2, rounds: 3, ...streamSpeed, folder, children })
+      : await bench(options);
+  process.exitCode = isGood ? 0 : 1;
 } catch (error) {
   console.error(interruptedBy ?? error);
   process.exitCode = interruptedBy === undefined ? 1 : 130;

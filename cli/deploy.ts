@@ -1,53 +1,88 @@
-/** `tidegate deploy`: puts a published version live for all traffic of its model. Running gateways follow at once. */
-import type { Command } from 'commander';
-import { deployModel } from '../registry-store/main.ts';
+/** `tidegate deploy`: puts a published version live, at once or beside the one that is. Running gateways follow at once. */
+import { type Command, Option } from 'commander';
+import { DeploymentConfig, DeploymentStrategy, deployModel } from '../registry-store/main.ts';
+import { deploymentAnswerJson, deploymentLines } from './deployment-answer.ts';
 import { type Output, write } from './output.ts';
-import { type StoreOptions, addStoreOptions, userName } from './store-options.ts';
+import { shareOption } from './quantity.ts';
+import { type ResourceOptions, addResourceOptions, resourceFields } from './resource-options.ts';
+import { type ChangeOptions, addChangeOptions, withChange } from './store-options.ts';
 
-interface DeployOptions extends StoreOptions {
+interface DeployOptions extends ChangeOptions, ResourceOptions {
   readonly version: string;
-  readonly why?: string;
-  readonly by: string;
+  readonly canary?: number;
+  readonly blueGreen?: true;
+  readonly rolling?: true;
+  readonly shadow?: number;
 }
 
 export function registerDeploy(program: Command, output: Output): void {
-  addStoreOptions(program.command('deploy'))
+  const command = program
+    .command('deploy')
     .description('put a published version live')
     .argument('<model>', 'name of the model')
     .requiredOption('--version <version>', 'the version that takes the traffic')
-    .option('--why <text>', 'the reason, for the record')
-    .option('--by <name>', 'who decided it', userName())
+    .addOption(
+      new Option('--canary <percent>', 'give it a share of the traffic beside the live version')
+        .argParser(shareOption)
+        .conflicts(['blueGreen', 'rolling', 'shadow']),
+    )
+    .addOption(
+      new Option('--blue-green', 'stand it beside the live version until it is promoted').conflicts([
+        'rolling',
+        'shadow',
+      ]),
+    )
+    .addOption(new Option('--rolling', 'replace the live version replica by replica').conflicts(['shadow']))
+    .addOption(
+      new Option('--shadow <percent>', 'give it copies of a share of the requests, answers unused').argParser(
+        shareOption,
+      ),
+    );
+  addChangeOptions(addResourceOptions(command))
     .addHelpText(
       'after',
       `
-The version that was live stays loaded, so going back is deploying it again.
+Without a strategy it takes all traffic at once. The version that was live stays loaded, so going back is
+"tidegate rollback". With a strategy it stands beside the live version until "tidegate promote <model>".
 
 Examples:
   $ tidegate deploy iris --version 2.0.0
-  $ tidegate deploy iris --version 1.0.0 --why "2.0.0 is worse on long petals"`,
+  $ tidegate deploy iris --version 2.0.0 --canary 5 --why "new petals"
+  $ tidegate deploy iris --version 2.0.0 --min-replicas 1 --max-replicas 4 --memory-limit 512Mi`,
     )
     .action(async (model: string, options: DeployOptions) => {
-      const { snapshot, changed } = await deployModel({
-        folder: options.store,
-        keysFolder: options.keys,
-        nowMs: Date.now(),
-        model,
-        version: options.version,
-        actor: options.by,
-        why: options.why ?? '',
-      });
-      const previous = snapshot.deployments.get(model)?.previousVersion;
-      const json = {
-        model,
-        version: options.version,
-        previous_version: previous ?? null,
-        changed,
-        revision: snapshot.revision,
-      };
-      const kept = previous === undefined ? '' : `; ${previous} is kept for going back`;
-      const line = changed
-        ? `${model} ${options.version} is live${kept} (revision ${snapshot.revision})`
-        : `${model} ${options.version} was live already; nothing changed`;
-      write(output, { json, lines: [line] }, options);
+      const { strategy, trafficBps, resources } = configOf(options);
+      const result = await withChange(options, output, (change) =>
+        deployModel({
+          ...change,
+          model,
+          version: options.version,
+          strategy,
+          ...(trafficBps !== undefined && { trafficBps }),
+          ...(resources !== undefined && { resources }),
+        }),
+      );
+      const { deployment, changed, revision } = result;
+      const lines = changed
+        ? deploymentLines(deployment, revision)
+        : [`${model} ${options.version} was deployed like this already; nothing changed`];
+      write(output, { json: deploymentAnswerJson(model, result), lines }, options);
     });
+}
+
+function configOf(options: DeployOptions): DeploymentConfig {
+  const { canary, shadow } = options;
+  const share = canary ?? shadow;
+  return new DeploymentConfig({
+    ...resourceFields(options),
+    strategy: strategyOf(options),
+    ...(share !== undefined && { canaryTrafficPercentage: share }),
+  });
+}
+
+function strategyOf({ canary, blueGreen, rolling, shadow }: DeployOptions): DeploymentStrategy {
+  if (canary !== undefined) return DeploymentStrategy.CANARY;
+  if (blueGreen === true) return DeploymentStrategy.BLUE_GREEN;
+  if (rolling === true) return DeploymentStrategy.ROLLING;
+  return shadow === undefined ? DeploymentStrategy.IMMEDIATE : DeploymentStrategy.SHADOW;
 }

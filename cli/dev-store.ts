@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type DemoModel, demoModels } from '../deploy/demo/demo-models.ts';
-import { deployModel, initStore, publishModel } from '../registry-store/main.ts';
+import { type PublishOptions, deployModel, initStore, publishModel } from '../registry-store/main.ts';
 import { userName } from './store-options.ts';
 
 export interface DevStoreOptions {
@@ -28,20 +28,23 @@ export async function prepareDevStore(options: DevStoreOptions): Promise<void> {
   await writeFile(unfinished, '');
   const actor = userName();
   progress(`Making a store in ${folder} with keys of its own in ${keysFolder}`);
-  await initStore({ folder, keysFolder, nowMs: Date.now(), actor });
+  await initStore({ folder, keysFolders: [keysFolder], nowMs: Date.now(), actor });
   for (const demo of demoModels()) {
     progress(`Publishing and deploying ${demo.name} ${demo.version}`);
-    const publisher = { folder, keysFolder, nowMs: Date.now() };
+    const publisher = { folder, keysFolders: [keysFolder], nowMs: Date.now(), actor, why: 'demo' };
     await publishModel({ ...publisher, ...publication(demo), artifact: await readFile(demo.file) });
     // In order of version, so that the last one is live and the one before it is kept for going back.
-    await deployModel({ ...publisher, model: demo.name, version: demo.version, actor, why: 'demo' });
+    await deployModel({ ...publisher, model: demo.name, version: demo.version });
   }
   await rm(unfinished);
 }
 
 function publication({
   metadata,
-}: DemoModel): Omit<Parameters<typeof publishModel>[0], 'folder' | 'keysFolder' | 'nowMs' | 'artifact'> {
+}: DemoModel): Pick<
+  PublishOptions,
+  'model' | 'version' | 'framework' | 'author' | 'description' | 'metrics' | 'tags'
+> {
   const { name, version, framework, author, description, metrics, tags } = metadata;
   return {
     model: name,

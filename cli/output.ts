@@ -1,8 +1,18 @@
 /** Where a command writes: for people as lines, for programs as one JSON value. */
 
+/** What only a person at a terminal can do or wants to see. */
+export interface Terminal {
+  /** Asks without showing what is typed. Rejects with `Interrupted` on Ctrl-C. */
+  readonly askSecret: (question: string) => Promise<string>;
+  /** Columns of standard error. */
+  readonly width: () => number;
+}
+
 export interface Output {
   readonly out: (text: string) => unknown;
   readonly err: (text: string) => unknown;
+  /** Only when a person sits at both ends: keyboard and standard error. */
+  readonly terminal?: Terminal;
 }
 
 export interface Answer {

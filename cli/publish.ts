@@ -1,13 +1,15 @@
 /** `tidegate publish`: signs an ONNX file and what is known about it into the store. It does not put it live. */
-import { readFile } from 'node:fs/promises';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { publishModel } from '../registry-store/main.ts';
-import { type EntryStage, entryStages } from '../registry-store/manifest/stage.ts';
+import { type EntryStage, publishModel } from '../registry-store/main.ts';
+import { entryStages } from '../registry-store/manifest/stage.ts';
+import { readModelFile } from './model-file.ts';
 import { type Output, write } from './output.ts';
-import { type StoreOptions, addStoreOptions, userName } from './store-options.ts';
-import { tensorText, versionJson } from './version-text.ts';
+import { sizeText } from './quantity.ts';
+import { type ChangeOptions, addChangeOptions, userName, withChange } from './store-options.ts';
+import { progressFor } from './terminal/progress.ts';
+import { tensorLines, versionJson } from './version-text.ts';
 
-interface PublishOptions extends StoreOptions {
+interface PublishOptions extends ChangeOptions {
   readonly version: string;
   readonly framework: string;
   readonly author: string;
@@ -18,7 +20,7 @@ interface PublishOptions extends StoreOptions {
 }
 
 export function registerPublish(program: Command, output: Output): void {
-  addStoreOptions(program.command('publish'))
+  addChangeOptions(program.command('publish').alias('register'))
     .description('add a version of a model to the store')
     .argument('<model>', 'name of the model')
     .argument('<file>', 'ONNX file')
@@ -35,47 +37,62 @@ export function registerPublish(program: Command, output: Output): void {
     .addHelpText(
       'after',
       `
+Ctrl-C before the version is in force leaves the store as it was.
+
 Examples:
   $ tidegate publish iris iris.onnx --version 1.0.0
   $ tidegate publish iris iris.onnx --version 2.0.0 --framework scikit-learn --author Ada \\
-      --metric accuracy=0.97 --metric f1=0.96 --tag tabular`,
+      --metric accuracy=0.97 --metric f1=0.96 --tag tabular --why "trained on longer petals"`,
     )
     .action(async (model: string, file: string, options: PublishOptions) => {
-      const { version } = await publishModel({
-        folder: options.store,
-        keysFolder: options.keys,
-        nowMs: Date.now(),
+      const { version, snapshot } = await publishFile({ model, file }, options, output);
+      const { artifact, onnx } = version;
+      const lines = [
+        `Published ${version.name} ${version.version} (revision ${version.published.revision})`,
+        `  file       ${sizeText(artifact.lengthBytes)}, ${onnx.parameterCount} parameters`,
+        `  sha256     ${artifact.sha256}`,
+        ...tensorLines(version),
+        '',
+        version.stage === 'staged'
+          ? `Next: tidegate deploy ${version.name} --version ${version.version}`
+          : `Next: tidegate stage ${version.name} ${version.version}`,
+      ];
+      write(output, { json: { ...versionJson(version), revision: snapshot.revision }, lines }, options);
+    });
+}
+
+async function publishFile(
+  { model, file }: { readonly model: string; readonly file: string },
+  options: PublishOptions,
+  output: Output,
+): ReturnType<typeof publishModel> {
+  const bar = progressFor(output, options, 'bytes');
+  try {
+    return await withChange(options, output, async (change) => {
+      const artifact = await readModelFile(file, {
+        signal: change.signal,
+        progress: (done, total) => {
+          bar.step('reading', done, total);
+        },
+      });
+      return publishModel({
+        ...change,
         model,
         version: options.version,
-        artifact: await readModelFile(file),
+        artifact,
         framework: options.framework,
         author: options.author,
         description: options.description ?? '',
         metrics: options.metric ?? new Map(),
         tags: options.tag ?? [],
         stage: options.stage,
+        progress: (done, total) => {
+          bar.step('writing', done, total);
+        },
       });
-      const { signature, artifact, onnx } = version;
-      const lines = [
-        `Published ${version.name} ${version.version}`,
-        `  file     ${artifact.lengthBytes} bytes, sha256 ${artifact.sha256}`,
-        `  size     ${onnx.parameterCount} parameters`,
-        ...signature.inputs.map((tensor) => `  input    ${tensorText(tensor)}`),
-        ...signature.outputs.map((tensor) => `  output   ${tensorText(tensor)}`),
-        `  batching ${signature.batching === 'rows' ? 'rows of different requests share a run' : 'none, every request runs alone'}`,
-        '',
-        `Next: tidegate deploy ${version.name} --version ${version.version}`,
-      ];
-      write(output, { json: versionJson(version), lines }, options);
     });
-}
-
-async function readModelFile(file: string): Promise<Uint8Array> {
-  try {
-    return await readFile(file);
-  } catch (error) {
-    const reason = error instanceof Error && 'code' in error ? String(error.code) : 'unknown reason';
-    throw new Error(`${file} cannot be read (${reason}).`, { cause: error });
+  } finally {
+    bar.end();
   }
 }
 

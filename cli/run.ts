@@ -1,42 +1,60 @@
 /**
- * Runs one command line: builds the program, and turns every way it can end into output and an exit code.
- * 0 done, 1 it could not be done, 2 the command line is wrong. A person never sees a stack.
+ * Runs one command line: builds the program, and turns every way it can end into output and an exit code. A person never
+ * sees a stack.
  */
-import { Command, CommanderError } from 'commander';
-import { StoreError } from '../registry-store/main.ts';
+import { Command } from 'commander';
+import { registerCompletion } from './completion.ts';
+import { registerDeploy } from './deploy.ts';
+import { type ExitCode, exitCodes, reportFailure } from './failure.ts';
+import { registerDiff, registerHistory } from './history.ts';
+import { registerInit } from './init.ts';
+import { registerKeys } from './keys.ts';
+import { registerList, registerShow } from './list.ts';
 import type { Output } from './output.ts';
 import { packageVersion } from './package-version.ts';
-import { registerDeploy } from './deploy.ts';
-import { registerInit } from './init.ts';
 import { registerPublish } from './publish.ts';
+import { registerRefresh } from './refresh.ts';
+import { registerRollback } from './rollback.ts';
+import { registerScale, registerUndeploy } from './scale.ts';
 import { registerServe } from './serve.ts';
+import { registerArchive, registerPromote, registerStage } from './stage.ts';
 import { registerStatus } from './status.ts';
+import { registerTufClient } from './tuf-client.ts';
+import { registerGc, registerVerify } from './verify.ts';
 
-const exitCodes = { done: 0, failed: 1, wrongUsage: 2 } as const;
-
-export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
+export type { ExitCode } from './failure.ts';
 
 export async function runCli(args: readonly string[], output: Output): Promise<ExitCode> {
+  const isJson = args.includes('--json');
   try {
-    await createProgram(output).parseAsync(args, { from: 'user' });
+    await createProgram(output, { isJson }).parseAsync(args, { from: 'user' });
     return exitCodes.done;
   } catch (error) {
-    if (error instanceof CommanderError) return reportUsage(error, output);
-    output.err(
-      args.includes('--json') ? `${JSON.stringify(errorJson(error))}\n` : `error: ${messageOf(error)}\n`,
-    );
-    return exitCodes.failed;
+    return reportFailure(error, { output, isJson });
   }
 }
 
-function createProgram(output: Output): Command {
+/** Groups in the order in which a person meets them. */
+const groups: readonly (readonly [string, readonly ((program: Command, output: Output) => void)[]])[] = [
+  ['Store and keys:', [registerInit, registerKeys, registerRefresh, registerVerify, registerGc]],
+  ['Models:', [registerPublish, registerStage, registerPromote, registerArchive, registerList, registerShow]],
+  ['What is live:', [registerDeploy, registerScale, registerUndeploy, registerRollback]],
+  ['Looking:', [registerStatus, registerHistory, registerDiff, registerTufClient]],
+  ['Serving:', [registerServe, registerCompletion]],
+];
+
+function createProgram(output: Output, { isJson }: { readonly isJson: boolean }): Command {
   const program = new Command('tidegate')
     .description('An inference gateway for the edge, and the signed store it serves models from.')
     .version(packageVersion())
     // `publish --version` is the version of the model, not ours.
     .enablePositionalOptions()
     .exitOverride()
-    .configureOutput({ writeOut: output.out, writeErr: output.err })
+    .configureOutput({
+      writeOut: output.out,
+      // With --json the error is one JSON value, which `reportFailure` writes.
+      writeErr: isJson ? () => undefined : output.err,
+    })
     .showHelpAfterError('Run it with --help to see what it takes.')
     .addHelpText(
       'after',
@@ -48,28 +66,9 @@ Examples:
   $ tidegate status
   $ tidegate serve`,
     );
-  registerInit(program, output);
-  registerPublish(program, output);
-  registerDeploy(program, output);
-  registerStatus(program, output);
-  registerServe(program, output);
+  for (const [heading, commands] of groups) {
+    program.commandsGroup(heading);
+    for (const register of commands) register(program, output);
+  }
   return program;
-}
-
-function reportUsage(error: CommanderError, output: Output): ExitCode {
-  const isAnswer = ['commander.helpDisplayed', 'commander.version'].includes(error.code);
-  if (isAnswer) return exitCodes.done;
-  // Commander wrote what it found itself; what a command threw is still unsaid.
-  if (error.name === 'InvalidArgumentError') output.err(`error: ${error.message}\n`);
-  return exitCodes.wrongUsage;
-}
-
-function errorJson(error: unknown): object {
-  if (!(error instanceof StoreError)) return { error: messageOf(error) };
-  const { code, check, message } = error;
-  return { error: message, code, ...(check === undefined ? {} : { check }) };
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -5,12 +5,16 @@
 import { join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type Limits, limitBounds, parseLimits } from '../gateway/admission/limits.ts';
-import type { Gateway } from '../gateway/main.ts';
+import type { Gateway, RepositoryControl } from '../gateway/main.ts';
 import { createLogger, type LogLevel, logLevels } from '../gateway/telemetry/logger.ts';
-import { openStore } from '../registry-store/main.ts';
+import { type VerifiedStore, openStore } from '../registry-store/main.ts';
+import { parseSizeBytes } from '../registry-store/platform/quantity.ts';
+import { devRepository } from './dev-repository.ts';
 import { prepareDevStore } from './dev-store.ts';
 import type { Output } from './output.ts';
 import { packageVersion } from './package-version.ts';
+import { sizeOption } from './quantity.ts';
+import { progressFor } from './terminal/progress.ts';
 import { welcome } from './welcome.ts';
 
 interface ServeOptions {
@@ -18,9 +22,16 @@ interface ServeOptions {
   readonly keys: string;
   readonly root?: string;
   readonly state: string;
+  readonly cache?: string;
+  readonly cacheSize?: string;
+  readonly caFile?: string;
+  readonly poll?: number;
   readonly host: string;
   readonly port: number;
   readonly threads?: number;
+  readonly serverName: string;
+  readonly corsOrigin: readonly string[];
+  readonly websocketCompression: boolean;
   readonly limit: Readonly<Record<string, number>>;
   readonly logLevel?: LogLevel;
   readonly dev?: true;
@@ -30,7 +41,11 @@ export function registerServe(program: Command, output: Output): void {
   program
     .command('serve')
     .description('serve the deployed models of a store over HTTP and WebSocket')
-    .addOption(new Option('--store <folder>', 'the store').env('TIDEGATE_STORE').default('.tidegate/store'))
+    .addOption(
+      new Option('--store <folder or URL>', 'the store, here or on any https:// or http:// file server')
+        .env('TIDEGATE_STORE')
+        .default('.tidegate/store'),
+    )
     .addOption(
       new Option('--keys <folder>', 'keys, used by --dev only')
         .env('TIDEGATE_KEYS')
@@ -47,6 +62,26 @@ export function registerServe(program: Command, output: Output): void {
         .default('.tidegate/state'),
     )
     .addOption(
+      new Option('--cache <folder>', 'models of a store with a URL (default: cache in the state folder)').env(
+        'TIDEGATE_CACHE',
+      ),
+    )
+    .addOption(
+      new Option('--cache-size <size>', 'room for them; what is live must fit (default: 10Gi)')
+        .env('TIDEGATE_CACHE_SIZE')
+        .argParser(sizeOption),
+    )
+    .addOption(
+      new Option('--ca-file <file>', 'certificates to trust for https:// instead of those of the system').env(
+        'TIDEGATE_CA_FILE',
+      ),
+    )
+    .addOption(
+      new Option('--poll <seconds>', 'time between two looks at the store (default: 1, with a URL 10)')
+        .env('TIDEGATE_POLL')
+        .argParser(parseSeconds),
+    )
+    .addOption(
       new Option('--host <address>', 'address to listen on').env('TIDEGATE_HOST').default('127.0.0.1'),
     )
     .addOption(
@@ -60,6 +95,22 @@ export function registerServe(program: Command, output: Output): void {
         .env('TIDEGATE_THREADS')
         .argParser(parseThreads),
     )
+    .addOption(
+      new Option('--server-name <name>', 'how the server names itself in its metadata')
+        .env('TIDEGATE_SERVER_NAME')
+        .default('tidegate')
+        .argParser(parseServerName),
+    )
+    .addOption(
+      new Option(
+        '--cors-origin <origin>',
+        'web pages from there may call the gateway, * for all; may be repeated',
+      )
+        .env('TIDEGATE_CORS_ORIGIN')
+        .default([], 'none')
+        .argParser(collectOrigins),
+    )
+    .option('--websocket-compression', 'agree to permessage-deflate on WebSockets', false)
     .option('--limit <name=value>', 'set a limit, see below; may be repeated', collectLimit, {})
     .addOption(
       new Option('--log-level <level>', 'logs go to standard error (default: info, with --dev warn)')
@@ -70,7 +121,7 @@ export function registerServe(program: Command, output: Output): void {
     .addHelpText('after', limitHelp())
     .addHelpText(
       'after',
-      '\nExamples:\n  $ tidegate serve --dev\n  $ tidegate serve --store /srv/models --root root.json --state /var/lib/tidegate --port 9000\n',
+      '\nExamples:\n  $ tidegate serve --dev\n  $ tidegate serve --store /srv/models --root root.json --state /var/lib/tidegate --port 9000\n  $ tidegate serve --store https://models.example.com/fleet --root root.json --state /var/lib/tidegate\n',
     )
     .action(async (options: ServeOptions) => {
       await serve(options, output);
@@ -80,6 +131,11 @@ export function registerServe(program: Command, output: Output): void {
 async function serve(options: ServeOptions, output: Output): Promise<void> {
   const limits = limitsOf(options);
   const log = createLogger(options.logLevel ?? (options.dev === true ? 'warn' : 'info'));
+  if (options.dev === true && /^https?:/i.test(options.store)) {
+    throw new InvalidArgumentError(
+      '--dev makes a store of its own in a folder; leave it away to serve a URL.',
+    );
+  }
   if (options.dev === true) {
     const { store: folder, keys } = options;
     await prepareDevStore({
@@ -90,11 +146,7 @@ async function serve(options: ServeOptions, output: Output): Promise<void> {
       },
     });
   }
-  const store = await openStore({
-    folder: options.store,
-    pinnedRootPath: options.root ?? join(options.keys, 'root.json'),
-    stateFolder: options.state,
-  });
+  const store = await openVerified(options, output);
   // The server library reads this when it is loaded, which is why the gateway is only imported now.
   process.env['UWS_HTTP_MAX_HEADERS_SIZE'] = String(limits.headerBytesMax);
   const { startGateway } = await import('../gateway/main.ts');
@@ -104,13 +156,56 @@ async function serve(options: ServeOptions, output: Output): Promise<void> {
     store,
     limits,
     ...(options.threads === undefined ? {} : { threads: options.threads }),
-    identity: { name: 'tidegate', version: packageVersion() },
+    identity: { name: options.serverName, version: packageVersion() },
+    corsOrigins: options.corsOrigin,
+    websocketCompression: options.websocketCompression,
+    ...(options.dev === true ? { control: devControl(options, store) } : {}),
     log,
   });
   stopOnSignals(gateway, output);
   await gateway.loaded;
   const { port, failures } = gateway;
   output.out(welcome({ host: options.host, port, store: store.current, failures }));
+}
+
+/** A node that made its own keys may change its own store. */
+function devControl(
+  { store: folder, keys, root, state }: ServeOptions,
+  store: VerifiedStore,
+): RepositoryControl {
+  return devRepository({
+    store: folder,
+    keys,
+    pinnedRootPath: root ?? join(keys, 'root.json'),
+    state,
+    current: () => store.current,
+  });
+}
+
+/** Models of a store with a URL come over the network when it is opened first; a person sees how far that is. */
+async function openVerified(options: ServeOptions, output: Output): Promise<VerifiedStore> {
+  const { cache, cacheSize, caFile, poll } = options;
+  const cacheBytesMax = cacheSize === undefined ? undefined : parseSizeBytes(cacheSize);
+  const progress = progressFor(output, {}, 'bytes');
+  let opened = false;
+  try {
+    return await openStore({
+      source: options.store,
+      pinnedRootPath: options.root ?? join(options.keys, 'root.json'),
+      stateFolder: options.state,
+      ...(cache === undefined ? {} : { cacheFolder: cache }),
+      ...(cacheBytesMax === undefined ? {} : { cacheBytesMax }),
+      ...(caFile === undefined ? {} : { caFile }),
+      ...(poll === undefined ? {} : { pollMs: poll * 1000 }),
+      onProgress: ({ files, filesDone, bytes, bytesDone }) => {
+        // Later downloads happen beside serving, where a bar would only disturb the logs.
+        if (!opened) progress.step(`models ${filesDone}/${files}`, bytesDone, bytes);
+      },
+    });
+  } finally {
+    opened = true;
+    progress.end();
+  }
 }
 
 /** The first signal finishes what is in flight, within the grace period; the second one does not wait. */
@@ -138,11 +233,39 @@ function limitsOf(options: ServeOptions): Limits {
   return parsed.value;
 }
 
+function parseServerName(text: string): string {
+  if (/^[\x20-\x7e]{1,100}$/.test(text)) return text;
+  throw new InvalidArgumentError('A server name is 1 to 100 printable ASCII characters.');
+}
+
+/** Given by option several times, or by environment variable with spaces or commas between. */
+function collectOrigins(text: string, before: readonly string[]): readonly string[] {
+  const origins = text.split(/[\s,]+/).filter((part) => part !== '');
+  return [...before, ...origins.map(originOf)];
+}
+
+/** As browsers send it: no path, no default port, lower case. */
+function originOf(text: string): string {
+  if (text === '*' || text === 'null') return text;
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const isOrigin = url !== undefined && url.host !== '' && text.replace(/\/$/, '').split('/').length === 3;
+  if (isOrigin) return `${url.protocol}//${url.host}`;
+  throw new InvalidArgumentError(
+    `${text} is not an origin. Write it as https://app.example.com, with the port if there is one.`,
+  );
+}
+
 function parsePort(text: string): number {
   const port = Number(text);
   if (!/^\d+$/.test(text) || port > 65_535)
     throw new InvalidArgumentError('A port is a number from 0 to 65535.');
   return port;
+}
+
+function parseSeconds(text: string): number {
+  const seconds = Number(text);
+  if (text !== '' && seconds >= 0.1 && seconds <= 86_400) return seconds;
+  throw new InvalidArgumentError('The time between two looks is 0.1 to 86400 seconds.');
 }
 
 /** More threads than this only take memory from each other. */

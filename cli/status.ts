@@ -1,41 +1,67 @@
 /** `tidegate status`: verifies every file of a store from the root of trust, then says what is in it. */
-import { join } from 'node:path';
 import { type Command, Option } from 'commander';
-import { type StoreStatus, type VersionMetadata, readStatus } from '../registry-store/main.ts';
+import {
+  type Deployment,
+  type StoreState,
+  type StoreStatus,
+  readStatus,
+  stateAt,
+} from '../registry-store/main.ts';
+import { resourcesText, rolloutText } from './change-text.ts';
+import { deploymentFields } from './deployment-answer.ts';
+import { revisionOption } from './history.ts';
+import { momentText } from './moment.ts';
+import { askNode, nodeLines } from './node-status.ts';
 import { type Output, columns, write } from './output.ts';
-import { type StoreOptions, addStoreOptions } from './store-options.ts';
-import { metricsText, versionJson } from './version-text.ts';
+import { roleRows } from './role-rows.ts';
+import { type ReaderOptions, addReaderOptions, readerOf } from './store-options.ts';
+import { versionJson, versionRow } from './version-text.ts';
 
-interface StatusOptions extends StoreOptions {
-  readonly root?: string;
+interface StatusOptions extends ReaderOptions {
+  readonly at?: number;
+  readonly node?: string;
 }
 
 export function registerStatus(program: Command, output: Output): void {
-  addStoreOptions(program.command('status'))
+  addReaderOptions(program.command('status'))
     .description('verify the store and show what is published and live')
-    .addOption(
-      new Option('--root <file>', 'the pinned root.json (default: root.json in the keys folder)').env(
-        'TIDEGATE_ROOT',
-      ),
-    )
+    .addOption(new Option('--at <revision>', 'what was published and live then').argParser(revisionOption))
+    .addOption(new Option('--node <url>', 'ask a running gateway what it serves, instead of the store'))
     .addHelpText(
       'after',
       `
-Needs no key. Ends with 1 and the name of the check when a file does not verify.
+Needs no key. Ends with 1 and the name of the check when a file does not verify, or when the node is not ready.
 
 Examples:
   $ tidegate status
+  $ tidegate status --at 41
+  $ tidegate status --node http://127.0.0.1:8080
   $ tidegate status --store /media/usb/models --root root.json --json`,
     )
     .action(async (options: StatusOptions) => {
-      const status = await readStatus({
-        folder: options.store,
-        pinnedRootPath: options.root ?? join(options.keys, 'root.json'),
-        stateFolder: join(options.keys, 'state'),
-        nowMs: Date.now(),
-      });
-      write(output, { json: statusJson(status), lines: statusLines(options.store, status) }, options);
+      if (options.node !== undefined) {
+        await showNode(options.node, { output, options });
+        return;
+      }
+      const reader = readerOf(options);
+      if (options.at !== undefined) {
+        const state = await stateAt({ ...reader, revision: options.at });
+        write(output, { json: stateJson(state), lines: stateLines(state) }, options);
+        return;
+      }
+      const status = await readStatus(reader);
+      const lines = statusLines(options.store, status, reader.nowMs);
+      write(output, { json: statusJson(status), lines }, options);
     });
+}
+
+async function showNode(
+  address: string,
+  { output, options }: { readonly output: Output; readonly options: StatusOptions },
+): Promise<void> {
+  const node = await askNode(address);
+  write(output, { json: { node: address, ...node }, lines: nodeLines(address, node, Date.now()) }, options);
+  if (!node.ready) throw new Error(`${address} is not ready.`);
 }
 
 function statusJson({ snapshot, roles }: StoreStatus): object {
@@ -44,42 +70,51 @@ function statusJson({ snapshot, roles }: StoreStatus): object {
     name,
     live: snapshot.deployments.get(name)?.version ?? null,
     previous: snapshot.deployments.get(name)?.previousVersion ?? null,
+    deployment: snapshot.deployments.has(name) ? deploymentFields(snapshot.deployments.get(name)) : null,
     versions: [...versions.values()].map(versionJson),
   }));
   return { revision: snapshot.revision, deployments_revision: revision, last_change: changed, models, roles };
 }
 
-function statusLines(store: string, { snapshot, roles }: StoreStatus): readonly string[] {
-  const { at, by, why } = snapshot.manifest.changed;
-  const lines = [`${store} verifies, revision ${snapshot.revision}`];
-  for (const [name, versions] of snapshot.models) {
-    const live = snapshot.deployments.get(name);
-    const rows = [...versions.values()].map((version) => versionRow(version, live));
-    lines.push('', name, ...columns(rows));
+function stateJson({ revision, deployments, stages }: StoreState): object {
+  const models = [...stages].map(([name, versions]) => ({
+    name,
+    deployment: deployments.has(name) ? deploymentFields(deployments.get(name)) : null,
+    versions: [...versions].map(([version, stage]) => ({ version, stage })),
+  }));
+  return { revision, models };
+}
+
+function stateLines({ revision, deployments, stages }: StoreState): readonly string[] {
+  const lines = [`Revision ${revision}`];
+  for (const [name, versions] of stages) {
+    const deployment = deployments.get(name);
+    const rows = [...versions].map(([version, stage]) => [
+      deployment?.version === version ? '  * live' : '',
+      version,
+      stage,
+    ]);
+    lines.push('', [name, ...deploymentFacts(deployment)].join(', '), ...columns(rows));
   }
-  if (snapshot.models.size === 0) lines.push('', 'No model is published yet.');
-  lines.push('', `Last deployment change: ${at} by ${by}${why === '' ? '' : `: ${why}`}`);
-  lines.push(
-    '',
-    ...columns(roles.map(({ role, version, expires }) => [role, `v${version}`, `until ${expires}`])),
-  );
+  if (stages.size === 0) lines.push('', 'No model was published yet.');
   return lines;
 }
 
-function versionRow(
-  version: VersionMetadata,
-  live: { readonly version: string; readonly previousVersion?: string } | undefined,
-): readonly string[] {
-  const isPrevious = live?.previousVersion === version.version;
-  const marker = live?.version === version.version ? '* live' : isPrevious ? '  previous' : '';
-  return [
-    `  ${marker}`,
-    version.version,
-    version.stage,
-    version.createdAt.slice(0, 10),
-    version.framework,
-    version.author,
-    metricsText(version.metrics),
-    version.tags.join(' '),
-  ];
+function deploymentFacts(deployment: Deployment | undefined): readonly string[] {
+  if (deployment === undefined) return [];
+  return [rolloutText(deployment), resourcesText(deployment.resources)].filter((fact) => fact !== '');
+}
+
+function statusLines(store: string, { snapshot, roles }: StoreStatus, nowMs: number): readonly string[] {
+  const { at, by, why } = snapshot.manifest.changed;
+  const lines = [`${store} verifies, revision ${snapshot.revision}`];
+  for (const [name, versions] of snapshot.models) {
+    const deployment = snapshot.deployments.get(name);
+    const rows = [...versions.values()].map((version) => ['', ...versionRow(version, deployment)]);
+    lines.push('', [name, ...deploymentFacts(deployment)].join(', '), ...columns(rows));
+  }
+  if (snapshot.models.size === 0) lines.push('', 'No model is published yet.');
+  lines.push('', `Last deployment change: ${momentText(at)} by ${by}${why === '' ? '' : `: ${why}`}`);
+  lines.push('', ...columns(roleRows(roles, { nowMs, cells: ({ version }) => [`v${version}`] })));
+  return lines;
 }

@@ -1,5 +1,7 @@
 /** One version of a model as JSON and as text. Field names follow the metadata in the store. */
-import type { TensorSignature, VersionMetadata } from '../registry-store/main.ts';
+import type { Deployment, TensorSignature, VersionMetadata } from '../registry-store/main.ts';
+import { momentText } from './moment.ts';
+import { sizeText } from './quantity.ts';
 
 export function versionJson(version: VersionMetadata): object {
   return {
@@ -16,11 +18,68 @@ export function versionJson(version: VersionMetadata): object {
     parameter_count: version.onnx.parameterCount,
     size_bytes: version.artifact.lengthBytes,
     sha256: version.artifact.sha256,
+    published: version.published,
   };
 }
 
+/** What the version is to the deployment of its model, if anything. */
+export function roleOf(
+  { version }: VersionMetadata,
+  deployment: Deployment | undefined,
+): 'live' | 'candidate' | 'previous' | undefined {
+  if (deployment?.version === version) return 'live';
+  if (deployment?.candidate?.version === version) return 'candidate';
+  return deployment?.previousVersion === version ? 'previous' : undefined;
+}
+
+/** Cells for a table of versions; what is live stands out. */
+export function versionRow(version: VersionMetadata, deployment: Deployment | undefined): readonly string[] {
+  const role = roleOf(version, deployment);
+  return [
+    role === 'live' ? '* live' : `  ${role ?? ''}`,
+    version.version,
+    version.stage,
+    version.createdAt.slice(0, 10),
+    version.framework,
+    version.author,
+    metricsText(version.metrics),
+    version.tags.join(' '),
+  ];
+}
+
+/** Everything about one version, a line for each fact. */
+export function versionLines(
+  version: VersionMetadata,
+  deployedAs: ReturnType<typeof roleOf>,
+): readonly string[] {
+  const { published, artifact, onnx } = version;
+  const why = published.why === '' ? '' : `: ${published.why}`;
+  return [
+    `${version.name} ${version.version}${deployedAs === undefined ? '' : ` (${deployedAs})`}`,
+    `  stage      ${version.stage}`,
+    `  author     ${version.author}`,
+    `  framework  ${version.framework}`,
+    ...(version.description === '' ? [] : [`  about      ${version.description}`]),
+    ...(version.metrics.size === 0 ? [] : [`  metrics    ${metricsText(version.metrics)}`]),
+    ...(version.tags.length === 0 ? [] : [`  tags       ${version.tags.join(' ')}`]),
+    `  published  ${momentText(version.createdAt)} by ${published.by}, revision ${published.revision}${why}`,
+    `  file       ${sizeText(artifact.lengthBytes)}, ${onnx.parameterCount} parameters`,
+    `  sha256     ${artifact.sha256}`,
+    ...tensorLines(version),
+  ];
+}
+
+/** What goes in and out, and whether rows of different requests may share a run. */
+export function tensorLines({ signature }: VersionMetadata): readonly string[] {
+  return [
+    ...signature.inputs.map((tensor) => `  input      ${tensorText(tensor)}`),
+    ...signature.outputs.map((tensor) => `  output     ${tensorText(tensor)}`),
+    `  batching   ${signature.batching === 'rows' ? 'rows of different requests share a run' : 'none, every request runs alone'}`,
+  ];
+}
+
 /** `input FP32 [-1, 4]` */
-export function tensorText(tensor: TensorSignature): string {
+function tensorText(tensor: TensorSignature): string {
   return `${tensor.name} ${tensor.datatype} [${tensor.shape.join(', ')}]`;
 }
 

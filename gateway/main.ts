@@ -3,19 +3,26 @@
  * each one readable function; everything else is elsewhere.
  */
 import { availableParallelism } from 'node:os';
-import type { StoreError, VerifiedStore } from '../registry-store/main.ts';
+import type { VerifiedStore } from '../registry-store/main.ts';
 import { WorkerPool } from '../runtime/pool/worker-pool.ts';
 import type { Limits } from './admission/limits.ts';
 import { Dispatcher } from './dispatch/dispatcher.ts';
+import { BodyLane } from './dispatch/body-lane.ts';
+import { LateAnswers } from './dispatch/late-answer.ts';
+import { LateRequests } from './dispatch/late-request.ts';
 import { LiveModels } from './dispatch/live-models.ts';
 import { RequestDoor } from './dispatch/request-door.ts';
 import { RouteTable } from './route/route-table.ts';
+import type { RepositoryControl } from './socket/repository-routes.ts';
 import { GatewayServer } from './socket/server.ts';
 import type { Logger } from './telemetry/logger.ts';
 import { MetricsPage } from './telemetry/metrics-page.ts';
 import { addGatewayGauges } from './telemetry/gateway-gauges.ts';
+import { StoreReport } from './telemetry/store-report.ts';
 import { fail } from './wire/error-code.ts';
 import type { ServerIdentity } from './wire/oip-metadata.ts';
+
+export type { RepositoryControl } from './socket/repository-routes.ts';
 
 export interface GatewayOptions {
   readonly host: string;
@@ -29,6 +36,12 @@ export interface GatewayOptions {
   /** See `PoolOptions.inlineRunUsMax`; 0 runs every model on the threads. */
   readonly inlineRunUsMax?: number;
   readonly identity: ServerIdentity;
+  /** Origins of web pages that may call the gateway, or `*`; default none. */
+  readonly corsOrigins?: readonly string[];
+  /** Whether WebSockets may agree to permessage-deflate; default not. */
+  readonly websocketCompression?: boolean;
+  /** For a node that may change its store; without it, load and unload are refused. */
+  readonly control?: RepositoryControl;
   readonly log: Logger;
   /** The compiled worker module; default the one beside this file, which must then be compiled too. */
   readonly workerFile?: URL;
@@ -56,6 +69,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { limits, log, store, identity } = options;
   const threads = options.threads ?? Math.max(1, availableParallelism() - 1);
   const metrics = new MetricsPage();
+  const onFault = (fault: unknown): void => {
+    log.error({ err: fault }, 'fault while a request was answered');
+  };
   const pool = WorkerPool.start({
     threads,
     workerFile: options.workerFile ?? new URL('../runtime/worker/main.js', import.meta.url),
@@ -79,12 +95,19 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     onFailure: ({ modelName, modelVersion }, { cause, detail }) => {
       log.warn({ model: modelName, version: modelVersion, cause, detail }, 'request failed');
     },
-    onFault: (fault) => {
-      log.error({ err: fault }, 'fault while a batch was answered');
+    onFault,
+  });
+  const bodyLane = new BodyLane({
+    threadFile: bodyThreadFile(options.workerFile),
+    arena: pool.arena,
+    onLost: (detail) => {
+      log.error({ detail }, 'thread for large bodies lost, the next one starts another');
     },
   });
+  const late = new LateRequests({ dispatcher, lane: bodyLane, limits });
+  const lateAnswers = new LateAnswers(bodyLane, limits);
   const door = new RequestDoor(
-    { dispatcher, limits, unrouted: metrics.unrouted },
+    { dispatcher, late, lateAnswers, limits, unrouted: metrics.unrouted },
     new RouteTable(new Map(), new Map()),
   );
   const live = new LiveModels({
@@ -103,18 +126,38 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   let started = false;
   let closing: Promise<void> | undefined;
   const ready = (): boolean => started && closing === undefined && live.complete && pool.alive;
-  const server = new GatewayServer({ identity, limits, door, dispatcher, metrics, ready });
-  addGatewayGauges(metrics, { pool, dispatcher, store, ready });
+  const report = new StoreReport({ store, problems: () => live.problems, log });
+  report.addTo(metrics);
+  const health = (): object => report.health();
+  const server = new GatewayServer({
+    identity,
+    limits,
+    door,
+    dispatcher,
+    metrics,
+    ready,
+    health,
+    repository: {
+      snapshot: () => store.current,
+      problemOf: (model) => live.problems.get(model)?.reason,
+    },
+    control: options.control,
+    corsOrigins: options.corsOrigins ?? [],
+    websocketCompression: options.websocketCompression ?? false,
+    threads,
+    onFault,
+  });
+  addGatewayGauges(metrics, { pool, dispatcher, server, store, ready });
 
   const unsubscribe = store.subscribe((event) => {
-    if (event.kind === 'snapshot') void live.apply(event.snapshot);
-    else log.error(storeRefusal(event.error), 'store change refused, keeping the last good state');
+    report.take(event);
+    if (event.kind === 'snapshot') void live.apply(event.snapshot, event.changedModels);
   });
   const release = async (): Promise<void> => {
     unsubscribe();
     live.close();
     server.close();
-    await Promise.all([pool.close(), store.close()]);
+    await Promise.all([pool.close(), bodyLane.close(), store.close()]);
   };
   let port: number;
   try {
@@ -129,14 +172,19 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     log.info({ port, threads, revision: store.current.revision }, 'gateway started');
   });
 
+  /** Every request that was begun is answered, and every answer is taken by its socket. */
+  const settled = async (): Promise<void> => {
+    await server.settled();
+    await dispatcher.settled();
+    await server.streamsSettled();
+  };
   const close = async (): Promise<void> => {
     log.info({ inflight: dispatcher.inflightRequests }, 'gateway stopping');
     door.close();
     server.stopListening();
-    await settledWithin(dispatcher, limits.shutdownGraceMs);
-    dispatcher.failAll(
-      fail('SHUTTING_DOWN', 'The gateway stopped before this request was run. Send it again.'),
-    );
+    server.drain(limits.shutdownGraceMs);
+    await within(settled(), limits.shutdownGraceMs);
+    door.failAll(fail('SHUTTING_DOWN', 'The gateway stopped before this request was run. Send it again.'));
     // Answers are written in this turn and leave the process in the next.
     await new Promise((resolve) => setImmediate(resolve));
     await release();
@@ -150,15 +198,18 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   };
 }
 
-async function settledWithin(dispatcher: Dispatcher, graceMs: number): Promise<void> {
+/** Beside the worker module, in the compiled tree. */
+function bodyThreadFile(workerFile: URL | undefined): URL {
+  return workerFile === undefined
+    ? new URL('./dispatch/body-thread.js', import.meta.url)
+    : new URL('../../gateway/dispatch/body-thread.js', workerFile);
+}
+
+async function within(done: Promise<void>, graceMs: number): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const grace = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, graceMs);
   });
-  await Promise.race([dispatcher.settled(), grace]);
+  await Promise.race([done, grace]);
   clearTimeout(timer);
-}
-
-function storeRefusal(error: StoreError): object {
-  return { code: error.code, check: error.check, detail: error.message };
 }

@@ -15,6 +15,10 @@ export type StoreErrorCode =
   | 'STORE_LOCKED'
   /** The store was closed. */
   | 'STORE_CLOSED'
+  /** The source of the store gave no answer that could be judged; it is tried again. */
+  | 'SOURCE_UNREACHABLE'
+  /** The files that are needed at the same time do not fit into the cache of this node. */
+  | 'CACHE_FULL'
   /** A signing key that this operation needs is not in the keys folder. */
   | 'KEY_MISSING'
   /** A signing key can be read by others, or is not the key the store trusts. */
@@ -31,8 +35,24 @@ export type StoreErrorCode =
   | 'UNKNOWN_MODEL'
   /** The model has no such version. */
   | 'UNKNOWN_VERSION'
-  /** The version is archived. */
-  | 'NOT_DEPLOYABLE';
+  /** The version is archived or still in training. */
+  | 'NOT_DEPLOYABLE'
+  /** The model has no live version. */
+  | 'NOT_DEPLOYED'
+  /** A version may not go from its stage to the one asked for. */
+  | 'ILLEGAL_MOVE'
+  /** The version is live or a candidate. */
+  | 'VERSION_IN_USE'
+  /** The strategy does not fit what is live, or its traffic share is missing or out of range. */
+  | 'INVALID_STRATEGY'
+  /** The store has no such revision. */
+  | 'UNKNOWN_REVISION'
+  /** A signing key is encrypted and its passphrase is missing or wrong. */
+  | 'KEY_LOCKED'
+  /** Fewer keys than a role asks for. */
+  | 'THRESHOLD_NOT_MET'
+  /** No role of the store, and no file here, has this key. */
+  | 'UNKNOWN_KEY';
 
 export class StoreError extends Error {
   readonly code: StoreErrorCode;

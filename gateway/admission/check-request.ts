@@ -8,7 +8,9 @@ import { elementBytes } from '../../runtime/tensor/dtype.ts';
 import type { ModelSignature, TensorSpec } from '../../runtime/tensor/signature.ts';
 import { elementCount } from '../../runtime/tensor/signature.ts';
 import { fail, type Result, type WireError } from '../wire/error-code.ts';
-import type { InferRequest, InputTensor } from '../wire/infer-request.ts';
+import { isClassifiable } from '../wire/classification.ts';
+import type { InferRequest, InputTensor, RequestOptions } from '../wire/infer-request.ts';
+import { formOf } from '../wire/request-options.ts';
 import { quoted } from '../wire/strict-text.ts';
 import type { Limits } from './limits.ts';
 
@@ -27,7 +29,8 @@ export interface AdmittedRequest {
  * A batched model takes one row or more: zero rows are refused, not answered with empty outputs, because a client
  * that sends them has most often lost its data on the way. Any other dimension that the model leaves open may be 0.
  *
- * Codes: MISSING_INPUT, UNKNOWN_INPUT, INVALID_REQUEST (an input or output named twice), DATATYPE_MISMATCH,
+ * Codes: MISSING_INPUT, UNKNOWN_INPUT, INVALID_REQUEST (an input or output named twice, an output
+ * to classify that cannot be), DATATYPE_MISMATCH,
  * SHAPE_MISMATCH, TOO_MANY_ROWS, BODY_TOO_LARGE (the packed inputs exceed `requestBytesMax`, even where a compact
  * form did fit the body), UNKNOWN_OUTPUT.
  */
@@ -67,7 +70,7 @@ export function checkRequest(
   if (request.outputs === undefined || request.outputs.length === 0) {
     return { ok: true, value: { rows, inputs, outputIndexes: undefined } };
   }
-  const wanted = findOutputs(request.outputs, signature.outputs);
+  const wanted = findOutputs(request.outputs, signature.outputs, request.options);
   return wanted.ok ? { ok: true, value: { rows, inputs, outputIndexes: wanted.value } } : wanted;
 }
 
@@ -141,7 +144,11 @@ function textBytes(values: readonly unknown[]): number {
   return bytes;
 }
 
-function findOutputs(names: readonly string[], specs: readonly TensorSpec[]): Result<number[] | undefined> {
+function findOutputs(
+  names: readonly string[],
+  specs: readonly TensorSpec[],
+  options: RequestOptions | undefined,
+): Result<number[] | undefined> {
   const indexes: number[] = [];
   let natural = names.length === specs.length;
   for (const name of names) {
@@ -152,6 +159,13 @@ function findOutputs(names: readonly string[], specs: readonly TensorSpec[]): Re
     if (indexes.includes(index))
       return fail('INVALID_REQUEST', `The output ${quoted(name)} is asked for twice.`);
     if (index !== indexes.length) natural = false;
+    const datatype = specs[index]?.datatype ?? 'BYTES';
+    if (options !== undefined && formOf(options, indexes.length).classes > 0 && !isClassifiable(datatype)) {
+      return fail(
+        'INVALID_REQUEST',
+        `class result not available for output ${quoted(name)} due to unsupported type '${datatype}'.`,
+      );
+    }
     indexes.push(index);
   }
   // All of them as they stand is the same as not asking, and shares a batch with those who did not ask.

@@ -10,16 +10,17 @@
  * waits for a batch to fill. While all workers are busy requests pile up and the next batch is larger.
  *
  * Invariants: a batch has members of one queue only; it holds at most the queue's `rowsMax` rows, or one member; members
- * of a queue leave in the order they came; every member leaves exactly once; `queuedRows` never exceeds its limit except
+ * of a queue leave by level, and those of one level in the order they came; every member leaves exactly once; `queuedRows` never exceeds its limit except
  * by retries, which were admitted before; the cancelled that still stand in a queue are never many more than the rest.
  */
 import { FifoQueue } from './fifo-queue.ts';
+import { type Levelled, LevelQueue } from './level-queue.ts';
 
 /** Below this many cancelled members sweeping them out of the queues costs more than it frees. */
 const cancelledMin = 64;
 
 /** What the batcher needs to know of a request, and the marks it keeps on it. Only the batcher writes the marks. */
-export interface BatchMember {
+export interface BatchMember extends Levelled {
   readonly rows: number;
   state: 'new' | 'waiting' | 'running' | 'settled';
   /** True once a batch with it failed: it may run again, alone, and not a third time. */
@@ -31,7 +32,7 @@ export class BatchQueue<Member extends BatchMember> {
   /** Most rows of one batch; 1 means one request at a time, whatever its size. */
   readonly rowsMax: number;
   /** Belongs to the batcher. */
-  readonly waiting: FifoQueue<Member> = new FifoQueue<Member>();
+  readonly waiting: LevelQueue<Member> = new LevelQueue<Member>();
   /** Belongs to the batcher: whether the queue is in the round of queues with work. */
   inRound = false;
 
@@ -119,7 +120,7 @@ export class Batcher<Queue extends BatchQueue<Member>, Member extends BatchMembe
   }
 
   /**
-   * Event: the client is gone. True when the request was still waiting: it will never be in a batch and its memory may
+   * Event: nobody wants the answer any more, or not so late. True when the request was still waiting: it will never be in a batch and its memory may
    * be reused. False when it runs or is settled; then the answer will find nobody.
    */
   cancel(member: Member): boolean {
@@ -153,7 +154,7 @@ export class Batcher<Queue extends BatchQueue<Member>, Member extends BatchMembe
     }
   }
 
-  /** As many of the oldest members as fit; the first always fits. Undefined when all that waited were cancelled. */
+  /** As many of the first members as fit; the very first always fits. Undefined when all that waited were cancelled. */
   #form(queue: Queue): Batch<Queue, Member> | undefined {
     const members: Member[] = [];
     let rows = 0;

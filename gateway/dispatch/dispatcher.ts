@@ -9,16 +9,20 @@ import { performance } from 'node:perf_hooks';
 import type { Lane, LaneReply } from '../../runtime/pool/lane.ts';
 import type { WorkerPool } from '../../runtime/pool/worker-pool.ts';
 import type { Ran } from '../../runtime/protocol/worker-task.ts';
+import type { RowPlace } from '../../runtime/tensor/row-slabs.ts';
 import type { AdmittedRequest } from '../admission/check-request.ts';
 import { Batcher, type FailureCause } from '../batch/batcher.ts';
 import type { Outcome, Protocol } from '../telemetry/version-metrics.ts';
 import type { WireError } from '../wire/error-code.ts';
-import type { InferReply } from '../wire/infer-request.ts';
-import { columnsOf, type RequestBatch, runOf } from './batch-tensors.ts';
+import type { InferReply, RequestOptions } from '../wire/infer-request.ts';
+import { columnsOf, type RequestBatch } from './batch-tensors.ts';
 import type { ModelGeneration } from './model-generation.ts';
-import { failureAnswer, internalFault, queueFull } from './failure-answers.ts';
+import { BurstGate } from './burst-gate.ts';
+import { DeadlineWatch } from './deadline-watch.ts';
+import { cancelled, deadlineExceeded, failureAnswer, internalFault, queueFull } from './failure-answers.ts';
 import { type Filled, fillRows, type RowsToFill } from './fill-rows.ts';
 import { InflightRequests } from './inflight-requests.ts';
+import { LaneFeeder } from './lane-feeder.ts';
 import { QueueDirectory } from './queue-directory.ts';
 import { PendingRequest, type ReplySink, type RequestQueue } from './request-queue.ts';
 
@@ -34,12 +38,6 @@ export interface DispatcherOptions {
   readonly onFault: (fault: unknown) => void;
 }
 
-/** Longest time that requests wait for others of their burst, milliseconds. docs/benchmarks.md, November 2026. */
-const gatherMsMax = 0.1;
-
-/** Longest time that inline batches run in one turn of the event loop, milliseconds. */
-const inlineTurnMsMax = 2;
-
 export interface RunFailure {
   readonly cause: FailureCause;
   /** For the log, not for clients. */
@@ -52,6 +50,15 @@ export interface Submission {
   readonly request: AdmittedRequest;
   readonly id: string | number | undefined;
   readonly sink: ReplySink;
+  readonly options: RequestOptions | undefined;
+  /** Milliseconds after arrival by which it must have begun to run; undefined lets it wait. */
+  readonly beginWithinMs: number | undefined;
+}
+
+/** Room in a batch slot for a request whose elements are written elsewhere; used once, by `enqueue` or `giveBack`. */
+export interface Reservation {
+  readonly queue: RequestQueue;
+  readonly place: RowPlace;
 }
 
 export class Dispatcher {
@@ -59,21 +66,42 @@ export class Dispatcher {
   readonly #batcher: Batcher<RequestQueue, PendingRequest>;
   readonly #queues: QueueDirectory;
   readonly #inflight = new InflightRequests<PendingRequest>();
-  #flushScheduled = false;
-  #arrivedSinceTurn = false;
-  #firstTurnMs = 0;
-  #inlineBusy = false;
+  readonly #burst: BurstGate;
+  readonly #deadlines: DeadlineWatch<PendingRequest>;
+  readonly #feeder: LaneFeeder;
   #onEmpty: (() => void) | undefined;
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
     this.#batcher = new Batcher({ queueRowsMax: options.queueRowsMax });
     this.#queues = new QueueDirectory({ arena: options.pool.pages, batchRowsMax: options.batchRowsMax });
+    this.#feeder = new LaneFeeder({
+      pool: options.pool,
+      next: (accepts) => this.#next(accepts),
+      settle: (batch, reply, startedMs) => {
+        this.#settleSafely(batch, reply, startedMs);
+      },
+      onFault: (fault) => this.reportFault(fault).code,
+    });
+    this.#burst = new BurstGate({
+      mayWait: () => this.#batcher.queuedRows < options.batchRowsMax,
+      flush: () => {
+        this.#feeder.feedAll();
+      },
+    });
+    this.#deadlines = new DeadlineWatch((pending) => {
+      if (this.#batcher.cancel(pending)) this.#answerFailure(pending, deadlineExceeded);
+    });
   }
 
   /** Rows that wait for a lane. */
   get queuedRows(): number {
     return this.#batcher.queuedRows;
+  }
+
+  /** Requests that wait for a lane, by model version. */
+  get waiting(): Iterable<{ readonly generation: ModelGeneration; readonly requests: number }> {
+    return this.#queues.waiting();
   }
 
   /** Requests accepted and not yet answered. */
@@ -101,21 +129,37 @@ export class Dispatcher {
       this.#queues.leave(queue);
       return strings;
     }
-    const pending = new PendingRequest({
-      rows: request.rows,
-      id: submission.id,
-      protocol: submission.protocol,
-      queue,
-      sink: submission.sink,
-      place,
-      strings,
-      arrivedMs: performance.now(),
-    });
-    generation.acquire();
-    this.#inflight.add(pending);
-    this.#batcher.arrive(queue, pending);
-    this.#scheduleFlush();
-    return pending;
+    const arrivedMs = performance.now();
+    const { id, protocol, sink, options, beginWithinMs } = submission;
+    const deadlineMs = beginWithinMs === undefined ? undefined : arrivedMs + beginWithinMs;
+    const { rows } = request;
+    return this.#enqueue(
+      new PendingRequest({ rows, id, protocol, queue, sink, place, strings, arrivedMs, deadlineMs, options }),
+    );
+  }
+
+  /** Room for a request whose elements somebody else writes, into the slot that the reservation names. */
+  reserve(generation: ModelGeneration, request: AdmittedRequest): Reservation | WireError {
+    if (!this.#batcher.hasRoomFor(request.rows)) return queueFull;
+    const queue = this.#queues.enter(generation, request);
+    const place = queue.slabs.place(request.rows);
+    if (place !== undefined) return { queue, place };
+    this.#queues.leave(queue);
+    return queueFull;
+  }
+
+  /** Ends a reservation that comes to nothing. */
+  giveBack({ queue, place }: Reservation): void {
+    queue.slabs.release(place);
+    this.#queues.leave(queue);
+  }
+
+  /** Queues a request whose elements are in its reserved slot by now. */
+  enqueue(pending: PendingRequest): PendingRequest | WireError {
+    // Others may have come meanwhile.
+    if (this.#batcher.hasRoomFor(pending.rows)) return this.#enqueue(pending);
+    this.giveBack(pending);
+    return queueFull;
   }
 
   /** A broken invariant of the gateway: the log gets what happened, the client the answer that is returned. */
@@ -131,6 +175,13 @@ export class Dispatcher {
     if (this.#batcher.cancel(pending)) this.#leave(pending, 'ABANDONED');
   }
 
+  /** The client no longer wants it: true when it had not begun, and is answered CANCELLED by now. */
+  cancel(pending: PendingRequest): boolean {
+    if (!this.#inflight.has(pending) || !this.#batcher.cancel(pending)) return false;
+    this.#answerFailure(pending, cancelled);
+    return true;
+  }
+
   /** Gives back what is kept for a generation. Only legal once it is drained. */
   forget(generation: ModelGeneration): void {
     this.#queues.forget(generation);
@@ -138,7 +189,7 @@ export class Dispatcher {
 
   /** A lane became free on its own, after a start or after maintenance. */
   laneIdle(lane: Lane): void {
-    this.#feed(lane);
+    this.#feeder.feed(lane);
   }
 
   /** Resolves when nothing is in flight. */
@@ -170,82 +221,24 @@ export class Dispatcher {
     }
   }
 
-  /**
-   * Requests that arrive together join one batch: the flush runs behind all that this turn of the event loop brought,
-   * and waits for the next turn as long as turns keep bringing more, up to a limit that is less than a run costs. A
-   * turn without news costs a few microseconds, a run that could have been shared ten times as much.
-   */
-  #scheduleFlush(): void {
-    this.#arrivedSinceTurn = true;
-    if (this.#flushScheduled) return;
-    this.#flushScheduled = true;
-    this.#firstTurnMs = performance.now();
-    setImmediate(this.#turn);
+  #enqueue(pending: PendingRequest): PendingRequest {
+    const { queue } = pending;
+    queue.generation.acquire();
+    this.#inflight.add(pending);
+    this.#batcher.arrive(queue, pending);
+    if (pending.deadlineMs !== undefined) this.#deadlines.add(pending);
+    this.#burst.arrived();
+    return pending;
   }
 
-  readonly #turn = (): void => {
-    const mayWait = this.#batcher.queuedRows < this.#options.batchRowsMax;
-    if (this.#arrivedSinceTurn && mayWait && performance.now() - this.#firstTurnMs < gatherMsMax) {
-      this.#arrivedSinceTurn = false;
-      setImmediate(this.#turn);
-      return;
-    }
-    this.#flushScheduled = false;
-    for (const lane of this.#options.pool.lanes) this.#feed(lane);
-    void this.#runInline();
-  };
-
-  /** Gives a free lane its next batch. */
-  #feed(lane: Lane): void {
-    if (lane.state !== 'idle') return;
-    const batch = this.#batcher.next(this.#needsThread);
-    if (batch !== undefined) void this.#run(lane, batch);
+  /** The next batch; what is due by now is told so first and not begun. */
+  #next(accepts: (queue: RequestQueue) => boolean): RequestBatch | undefined {
+    if (this.#deadlines.size === 0) return this.#batcher.next(accepts);
+    this.#deadlines.expire();
+    const batch = this.#batcher.next(accepts);
+    for (const pending of batch?.members ?? []) this.#deadlines.remove(pending);
+    return batch;
   }
-
-  async #run(lane: Lane, batch: RequestBatch): Promise<void> {
-    const startedMs = performance.now();
-    const reply = await this.#runSafely(() => lane.run(runOf(batch)));
-    // The next batch goes out before this one is encoded, so that the lane does not wait for the encoder.
-    this.#feed(lane);
-    this.#settleSafely(batch, reply, startedMs);
-  }
-
-  /** Runs what is cheaper to run here than to hand over: all that arrived in this turn, batch by batch. */
-  async #runInline(): Promise<void> {
-    if (this.#inlineBusy) return;
-    this.#inlineBusy = true;
-    let turnMs = performance.now();
-    try {
-      for (;;) {
-        const batch = this.#batcher.next(this.#runsInline);
-        if (batch === undefined) break;
-        const startedMs = performance.now();
-        const reply = await this.#runSafely(() => this.#options.pool.inlineLane.run(runOf(batch)));
-        this.#settleSafely(batch, reply, startedMs);
-        // Sockets, timers and the other lanes must not wait for a long queue.
-        if (performance.now() - turnMs > inlineTurnMsMax) {
-          await new Promise((resolve) => setImmediate(resolve));
-          turnMs = performance.now();
-        }
-      }
-    } finally {
-      this.#inlineBusy = false;
-    }
-  }
-
-  /** A broken invariant on the way to a lane is a lane that did not answer. */
-  async #runSafely(run: () => Promise<LaneReply>): Promise<LaneReply> {
-    try {
-      return await run();
-    } catch (fault) {
-      return { kind: 'lost', detail: this.reportFault(fault).code };
-    }
-  }
-
-  readonly #runsInline = (queue: RequestQueue): boolean =>
-    this.#options.pool.inlineLane.holds(queue.generation.session);
-
-  readonly #needsThread = (queue: RequestQueue): boolean => !this.#runsInline(queue);
 
   #settleSafely(batch: RequestBatch, reply: LaneReply, startedMs: number): void {
     try {
@@ -280,20 +273,30 @@ export class Dispatcher {
   #answer(batch: RequestBatch, ran: Ran, startedMs: number): void {
     const { generation } = batch.queue;
     const { metrics } = generation;
-    metrics.runSeconds.record(ran.runUs / 1e6);
-    metrics.batchRows.record(batch.rows);
+    const repliedMs = performance.now();
     const columns = columnsOf(batch, { outputs: ran.outputs, arena: this.#options.pool.arena });
     const batched = generation.signature.batching === 'rows';
     this.#batcher.done(batch);
+    const { modelName, modelVersion } = generation;
+    const outcomes: Outcome[] = [];
     let rowStart = 0;
     for (const pending of batch.members) {
-      metrics.queueSeconds.record((startedMs - pending.arrivedMs) / 1000);
-      const { modelName, modelVersion } = generation;
-      const { id, rows } = pending;
-      const reply = { id, modelName, modelVersion, columns, batched, rowStart, rows };
+      const { id, rows, options } = pending;
+      const reply = { id, modelName, modelVersion, columns, batched, rowStart, rows, options };
       rowStart += rows;
-      this.#leave(pending, this.#replySafely(pending, reply));
+      outcomes.push(this.#replySafely(pending, reply));
     }
+    // One reading of the clock for all of them: it costs as much as counting one.
+    const endedMs = performance.now();
+    for (const [index, pending] of batch.members.entries()) {
+      metrics.queueSeconds.record((startedMs - pending.arrivedMs) / 1000);
+      this.#leave(pending, outcomes[index] ?? 'INTERNAL', endedMs);
+    }
+    const runMs = ran.runUs / 1000;
+    const handOverMs = Math.max(0, repliedMs - startedMs - runMs);
+    const answerMs = endedMs - repliedMs;
+    const { rows, members } = batch;
+    metrics.recordBatch({ rows, requests: members.length, handOverMs, runMs, answerMs }, endedMs);
   }
 
   /** An answer that cannot be written is the fault of one member; the others still get theirs. */
@@ -317,7 +320,7 @@ export class Dispatcher {
     for (const pending of batch.members) {
       if (pending.abandoned && this.#batcher.cancel(pending)) this.#leave(pending, 'ABANDONED');
     }
-    this.#scheduleFlush();
+    this.#burst.arrived();
   }
 
   #answerFailure(pending: PendingRequest, error: WireError): void {
@@ -326,14 +329,15 @@ export class Dispatcher {
   }
 
   /** The one place where a request leaves and is counted, whatever became of it. */
-  #leave(pending: PendingRequest, outcome: Outcome): void {
+  #leave(pending: PendingRequest, outcome: Outcome, nowMs: number = performance.now()): void {
     this.#inflight.remove(pending);
+    if (pending.dueSeat >= 0) this.#deadlines.remove(pending);
     const { metrics } = pending.queue.generation;
-    metrics.outcomes.count(
-      pending.protocol,
-      pending.failedWith ?? (pending.abandoned ? 'ABANDONED' : outcome),
-    );
-    metrics.requestSeconds.record((performance.now() - pending.arrivedMs) / 1000);
+    const counted = pending.failedWith ?? (pending.abandoned ? 'ABANDONED' : outcome);
+    const seconds = (nowMs - pending.arrivedMs) / 1000;
+    metrics.outcomes.count(pending.protocol, counted);
+    metrics.requestSeconds.record(seconds);
+    if (counted !== 'OK') metrics.failedSeconds += seconds;
     pending.queue.slabs.release(pending.place);
     this.#queues.leave(pending.queue);
     pending.queue.generation.release();

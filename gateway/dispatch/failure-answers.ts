@@ -14,6 +14,13 @@ export const queueFull: WireError = fail(
   'Too much work is waiting. Send the request again later, or send fewer at a time.',
 );
 
+export const cancelled: WireError = fail('CANCELLED', 'The request was cancelled before it was run.');
+
+export const deadlineExceeded: WireError = fail(
+  'DEADLINE_EXCEEDED',
+  'The request could not begin to run by its deadline and was dropped. Allow it more time, or send it again later.',
+);
+
 /** For a request that failed for good: alone, or with its thread for the second time. */
 export function failureAnswer(cause: FailureCause): WireError {
   switch (cause) {

@@ -10,6 +10,7 @@ import type { Deployment, StoreSnapshot, VersionMetadata } from '../../registry-
 import { type ModelRoutes, RouteTable } from '../route/route-table.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { MetricsPage } from '../telemetry/metrics-page.ts';
+import type { DeploymentProblem } from '../telemetry/store-report.ts';
 import { ModelGeneration } from './model-generation.ts';
 
 export interface LiveModelsOptions {
@@ -37,8 +38,13 @@ export class LiveModels {
   readonly #notReady = new Map<string, string>();
   /** Artifacts that cannot be loaded whatever is tried, with the reason; by digest. */
   readonly #unloadable = new Map<string, string>();
+  readonly #problems = new Map<string, DeploymentProblem>();
   #next: StoreSnapshot | undefined;
   #lastSnapshot: StoreSnapshot | undefined;
+  /** Models to be looked at with the next snapshot; all others are as they should be. */
+  #changed = new Set<string>();
+  /** Models whose load failed for a reason that may pass. */
+  #retried = new Set<string>();
   #working: Promise<void> | undefined;
   #retryTimer: NodeJS.Timeout | undefined;
   #closed = false;
@@ -60,9 +66,19 @@ export class LiveModels {
     return this.#notReady;
   }
 
-  /** Resolves when this snapshot, or a newer one that came meanwhile, is in force as far as it loads. */
-  apply(snapshot: StoreSnapshot): Promise<void> {
+  /** The same for machines, and with those whose rollout is not carried out. */
+  get problems(): ReadonlyMap<string, DeploymentProblem> {
+    return this.#problems;
+  }
+
+  /**
+   * Resolves when this snapshot, or a newer one that came meanwhile, is in force as far as it loads. `changedModels` are
+   * those that differ from the snapshot applied before; all of them when it is left out.
+   */
+  apply(snapshot: StoreSnapshot, changedModels?: ReadonlySet<string>): Promise<void> {
     this.#next = snapshot;
+    const all = [...snapshot.deployments.keys(), ...this.#models.keys(), ...this.#notReady.keys()];
+    for (const model of changedModels ?? all) this.#changed.add(model);
     this.#working ??= this.#work();
     return this.#working;
   }
@@ -80,23 +96,27 @@ export class LiveModels {
         this.#working = undefined;
         return;
       }
+      const changed = this.#changed;
       this.#next = undefined;
+      this.#changed = new Set();
       this.#lastSnapshot = snapshot;
-      await this.#bringInLine(snapshot);
+      await this.#bringInLine(snapshot, changed);
     }
   }
 
-  async #bringInLine(snapshot: StoreSnapshot): Promise<void> {
-    clearTimeout(this.#retryTimer);
-    for (const model of this.#models.keys()) {
-      if (!snapshot.deployments.has(model)) this.#replace(model, undefined);
+  async #bringInLine(snapshot: StoreSnapshot, changed: ReadonlySet<string>): Promise<void> {
+    const gone = [...changed].filter((model) => !snapshot.deployments.has(model));
+    for (const model of gone) {
+      this.#notReady.delete(model);
+      this.#problems.delete(model);
+      if (this.#models.has(model)) this.#replace(model, undefined);
     }
-    for (const model of this.#notReady.keys()) {
-      if (!snapshot.deployments.has(model)) this.#notReady.delete(model);
-    }
-    this.#publish();
-    for (const [model, deployment] of snapshot.deployments) {
+    if (gone.length > 0) this.#publish();
+    for (const model of changed) {
       if (this.#closed) return;
+      const deployment = snapshot.deployments.get(model);
+      if (deployment === undefined) continue;
+      this.#retried.delete(model);
       await this.#bringModelInLine(model, { deployment, versions: snapshot.models.get(model) ?? new Map() });
     }
   }
@@ -113,6 +133,8 @@ export class LiveModels {
     const live = await this.#generation(versions.get(deployment.version));
     if (typeof live === 'string') {
       this.#notReady.set(model, live);
+      const problem = this.#models.has(model) ? 'NOT_CURRENT' : 'NOT_SERVED';
+      this.#problems.set(model, { problem, reason: codeOf(live) });
       this.#options.log.error({ model, version: deployment.version, reason: live }, 'deployment not served');
       this.#publish();
       return;
@@ -128,7 +150,18 @@ export class LiveModels {
         );
     }
     this.#notReady.delete(model);
+    this.#problems.delete(model);
+    if (deployment.strategy !== 'all') this.#reportStrategy(deployment);
     this.#replace(model, { live, versions: all });
+  }
+
+  /** The live version serves on; that the rollout beside it does not happen must not go unnoticed. */
+  #reportStrategy({ model, strategy, candidate }: Deployment): void {
+    this.#problems.set(model, { problem: 'STRATEGY_UNSUPPORTED', reason: strategy });
+    this.#options.log.warn(
+      { model, code: 'STRATEGY_UNSUPPORTED', strategy, candidate: candidate?.version },
+      'strategy not carried out yet, the live version takes all requests',
+    );
   }
 
   /** Swaps the routes of one model and lets go of what is no longer in them. */
@@ -177,7 +210,7 @@ export class LiveModels {
     const reason = outcome.kind === 'failed' ? `${outcome.code}: ${outcome.detail}` : outcome.detail;
     // The same bytes will fail the same way; anything else may pass.
     if (outcome.kind === 'failed') this.#unloadable.set(version.artifact.sha256, reason);
-    else this.#retryLater();
+    else this.#retryLater(version.name);
     return reason;
   }
 
@@ -213,12 +246,18 @@ export class LiveModels {
     });
   }
 
-  #retryLater(): void {
+  #retryLater(model: string): void {
     clearTimeout(this.#retryTimer);
-    const snapshot = this.#lastSnapshot;
-    if (snapshot === undefined || this.#closed) return;
+    this.#retried.add(model);
+    if (this.#closed) return;
     this.#retryTimer = setTimeout(() => {
-      void this.apply(this.#next ?? snapshot);
+      const snapshot = this.#next ?? this.#lastSnapshot;
+      if (snapshot !== undefined) void this.apply(snapshot, new Set(this.#retried));
     }, retryDelayMs);
   }
+}
+
+/** `MODEL_INVALID: the graph has no output` begins with its code; what has none is a failure that may pass. */
+function codeOf(reason: string): string {
+  return /^([A-Z][A-Z0-9_]+): /.exec(reason)?.[1] ?? 'LOAD_FAILED';
 }

@@ -52,6 +52,15 @@ export class QueueDirectory {
     this.#queues.delete(generation);
   }
 
+  /** How many requests of each generation wait to be run; cancelled ones may count until they are swept. */
+  *waiting(): Generator<{ readonly generation: ModelGeneration; readonly requests: number }> {
+    for (const [generation, queues] of this.#queues) {
+      let requests = 0;
+      for (const queue of queues.values()) requests += queue.waiting.length;
+      yield { generation, requests };
+    }
+  }
+
   #open(generation: ModelGeneration, request: AdmittedRequest, key: string): RequestQueue {
     const batched = generation.signature.batching === 'rows';
     const inputRowShapes = request.inputs.map((input) => (batched ? input.shape.slice(1) : input.shape));

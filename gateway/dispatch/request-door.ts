@@ -11,6 +11,8 @@ import type { Result, WireError } from '../wire/error-code.ts';
 import { fail } from '../wire/error-code.ts';
 import type { InferRequest } from '../wire/infer-request.ts';
 import type { Dispatcher } from './dispatcher.ts';
+import type { LateAnswers } from './late-answer.ts';
+import { type LargeBody, LateRequest, type LateRequests } from './late-request.ts';
 import type { ModelGeneration } from './model-generation.ts';
 import type { PendingRequest, ReplySink } from './request-queue.ts';
 
@@ -22,10 +24,23 @@ export interface IncomingRequest {
   /** The signature is only needed by formats that do not name datatypes and shapes themselves. */
   readonly decode: (signature: ModelSignature) => Result<InferRequest>;
   readonly sink: ReplySink;
+  /** Its client began to send it before the gateway began to shut down: it is taken even now. */
+  readonly held?: boolean;
+  /** From outside the message: milliseconds after arrival by which it must have begun; the shorter time counts. */
+  readonly beginWithinMs?: number | undefined;
 }
+
+/** A request whose reading would hold the event loop. */
+export interface LargeRequest extends LargeBody, Resolvable {}
+
+type Resolvable = Pick<IncomingRequest, 'modelName' | 'modelVersion' | 'held'>;
 
 export interface RequestDoorOptions {
   readonly dispatcher: Dispatcher;
+  /** Reads bodies that are too large for the event loop. */
+  readonly late: LateRequests;
+  /** Writes answers that are. */
+  readonly lateAnswers: LateAnswers;
   readonly limits: Limits;
   /** Requests that failed before a model was known. */
   readonly unrouted: OutcomeCounter;
@@ -50,22 +65,24 @@ export class RequestDoor {
     return this.#routes;
   }
 
+  get lateAnswers(): LateAnswers {
+    return this.#options.lateAnswers;
+  }
+
   /** Puts a new table in force: requests from now on see it, requests before have their generation in hand. */
   setRoutes(routes: RouteTable<ModelGeneration>): void {
     this.#routes = routes;
   }
 
-  /** From now on every request is refused as SHUTTING_DOWN. */
+  /** From now on every request is refused as SHUTTING_DOWN, except those that are held. */
   close(): void {
     this.#closed = true;
   }
 
   /** The request in flight, or the error to answer with; the sink is only called in the first case. */
   accept(incoming: IncomingRequest): PendingRequest | WireError {
-    const { protocol, modelName, modelVersion } = incoming;
-    const target: Result<ModelGeneration> = this.#closed
-      ? draining
-      : this.#routes.resolve(modelName, modelVersion);
+    const { protocol } = incoming;
+    const target = this.#resolve(incoming);
     if (!target.ok) return this.refuse(protocol, target);
     const generation = target.value;
     const outcome = this.#admitSafely(incoming, generation);
@@ -73,10 +90,35 @@ export class RequestDoor {
     return outcome;
   }
 
+  /** The same for a large body, which is taken over: what is wrong inside it comes later, through the sink. */
+  acceptLarge(large: LargeRequest): LateRequest | WireError {
+    const target = this.#resolve(large);
+    if (!target.ok) return this.refuse(large.protocol, target);
+    const outcome = this.#options.late.take(target.value, large);
+    if ('code' in outcome) target.value.metrics.outcomes.count(large.protocol, outcome.code);
+    return outcome;
+  }
+
+  /** The client is gone. */
+  abandon(request: PendingRequest | LateRequest): void {
+    if (request instanceof LateRequest) this.#options.late.abandon(request);
+    else this.#options.dispatcher.abandon(request);
+  }
+
+  /** Answers everything that is left, because the process will not live to run it. */
+  failAll(error: WireError): void {
+    this.#options.late.failAll(error);
+    this.#options.dispatcher.failAll(error);
+  }
+
   /** Counts a request that a transport turned away before a model was known. */
   refuse(protocol: Protocol, error: WireError): WireError {
     this.#options.unrouted.count(protocol, error.code);
     return error;
+  }
+
+  #resolve({ modelName, modelVersion, held }: Resolvable): Result<ModelGeneration> {
+    return this.#closed && held !== true ? draining : this.#routes.resolve(modelName, modelVersion);
   }
 
   /** An exception here would end the process for the sake of one request. */
@@ -94,12 +136,20 @@ export class RequestDoor {
     if (!decoded.ok) return decoded;
     const admitted = checkRequest(decoded.value, generation.signature, limits);
     if (!admitted.ok) return admitted;
+    const { id, options } = decoded.value;
     return dispatcher.submit({
       generation,
       protocol: incoming.protocol,
       request: admitted.value,
-      id: decoded.value.id,
+      id,
       sink: incoming.sink,
+      options,
+      beginWithinMs: shorter(options?.beginWithinMs, incoming.beginWithinMs),
     });
   }
+}
+
+function shorter(one: number | undefined, other: number | undefined): number | undefined {
+  if (one === undefined || other === undefined) return one ?? other;
+  return Math.min(one, other);
 }

@@ -7,7 +7,9 @@ import { type RowPlace, RowSlabs } from '../../runtime/tensor/row-slabs.ts';
 import { type BatchMember, BatchQueue } from '../batch/batcher.ts';
 import type { Protocol } from '../telemetry/version-metrics.ts';
 import type { ErrorCode, WireError } from '../wire/error-code.ts';
-import type { InferReply } from '../wire/infer-request.ts';
+import type { InferReply, RequestOptions } from '../wire/infer-request.ts';
+import type { Due } from '../batch/deadline-queue.ts';
+import { defaultLevel, levelOf } from '../batch/level-queue.ts';
 import type { Seated } from './inflight-requests.ts';
 import type { ModelGeneration } from './model-generation.ts';
 
@@ -70,10 +72,13 @@ export interface PendingRequestOptions {
   /** Elements of string inputs by input index; undefined when there are none. */
   readonly strings: readonly (readonly string[] | undefined)[] | undefined;
   readonly arrivedMs: number;
+  /** When it must have begun to run, on the clock of `arrivedMs`; undefined lets it wait. */
+  readonly deadlineMs: number | undefined;
+  readonly options: RequestOptions | undefined;
 }
 
 /** An admitted request. The transport that created it only listens, through its sink, and may abandon it. */
-export class PendingRequest implements BatchMember, Seated, PendingRequestOptions {
+export class PendingRequest implements BatchMember, Seated, Due, PendingRequestOptions {
   readonly rows: number;
   readonly id: string | number | undefined;
   readonly protocol: Protocol;
@@ -82,9 +87,13 @@ export class PendingRequest implements BatchMember, Seated, PendingRequestOption
   readonly place: RowPlace;
   readonly strings: readonly (readonly string[] | undefined)[] | undefined;
   readonly arrivedMs: number;
+  readonly deadlineMs: number | undefined;
+  readonly options: RequestOptions | undefined;
+  readonly level: number;
   state: BatchMember['state'] = 'new';
   retried = false;
   seat = -1;
+  dueSeat = -1;
   /** The client is gone, or was told already: answer nobody. */
   abandoned = false;
   /** Set when the client was told of a failure before the request could leave. */
@@ -99,5 +108,8 @@ export class PendingRequest implements BatchMember, Seated, PendingRequestOption
     this.place = options.place;
     this.strings = options.strings;
     this.arrivedMs = options.arrivedMs;
+    this.deadlineMs = options.deadlineMs;
+    this.options = options.options;
+    this.level = options.options === undefined ? defaultLevel : levelOf(options.options.priority);
   }
 }

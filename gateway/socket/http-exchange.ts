@@ -1,63 +1,105 @@
 /**
  * One HTTP request and its answer: collects the body, hands it through the door, writes what comes back. It owns the
  * response object and is the only one to touch it; once the client is gone nobody does.
+ *
+ * Invariant: it is open, for those who count, from `begin` until the socket has taken the whole answer or is gone.
  */
 import type { HttpResponse } from 'uWebSockets.js';
+import { failureAnswer } from '../dispatch/failure-answers.ts';
+import type { LateAnswers } from '../dispatch/late-answer.ts';
+import type { LateRequest } from '../dispatch/late-request.ts';
 import type { PendingRequest, ReplySink } from '../dispatch/request-queue.ts';
 import { errorTable, fail, type WireError } from '../wire/error-code.ts';
 import type { ByteWriter } from '../wire/byte-writer.ts';
 import type { InferReply } from '../wire/infer-request.ts';
 import type { MessageFormat } from '../wire/message-format.ts';
+import { type BodyTaken, sendBody } from './answer-body.ts';
+import { CollectedBody } from './collected-body.ts';
+import { compressAnswer, compressedAnswerBytesMin } from './compress-answer.ts';
+import { acceptedEncodings, answerEncoding, type ContentEncoding } from './content-encoding.ts';
+import type { CrossOrigin } from './cross-origin.ts';
+import { BodyInflater } from './inflate-body.ts';
+import type { OpenExchanges } from './open-exchanges.ts';
 import { statusLine } from './status-line.ts';
 
 export interface InferTarget {
   readonly modelName: string;
   readonly modelVersion: string | undefined;
   readonly format: MessageFormat;
+  /** From the Inference-Header-Content-Length header: how much of the body is JSON, when tensors follow it. */
+  readonly jsonBytes: number;
+  /** From the x-deadline-ms header; undefined when there is none. */
+  readonly beginWithinMs: number | undefined;
   /** From the Content-Length header; undefined for a chunked body. */
   readonly declaredBytes: number | undefined;
+  /** What the body is compressed with. */
+  readonly encoding: ContentEncoding | undefined;
+  /** The Accept-Encoding header, read only when the answer is worth it. */
+  readonly acceptEncoding: string;
+  /** For the page that asks, if one does and may; see CrossOrigin. */
+  readonly allowOrigin: string | undefined;
 }
 
 export interface ExchangeServices {
   readonly bodyBytesMax: number;
+  readonly inflatedBytesMax: number;
   /** Shared by all exchanges: an answer is written and sent in one go. */
   readonly writer: ByteWriter;
-  readonly accept: (exchange: HttpExchange, body: Uint8Array) => PendingRequest | WireError;
-  readonly abandon: (pending: PendingRequest) => void;
+  /** Writes answers that are too large for the event loop. */
+  readonly late: LateAnswers;
+  readonly open: OpenExchanges;
+  readonly crossOrigin: CrossOrigin;
+  /** `isOwned`: nobody else uses the memory of the body any more. */
+  readonly accept: (
+    exchange: HttpExchange,
+    body: Uint8Array,
+    isOwned: boolean,
+  ) => PendingRequest | LateRequest | WireError;
+  readonly abandon: (pending: PendingRequest | LateRequest) => void;
   readonly refuse: (exchange: HttpExchange, error: WireError) => void;
 }
 
 /** Bytes are cheaper for the library than text. */
 const contentTypeName = Buffer.from('content-type');
+const jsonBytesName = Buffer.from('inference-header-content-length');
+const octetStream = Buffer.from('application/octet-stream');
 
-export class HttpExchange implements ReplySink {
+export class HttpExchange implements ReplySink, BodyTaken {
   readonly target: InferTarget;
+  /** Began before the gateway shuts down, so that it is finished even if its body comes later. */
+  readonly held: boolean;
   readonly #res: HttpResponse;
   readonly #services: ExchangeServices;
-  #pending: PendingRequest | undefined;
+  #pending: PendingRequest | LateRequest | undefined;
   /** Answered or gone: the response object is not to be touched again. */
   #over = false;
-  #collected: Uint8Array | undefined;
-  #collectedBytes = 0;
+  /** The client is still sending its body. */
+  #receiving = true;
+  #collected: CollectedBody | undefined;
+  #inflater: BodyInflater | undefined;
+  #receivedBytes = 0;
+  /** Set when the answer is JSON with tensors behind it. */
+  #jsonBytes: number | undefined;
 
   constructor(res: HttpResponse, target: InferTarget, services: ExchangeServices) {
     this.#res = res;
     this.target = target;
     this.#services = services;
+    this.held = !services.open.draining;
   }
 
   /** Attaches to the response, or answers at once with what the headers already show to be wrong. */
   begin(refusal: WireError | undefined): void {
+    this.#services.open.opened();
     this.#res.onAborted(() => {
       this.#abort();
     });
     if (refusal !== undefined) {
-      this.#services.refuse(this, refusal);
-      this.#answerError(refusal, true);
+      this.#refuse(refusal);
       return;
     }
     if ((this.target.declaredBytes ?? 0) > this.#services.bodyBytesMax) {
-      this.#refuseTooLarge();
+      this.#refuse(this.#tooLarge());
       return;
     }
     this.#res.onData((chunk, isLast) => {
@@ -66,86 +108,153 @@ export class HttpExchange implements ReplySink {
   }
 
   reply(reply: InferReply): void {
-    const { writer } = this.#services;
+    const { writer, late } = this.#services;
+    const { protocol } = this.target.format;
+    if (protocol !== 'oip-msgpack' && late.isLarge(reply)) {
+      void late.write(protocol, reply).then((written) => {
+        if (written === undefined) this.fail(failureAnswer('worker'));
+        else this.#answer(written.body, written.jsonBytes);
+      });
+      return;
+    }
     writer.reset();
-    this.target.format.encode(reply, writer);
-    this.#send(undefined, false);
+    const jsonBytes = this.target.format.encode(reply, writer);
+    this.#answer(writer.bytes(), jsonBytes);
+  }
+
+  /** `jsonBytes` is set when tensors stand behind the JSON. */
+  #answer(body: Uint8Array, jsonBytes: number | undefined): void {
+    this.#jsonBytes = jsonBytes;
+    const isText = this.target.format.protocol !== 'oip-msgpack' && this.#jsonBytes === undefined;
+    if (isText && body.length >= compressedAnswerBytesMin) this.#sendLarge(body);
+    else this.#send(body, undefined, false);
   }
 
   fail(error: WireError): void {
     this.#answerError(error, false);
   }
 
+  bodyTaken(): void {
+    this.#services.open.ended();
+  }
+
   /** The library reuses `chunk` when this returns; the usual body comes in one chunk and is read where it lies. */
   #receive(chunk: Uint8Array, isLast: boolean): void {
     if (this.#over) return;
-    if (this.#collectedBytes + chunk.length > this.#services.bodyBytesMax) {
-      this.#refuseTooLarge();
+    if (isLast) this.#receiving = false;
+    this.#receivedBytes += chunk.length;
+    if (this.#receivedBytes > this.#services.bodyBytesMax) {
+      this.#refuse(this.#tooLarge());
       return;
     }
-    if (isLast && this.#collectedBytes === 0) {
-      this.#submit(chunk);
-      return;
-    }
-    this.#collect(chunk);
-    if (isLast) this.#submit(this.#collected?.subarray(0, this.#collectedBytes) ?? chunk);
+    if (this.target.encoding !== undefined) this.#inflate(this.target.encoding, chunk, isLast);
+    else if (isLast && this.#collected === undefined) this.#submit(chunk, false);
+    else this.#collect(chunk, isLast);
   }
 
-  #collect(chunk: Uint8Array): void {
-    const needed = this.#collectedBytes + chunk.length;
-    if (this.#collected === undefined || this.#collected.length < needed) {
-      const grown = Math.max(needed, this.target.declaredBytes ?? this.#collectedBytes * 2);
-      const larger = new Uint8Array(Math.min(grown, this.#services.bodyBytesMax));
-      larger.set(this.#collected?.subarray(0, this.#collectedBytes) ?? []);
-      this.#collected = larger;
-    }
-    this.#collected.set(chunk, this.#collectedBytes);
-    this.#collectedBytes = needed;
+  #collect(chunk: Uint8Array, isLast: boolean): void {
+    const { bodyBytesMax } = this.#services;
+    const collected = (this.#collected ??= new CollectedBody(bodyBytesMax, this.target.declaredBytes));
+    collected.add(chunk);
+    if (isLast) this.#submit(collected.bytes(), true);
   }
 
-  #submit(body: Uint8Array): void {
-    const outcome = this.#services.accept(this, body);
+  #inflate(encoding: ContentEncoding, chunk: Uint8Array, isLast: boolean): void {
+    this.#inflater ??= new BodyInflater({
+      encoding,
+      bytesMax: this.#services.inflatedBytesMax,
+      done: (body) => {
+        if (this.#over) return;
+        if (body.ok) this.#submit(body.value, true);
+        else this.#refuse(body);
+      },
+    });
+    this.#inflater.write(chunk, isLast);
+  }
+
+  #submit(body: Uint8Array, isOwned: boolean): void {
+    const outcome = this.#services.accept(this, body, isOwned);
     this.#collected = undefined;
+    this.#inflater = undefined;
     if ('code' in outcome) this.#answerError(outcome, false);
     else this.#pending = outcome;
   }
 
-  #refuseTooLarge(): void {
-    const error = fail(
+  #tooLarge(): WireError {
+    return fail(
       'BODY_TOO_LARGE',
       `The body is larger than ${this.#services.bodyBytesMax} bytes. Send fewer rows, or ask the operator to raise bodyBytesMax.`,
     );
+  }
+
+  /** Turns the request away before it came to the door. */
+  #refuse(error: WireError): void {
     this.#services.refuse(this, error);
-    // The rest of the body is still coming; the connection cannot be used for another request.
-    this.#answerError(error, true);
+    this.#inflater?.cancel();
+    // While the rest of the body is still coming, the connection cannot be used for another request.
+    this.#answerError(error, this.#receiving);
   }
 
   #answerError(error: WireError, close: boolean): void {
     const { writer } = this.#services;
     writer.reset();
+    this.#jsonBytes = undefined;
     this.target.format.encodeError(error, writer);
-    this.#send(error, close);
+    this.#send(writer.bytes(), error, close);
   }
 
-  #send(error: WireError | undefined, close: boolean): void {
-    if (this.#over) return;
-    this.#over = true;
-    const res = this.#res;
-    const { contentType } = this.target.format;
-    const body = this.#services.writer.bytes();
-    res.cork(() => {
-      if (error !== undefined) {
-        res.writeStatus(statusLine(errorTable[error.code].status));
-        if (errorTable[error.code].retry === 'later') res.writeHeader('retry-after', '1');
-      }
-      res.writeHeader(contentTypeName, contentType);
-      res.end(body, close);
+  /** An answer that is worth compressing, if the client wants that. */
+  #sendLarge(body: Uint8Array): void {
+    const encoding = answerEncoding(this.target.acceptEncoding);
+    if (encoding === undefined) {
+      this.#sendNegotiated(body, undefined);
+      return;
+    }
+    // The writer's memory is needed for other answers before this one is compressed.
+    const whole = body.slice();
+    compressAnswer(whole, encoding, (compressed) => {
+      if (compressed === undefined) this.#sendNegotiated(whole, undefined);
+      else this.#sendNegotiated(compressed, encoding);
     });
   }
 
+  #sendNegotiated(body: Uint8Array, encoding: ContentEncoding | undefined): void {
+    if (this.#over) return;
+    this.#res.cork(() => {
+      this.#res.writeHeader('vary', 'accept-encoding');
+      if (encoding !== undefined) this.#res.writeHeader('content-encoding', encoding);
+      this.#send(body, undefined, false);
+    });
+  }
+
+  #send(body: Uint8Array, error: WireError | undefined, close: boolean): void {
+    if (this.#over) return;
+    this.#over = true;
+    const res = this.#res;
+    const { target } = this;
+    const { crossOrigin } = this.#services;
+    res.cork(() => {
+      if (error !== undefined) this.#writeErrorHead(error);
+      const jsonBytes = this.#jsonBytes;
+      res.writeHeader(contentTypeName, jsonBytes === undefined ? target.format.contentType : octetStream);
+      if (jsonBytes !== undefined) res.writeHeader(jsonBytesName, String(jsonBytes));
+      if (crossOrigin.isConfigured) crossOrigin.write(res, target.allowOrigin);
+      sendBody(res, body, close, this);
+    });
+  }
+
+  #writeErrorHead({ code }: WireError): void {
+    const { status, retry } = errorTable[code];
+    this.#res.writeStatus(statusLine(status));
+    if (retry === 'later') this.#res.writeHeader('retry-after', '1');
+    if (code === 'UNSUPPORTED_MEDIA_TYPE') this.#res.writeHeader('accept-encoding', acceptedEncodings);
+  }
+
   #abort(): void {
+    this.#services.open.ended();
     this.#over = true;
     this.#collected = undefined;
+    this.#inflater?.cancel();
     if (this.#pending !== undefined) this.#services.abandon(this.#pending);
   }
 }

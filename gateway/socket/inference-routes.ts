@@ -2,60 +2,99 @@
  * The routes that run models: `/v2/models/.../infer` and `/predict/...`. They read what the request line and headers
  * say, which is only possible while the library's handler runs, and leave the rest to the exchange.
  */
-import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
+import type { HttpRequest } from 'uWebSockets.js';
+import type { Limits } from '../admission/limits.ts';
 import type { RequestDoor } from '../dispatch/request-door.ts';
-import type { Dispatcher } from '../dispatch/dispatcher.ts';
 import { ByteWriter } from '../wire/byte-writer.ts';
-import { fail, type WireError } from '../wire/error-code.ts';
-import { type MessageFormat, oipJson, oipMsgpack, predictJson } from '../wire/message-format.ts';
-import { type ExchangeServices, HttpExchange } from './http-exchange.ts';
+import { fail, type Result, succeed, type WireError } from '../wire/error-code.ts';
+import { type MessageFormat, oipBinary, oipJson, oipMsgpack, predictJson } from '../wire/message-format.ts';
+import { readJsonBytes } from '../wire/oip-binary.ts';
+import { beginWithinMsMax } from '../wire/request-options.ts';
+import { requestEncoding } from './content-encoding.ts';
+import type { CrossOrigin } from './cross-origin.ts';
+import { type ExchangeServices, HttpExchange, type InferTarget } from './http-exchange.ts';
+import type { OpenExchanges } from './open-exchanges.ts';
 import { pathParameter } from './path-parameter.ts';
-import type { RouteRegistry } from './route-registry.ts';
+import type { RawHandler, RouteRegistry } from './route-registry.ts';
 
 export interface InferenceRoutesOptions {
   readonly registry: RouteRegistry;
   readonly door: RequestDoor;
-  readonly dispatcher: Dispatcher;
-  readonly bodyBytesMax: number;
+  readonly limits: Pick<Limits, 'bodyBytesMax' | 'inflatedBytesMax' | 'inlineJsonBytesMax'>;
+  readonly open: OpenExchanges;
+  readonly crossOrigin: CrossOrigin;
 }
 
 export function addInferenceRoutes(options: InferenceRoutesOptions): void {
   const services = exchangeServices(options);
-  const handle =
-    (json: MessageFormat) =>
-    (res: HttpResponse, req: HttpRequest): void => {
-      const chosen = chooseFormat(req, json);
-      const target = {
+  const { crossOrigin } = options;
+  const handle = (json: MessageFormat): RawHandler => {
+    const usual = succeed({ format: json, jsonBytes: 0 });
+    return (res, req) => {
+      const encoding = requestEncoding(req.getHeader(headers.contentEncoding));
+      const format = chooseFormat(req, usual);
+      const chosen = format.ok ? format.value : usual.value;
+      const beginWithin = readDeadline(req);
+      const target: InferTarget = {
         modelName: pathParameter(req, 0) ?? '',
         modelVersion: pathParameter(req, 1),
         format: chosen.format,
+        jsonBytes: chosen.jsonBytes,
+        beginWithinMs: beginWithin.ok ? beginWithin.value : undefined,
         declaredBytes: declaredBytes(req),
+        encoding: encoding.ok ? encoding.value : undefined,
+        acceptEncoding: req.getHeader(headers.acceptEncoding),
+        allowOrigin: crossOrigin.isConfigured ? crossOrigin.allows(req.getHeader(headers.origin)) : undefined,
       };
       // The exchange lives on in the handlers it attaches.
-      new HttpExchange(res, target, services).begin(chosen.error);
+      new HttpExchange(res, target, services).begin(
+        refusalOf(encoding) ?? refusalOf(format) ?? refusalOf(beginWithin),
+      );
     };
-  options.registry.add('post', '/v2/models/:model/infer', handle(oipJson));
-  options.registry.add('post', '/v2/models/:model/versions/:version/infer', handle(oipJson));
-  options.registry.add('post', '/predict/:model', handle(predictJson));
-  options.registry.add('post', '/predict/:model/:version', handle(predictJson));
+  };
+  options.registry.addRaw('post', '/v2/models/:model/infer', handle(oipJson));
+  options.registry.addRaw('post', '/v2/models/:model/versions/:version/infer', handle(oipJson));
+  options.registry.addRaw('post', '/predict/:model', handle(predictJson));
+  options.registry.addRaw('post', '/predict/:model/:version', handle(predictJson));
 }
 
-function exchangeServices({ door, dispatcher, bodyBytesMax }: InferenceRoutesOptions): ExchangeServices {
+function exchangeServices(options: InferenceRoutesOptions): ExchangeServices {
+  const { door, limits, open, crossOrigin } = options;
   return {
-    bodyBytesMax,
+    bodyBytesMax: limits.bodyBytesMax,
+    inflatedBytesMax: limits.inflatedBytesMax,
+    open,
+    crossOrigin,
     writer: new ByteWriter(),
-    accept: (exchange, body) => {
-      const { format, modelName, modelVersion } = exchange.target;
+    late: door.lateAnswers,
+    accept: (exchange, body, isOwned) => {
+      const { format, modelName, modelVersion, jsonBytes, beginWithinMs } = exchange.target;
+      const { protocol } = format;
+      const textBytes = protocol === 'oip-binary' ? jsonBytes : body.length;
+      if (textBytes > limits.inlineJsonBytesMax && protocol !== 'oip-msgpack') {
+        return door.acceptLarge({
+          protocol,
+          modelName,
+          modelVersion,
+          body: isOwned ? ownMemory(body) : body.slice(),
+          jsonBytes,
+          sink: exchange,
+          held: exchange.held,
+          beginWithinMs,
+        });
+      }
       return door.accept({
-        protocol: format.protocol,
+        protocol,
         modelName,
         modelVersion,
-        decode: (signature) => format.decode(body, signature),
+        decode: (signature) => format.decode(body, signature, jsonBytes),
         sink: exchange,
+        held: exchange.held,
+        beginWithinMs,
       });
     },
     abandon: (pending) => {
-      dispatcher.abandon(pending);
+      door.abandon(pending);
     },
     refuse: (exchange, error) => {
       door.refuse(exchange.target.format.protocol, error);
@@ -74,50 +113,82 @@ const jsonTypes = new Set([
 ]);
 const msgpackTypes = new Set(['application/msgpack', 'application/x-msgpack', 'application/vnd.msgpack']);
 
-interface Chosen {
-  readonly format: MessageFormat;
-  /** Set when the request is to be refused, in the format that the client can read. */
-  readonly error: WireError | undefined;
-}
-
 /** Bytes, because the library takes half as long to look those up as it does for text. */
 const headers = {
   contentEncoding: Buffer.from('content-encoding'),
+  acceptEncoding: Buffer.from('accept-encoding'),
+  origin: Buffer.from('origin'),
   binaryTensors: Buffer.from('inference-header-content-length'),
+  deadline: Buffer.from('x-deadline-ms'),
   contentType: Buffer.from('content-type'),
   contentLength: Buffer.from('content-length'),
 };
 
-function chooseFormat(req: HttpRequest, json: MessageFormat): Chosen {
-  const encoding = req.getHeader(headers.contentEncoding);
-  if (encoding !== '' && encoding !== 'identity') {
-    return refused(
-      json,
-      `The content encoding '${printable(encoding)}' is not read here. Send the body uncompressed.`,
-    );
-  }
-  if (req.getHeader(headers.binaryTensors) !== '') {
-    return refused(
-      json,
-      'The binary tensor extension is not read here. Send the tensors as JSON or msgpack.',
-    );
-  }
+interface BodyForm {
+  readonly format: MessageFormat;
+  /** How much of the body is JSON, for one with binary tensors. */
+  readonly jsonBytes: number;
+}
+
+type Chosen = Result<BodyForm>;
+type Usual = Extract<Chosen, { ok: true }>;
+
+const msgpackForm = succeed({ format: oipMsgpack, jsonBytes: 0 });
+
+/** The format of the answer too; a refusal is answered in JSON, which every client can read. */
+function chooseFormat(req: HttpRequest, usual: Usual): Chosen {
+  // Clients that send binary tensors say it by this header, and any content type or none.
+  const jsonBytes = req.getHeader(headers.binaryTensors);
+  if (jsonBytes !== '') return chooseBinary(jsonBytes, usual);
   const header = req.getHeader(headers.contentType);
-  if (header === 'application/json') return { format: json, error: undefined };
+  if (header === 'application/json') return usual;
   const type = (header.split(';', 1)[0] ?? '').trim().toLowerCase();
-  if (jsonTypes.has(type) || type.endsWith('+json')) return { format: json, error: undefined };
+  if (jsonTypes.has(type) || type.endsWith('+json')) return usual;
   if (msgpackTypes.has(type)) {
-    if (json === oipJson) return { format: oipMsgpack, error: undefined };
-    return refused(json, 'This path reads JSON only. Send msgpack to /v2/models/{model}/infer.');
+    if (usual.value.format === oipJson) return msgpackForm;
+    return unsupported('This path reads JSON only. Send msgpack to /v2/models/{model}/infer.');
   }
-  return refused(
-    json,
+  return unsupported(
     `The content type '${printable(type)}' is not read here. Send application/json or application/msgpack.`,
   );
 }
 
-function refused(format: MessageFormat, message: string): Chosen {
-  return { format, error: fail('UNSUPPORTED_MEDIA_TYPE', message) };
+const noDeadline = succeed(undefined);
+
+/** Milliseconds within which the request must have begun to run. */
+function readDeadline(req: HttpRequest): Result<number | undefined> {
+  const header = req.getHeader(headers.deadline);
+  if (header === '') return noDeadline;
+  const ms = /^[0-9]{1,7}$/.test(header) ? Number(header) : 0;
+  if (ms >= 1 && ms <= beginWithinMsMax) return succeed(ms);
+  return fail(
+    'INVALID_REQUEST',
+    `The header x-deadline-ms must be a whole number of milliseconds from 1 to ${beginWithinMsMax}.`,
+  );
+}
+
+/** Memory that can be given away: the bytes themselves when nothing else is in their buffer. */
+function ownMemory(body: Uint8Array): Uint8Array<ArrayBuffer> {
+  const { buffer, byteLength } = body;
+  return buffer instanceof ArrayBuffer && buffer.byteLength === byteLength
+    ? new Uint8Array(buffer)
+    : new Uint8Array(body);
+}
+
+function chooseBinary(header: string, usual: Usual): Chosen {
+  if (usual.value.format !== oipJson) {
+    return unsupported('This path reads JSON only. Send binary tensors to /v2/models/{model}/infer.');
+  }
+  const jsonBytes = readJsonBytes(header);
+  return jsonBytes.ok ? succeed({ format: oipBinary, jsonBytes: jsonBytes.value }) : jsonBytes;
+}
+
+function unsupported(message: string): WireError {
+  return fail('UNSUPPORTED_MEDIA_TYPE', message);
+}
+
+function refusalOf(result: Result<unknown>): WireError | undefined {
+  return result.ok ? undefined : result;
 }
 
 /** Header text that is repeated to the client, cut to what a message needs. */

@@ -1,84 +1,121 @@
 /**
- * The routes that only tell: health, metadata and metrics. They read the route table in force and answer at once.
+ * The routes that only tell: health, metadata, configuration, statistics and metrics. They read the route table in force
+ * and answer at once.
  */
-import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
+import type { HttpRequest } from 'uWebSockets.js';
 import type { ModelGeneration } from '../dispatch/model-generation.ts';
 import type { RouteTable } from '../route/route-table.ts';
+import { modelStatistics } from '../telemetry/model-statistics.ts';
 import { fail } from '../wire/error-code.ts';
-import { modelMetadata, type ServerIdentity, serverMetadata } from '../wire/oip-metadata.ts';
+import {
+  modelConfiguration,
+  type ModelDescription,
+  modelMetadata,
+  type ServerIdentity,
+  serverMetadata,
+} from '../wire/oip-metadata.ts';
 import { pathParameter } from './path-parameter.ts';
-import { answerJson, type RouteRegistry } from './route-registry.ts';
+import type { RouteAnswer } from './route-answer.ts';
+import type { RouteRegistry } from './route-registry.ts';
 
 export interface InformationRoutesOptions {
   readonly registry: RouteRegistry;
   readonly identity: ServerIdentity;
+  /** Whether this node may load and unload models. */
+  readonly mayChangeStore: boolean;
   readonly routes: () => RouteTable<ModelGeneration>;
   /** Whether the gateway takes requests and every deployed model can answer. */
   readonly ready: () => boolean;
+  /** What else there is to know for whoever asks whether it is ready; a node that serves the last good state is. */
+  readonly health: () => object;
   readonly metrics: { readonly contentType: string; readonly render: () => Promise<string> };
+  readonly batchRowsMax: number;
+  readonly threads: number;
 }
+
+const modelPaths = ['/v2/models/:model', '/v2/models/:model/versions/:version'];
 
 export function addInformationRoutes(options: InformationRoutesOptions): void {
   const { registry } = options;
-  registry.add('get', '/v2', (res) => {
-    answerJson(res, 200, serverMetadata(options.identity));
+  registry.add('get', '/v2', (answer) => {
+    answer.json(200, serverMetadata(options.identity, options.mayChangeStore));
   });
-  registry.add('get', '/v2/health/live', (res) => {
-    answerJson(res, 200, { live: true });
+  registry.add('get', '/v2/health/live', (answer) => {
+    answer.json(200, { live: true });
   });
-  registry.add('get', '/v2/health/ready', (res) => {
+  registry.add('get', '/v2/health/ready', (answer) => {
     const ready = options.ready();
-    answerJson(res, ready ? 200 : 503, { ready });
+    answer.json(ready ? 200 : 503, { ready, ...options.health() });
   });
-  for (const path of ['/v2/models/:model', '/v2/models/:model/versions/:version']) {
-    registry.add('get', path, (res, req) => {
-      answerMetadata(res, req, options);
-    });
-    registry.add('get', `${path}/ready`, (res, req) => {
-      answerModelReady(res, req, options);
-    });
-  }
-  registry.add('get', '/metrics', (res) => {
-    answerMetrics(res, options);
+  for (const path of modelPaths) addModelRoutes(path, options);
+  registry.add('get', '/v2/models/stats', (answer) => {
+    const models = [...options.routes().models.values()];
+    answerStatistics(
+      answer,
+      models.flatMap(({ versions }) => [...versions.values()]),
+    );
+  });
+  registry.add('get', '/metrics', (answer) => {
+    options.metrics.render().then(
+      (page) => {
+        answer.text(options.metrics.contentType, page);
+      },
+      () => {
+        answer.error(fail('INTERNAL', 'The metrics could not be collected.'));
+      },
+    );
   });
 }
 
-function answerMetadata(res: HttpResponse, req: HttpRequest, options: InformationRoutesOptions): void {
+function addModelRoutes(path: string, options: InformationRoutesOptions): void {
+  const { registry, batchRowsMax, threads } = options;
+  registry.add('get', path, (answer, req) => {
+    const model = resolve(answer, req, options);
+    if (model !== undefined) answer.json(200, modelMetadata(model));
+  });
+  registry.add('get', `${path}/config`, (answer, req) => {
+    const model = resolve(answer, req, options);
+    if (model !== undefined) answer.json(200, modelConfiguration({ ...model, batchRowsMax, threads }));
+  });
+  registry.add('get', `${path}/ready`, (answer, req) => {
+    answerModelReady(answer, req, options);
+  });
+  registry.add('get', `${path}/stats`, (answer, req) => {
+    const name = pathParameter(req, 0) ?? '';
+    const version = pathParameter(req, 1);
+    const target = options.routes().resolve(name, version);
+    if (!target.ok) answer.error(target);
+    else if (version !== undefined && version !== '') answerStatistics(answer, [target.value]);
+    else answerStatistics(answer, [...(options.routes().models.get(name)?.versions.values() ?? [])]);
+  });
+}
+
+/** The model that the path names; when there is none, that is the answer. */
+function resolve(
+  answer: RouteAnswer,
+  req: HttpRequest,
+  options: InformationRoutesOptions,
+): ModelDescription | undefined {
   const name = pathParameter(req, 0) ?? '';
   const target = options.routes().resolve(name, pathParameter(req, 1));
   if (!target.ok) {
-    options.registry.answerError(res, target);
-    return;
+    answer.error(target);
+    return undefined;
   }
   const { signature, platform } = target.value;
   const versions = [...(options.routes().models.get(name)?.versions.keys() ?? [])].sort();
-  answerJson(res, 200, modelMetadata({ name, versions, platform, signature }));
+  return { name, versions, platform, signature };
 }
 
-function answerModelReady(res: HttpResponse, req: HttpRequest, options: InformationRoutesOptions): void {
+function answerModelReady(answer: RouteAnswer, req: HttpRequest, options: InformationRoutesOptions): void {
   const name = pathParameter(req, 0) ?? '';
   const target = options.routes().resolve(name, pathParameter(req, 1));
-  if (target.ok) answerJson(res, 200, { name, ready: true });
-  else if (target.code === 'MODEL_NOT_READY') answerJson(res, 503, { name, ready: false });
-  else options.registry.answerError(res, target);
+  if (target.ok) answer.json(200, { name, ready: true });
+  else if (target.code === 'MODEL_NOT_READY') answer.json(503, { name, ready: false });
+  else answer.error(target);
 }
 
-function answerMetrics(res: HttpResponse, options: InformationRoutesOptions): void {
-  let gone = false;
-  res.onAborted(() => {
-    gone = true;
-  });
-  const answer = (write: () => void): void => {
-    if (!gone) res.cork(write);
-  };
-  options.metrics.render().then(
-    (text) => {
-      answer(() => res.writeHeader('content-type', options.metrics.contentType).end(text));
-    },
-    () => {
-      answer(() => {
-        options.registry.answerError(res, fail('INTERNAL', 'The metrics could not be collected.'));
-      });
-    },
-  );
+function answerStatistics(answer: RouteAnswer, generations: readonly ModelGeneration[]): void {
+  const stats = generations.map(({ metrics }) => modelStatistics(metrics, performance.timeOrigin));
+  answer.json(200, { model_stats: stats });
 }

@@ -1,30 +1,49 @@
 /**
- * Registers routes with the server library and remembers which methods a path knows, so that another method is told
- * what would work (405 with Allow) and an unknown path gets 404, both in the body format of every other error.
+ * Registers routes with the server library and remembers which methods a path knows, so that HEAD and OPTIONS work
+ * everywhere, another method is told what would work (405 with Allow) and an unknown path gets 404, both in the body
+ * format of every other error.
  */
 import type { HttpRequest, HttpResponse, TemplatedApp } from 'uWebSockets.js';
-import { ByteWriter } from '../wire/byte-writer.ts';
-import { encodeError } from '../wire/error-body.ts';
-import { errorTable, fail, type WireError } from '../wire/error-code.ts';
-import { statusLine } from './status-line.ts';
+import { fail } from '../wire/error-code.ts';
+import { type AnswerServices, RouteAnswer } from './route-answer.ts';
 
 export type Method = 'get' | 'post';
-export type Handler = (res: HttpResponse, req: HttpRequest) => void;
 
-type Headers = Readonly<Record<string, string>>;
+/** Takes the response object and everything that comes with it. */
+export type RawHandler = (res: HttpResponse, req: HttpRequest) => void;
+
+/** Answers through `answer`, now or later. */
+export type Handler = (answer: RouteAnswer, req: HttpRequest) => void;
+
+export interface RouteRegistryOptions extends AnswerServices {
+  /** A route failed in a way it was not made for; the client is told INTERNAL. */
+  readonly onFault: (fault: unknown) => void;
+}
+
+const internal = fail('INTERNAL', 'The gateway failed on this request. The log has the details.');
 
 export class RouteRegistry {
   readonly #app: TemplatedApp;
+  readonly #options: RouteRegistryOptions;
   readonly #methods = new Map<string, Set<Method>>();
-  readonly #writer: ByteWriter = new ByteWriter(4096);
 
-  constructor(app: TemplatedApp) {
+  constructor(app: TemplatedApp, options: RouteRegistryOptions) {
     this.#app = app;
+    this.#options = options;
   }
 
-  /** Adds a route, with and without a trailing slash. */
+  /** Adds a route, with and without a trailing slash. A route for GET takes HEAD as well. */
   add(method: Method, path: string, handler: Handler): void {
-    for (const form of [path, `${path}/`]) {
+    const raw: RawHandler = (res, req) => {
+      this.#answer(res, req, handler);
+    };
+    this.addRaw(method, path, raw);
+    if (method === 'get') for (const form of formsOf(path)) this.#app.head(form, raw);
+  }
+
+  /** The same for a route that speaks to the library itself. */
+  addRaw(method: Method, path: string, handler: RawHandler): void {
+    for (const form of formsOf(path)) {
       this.#app[method](form, handler);
       const methods = this.#methods.get(form) ?? new Set();
       this.#methods.set(form, methods.add(method));
@@ -34,49 +53,51 @@ export class RouteRegistry {
   /** Answers everything that no route takes. Call once, last. */
   close(): void {
     for (const [path, methods] of this.#methods) {
-      const allow = [...methods].map((method) => method.toUpperCase()).join(', ');
+      const allow = [...methods, ...(methods.has('get') ? ['head'] : []), 'options']
+        .map((method) => method.toUpperCase())
+        .join(', ');
       this.#app.any(path, (res, req) => {
-        const message = `${req.getCaseSensitiveMethod()} is not possible on this path. Use ${allow}.`;
-        this.#answerAny(res, req, { error: fail('METHOD_NOT_ALLOWED', message), headers: { allow } });
+        this.#answer(res, req, (answer) => {
+          if (req.getMethod() === 'options') this.#answerOptions(answer, req, allow);
+          else {
+            const message = `${req.getCaseSensitiveMethod()} is not possible on this path. Use ${allow}.`;
+            answer.error(fail('METHOD_NOT_ALLOWED', message), { allow });
+          }
+        });
       });
     }
     this.#app.any('/*', (res, req) => {
-      const path = req.getUrl().slice(0, 200);
-      const message = `There is nothing at ${path}. Models are under /v2/models/{model} and /predict/{model}.`;
-      this.#answerAny(res, req, { error: fail('NOT_FOUND', message), headers: {} });
+      this.#answer(res, req, (answer) => {
+        const path = req.getUrl().slice(0, 200);
+        const message = `There is nothing at ${path}. Models are under /v2/models/{model} and /predict/{model}; /v2/docs shows everything.`;
+        answer.error(fail('NOT_FOUND', message));
+      });
     });
   }
 
-  /** Answers at once, inside a handler; a body that may follow is not read. */
-  answerError(res: HttpResponse, error: WireError, headers: Headers = {}): void {
-    res.end(this.#errorBody(res, error, headers));
+  #answer(res: HttpResponse, req: HttpRequest, handler: Handler): void {
+    const answer = new RouteAnswer(res, req, this.#options);
+    try {
+      handler(answer, req);
+    } catch (fault) {
+      this.#options.onFault(fault);
+      answer.error(internal);
+    }
   }
 
-  /** The answer to HEAD has no body (RFC 9110 section 9.3.2); one would be taken for the next answer. */
-  #answerAny(
-    res: HttpResponse,
-    req: HttpRequest,
-    { error, headers }: { readonly error: WireError; readonly headers: Headers },
-  ): void {
-    const body = this.#errorBody(res, error, headers);
-    // Given a length, the library would wait for the body.
-    if (req.getMethod() === 'head') res.writeHeader('content-length', String(body.length)).endWithoutBody();
-    else res.end(body);
-  }
-
-  /** Writes status and headers; the body is for the caller to send at once. */
-  #errorBody(res: HttpResponse, error: WireError, headers: Headers): Uint8Array {
-    this.#writer.reset();
-    encodeError(error, this.#writer);
-    res.writeStatus(statusLine(errorTable[error.code].status));
-    for (const [name, value] of Object.entries(headers)) res.writeHeader(name, value);
-    res.writeHeader('content-type', 'application/json');
-    return this.#writer.bytes();
+  /** Asked by a browser before a page may send something unusual, or by a person who wants to know. */
+  #answerOptions(answer: RouteAnswer, req: HttpRequest, allow: string): void {
+    const { crossOrigin } = this.#options;
+    const isPreflight = req.getHeader('access-control-request-method') !== '';
+    const isAllowed = crossOrigin.allows(req.getHeader('origin')) !== undefined;
+    const requested = req.getHeader('access-control-request-headers');
+    answer.noContent({
+      allow,
+      ...(isPreflight && isAllowed ? crossOrigin.preflightHeaders(allow, requested) : {}),
+    });
   }
 }
 
-export function answerJson(res: HttpResponse, status: number, body: object): void {
-  res.writeStatus(statusLine(status));
-  res.writeHeader('content-type', 'application/json');
-  res.end(JSON.stringify(body));
+function formsOf(path: string): readonly string[] {
+  return [path, `${path}/`];
 }

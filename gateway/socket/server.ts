@@ -9,10 +9,15 @@ import type { RequestDoor } from '../dispatch/request-door.ts';
 import type { MetricsPage } from '../telemetry/metrics-page.ts';
 import { fail } from '../wire/error-code.ts';
 import type { ServerIdentity } from '../wire/oip-metadata.ts';
+import { CrossOrigin } from './cross-origin.ts';
+import { addDocumentRoutes } from './document-routes.ts';
 import { addInferenceRoutes } from './inference-routes.ts';
 import { addInformationRoutes } from './information-routes.ts';
+import { OpenExchanges } from './open-exchanges.ts';
+import { addRepositoryRoutes, type RepositoryControl, type RepositoryView } from './repository-routes.ts';
 import { RouteRegistry } from './route-registry.ts';
-import { StreamConnection } from './stream-connection.ts';
+import { RouteAnswer } from './route-answer.ts';
+import { StreamEndpoint } from './stream-endpoint.ts';
 
 export interface ServerOptions {
   readonly identity: ServerIdentity;
@@ -21,23 +26,49 @@ export interface ServerOptions {
   readonly dispatcher: Dispatcher;
   readonly metrics: MetricsPage;
   readonly ready: () => boolean;
+  readonly health: () => object;
+  readonly repository: Omit<RepositoryView, 'routes'>;
+  /** Undefined on a node that only follows its store. */
+  readonly control: RepositoryControl | undefined;
+  /** Origins of web pages that may call the gateway; see CrossOrigin. */
+  readonly corsOrigins: readonly string[];
+  /** Whether WebSockets may agree to permessage-deflate. */
+  readonly websocketCompression: boolean;
+  readonly threads: number;
+  readonly onFault: (fault: unknown) => void;
 }
 
 export class GatewayServer {
   readonly #app: TemplatedApp;
+  readonly #open = new OpenExchanges();
+  readonly #streams: StreamEndpoint;
   #listener: us_listen_socket | undefined;
 
   constructor(options: ServerOptions) {
     this.#app = uWS.App();
-    const registry = new RouteRegistry(this.#app);
-    const { door, dispatcher, limits } = options;
-    addInferenceRoutes({ registry, door, dispatcher, bodyBytesMax: limits.bodyBytesMax });
-    addInformationRoutes({ ...options, registry, routes: () => door.routes });
-    this.#addStream(options);
-    registry.add('get', '/v2/stream', (res) => {
+    const open = this.#open;
+    const crossOrigin = new CrossOrigin(options.corsOrigins);
+    const { door, limits, control, onFault } = options;
+    const routes = (): typeof door.routes => door.routes;
+    const registry = new RouteRegistry(this.#app, { open, crossOrigin, onFault });
+    addInferenceRoutes({ registry, door, limits, open, crossOrigin });
+    const mayChangeStore = control !== undefined;
+    const { batchRowsMax } = limits;
+    addInformationRoutes({ ...options, registry, routes, mayChangeStore, batchRowsMax });
+    addRepositoryRoutes({ registry, view: { ...options.repository, routes }, control, onFault });
+    addDocumentRoutes({ registry, routes, identity: options.identity });
+    this.#streams = new StreamEndpoint({
+      ...options,
+      compression: options.websocketCompression,
+      refuse: (res, req, error) => {
+        new RouteAnswer(res, req, { open, crossOrigin }).error(error);
+      },
+    });
+    this.#streams.addTo(this.#app);
+    registry.add('get', '/v2/stream', (answer) => {
       const message =
         'This path speaks WebSocket: connect to it with a WebSocket client. See docs/protocol.md.';
-      registry.answerError(res, fail('UPGRADE_REQUIRED', message), { upgrade: 'websocket' });
+      answer.error(fail('UPGRADE_REQUIRED', message), { upgrade: 'websocket' });
     });
     registry.close();
   }
@@ -67,44 +98,35 @@ export class GatewayServer {
     this.#listener = undefined;
   }
 
+  /**
+   * From now on HTTP exchanges that begin are new work, and WebSockets end with their last answer; what is open is
+   * finished.
+   */
+  drain(graceMs: number): void {
+    this.#open.drain();
+    this.#streams.leave(graceMs);
+  }
+
+  /** HTTP exchanges whose body is still coming or whose answer is not taken yet. */
+  get openExchanges(): number {
+    return this.#open.count;
+  }
+
+  /** Resolves when no HTTP exchange is open: every body received, every answer taken by its socket. */
+  settled(): Promise<void> {
+    return this.#open.settled();
+  }
+
+  /** Resolves when every WebSocket has ended, its last answer taken. */
+  streamsSettled(): Promise<void> {
+    return this.#streams.settled();
+  }
+
   /** Ends every connection. */
   close(): void {
     this.#listener = undefined;
     this.#app.close();
   }
-
-  #addStream({ limits, door, dispatcher }: ServerOptions): void {
-    const services = { door, dispatcher, connectionInflightMax: limits.connectionInflightMax };
-    this.#app.ws<StreamData>('/v2/stream', {
-      maxPayloadLength: limits.frameBytesMax,
-      maxBackpressure: limits.connectionBacklogBytesMax,
-      closeOnBackpressureLimit: 1,
-      idleTimeout: Math.round(limits.websocketIdleMsMax / 1000),
-      upgrade: (res, req, context) => {
-        res.upgrade(
-          { connection: new StreamConnection(services) },
-          req.getHeader('sec-websocket-key'),
-          req.getHeader('sec-websocket-protocol'),
-          req.getHeader('sec-websocket-extensions'),
-          context,
-        );
-      },
-      open: (socket) => {
-        socket.getUserData().connection.opened(socket);
-      },
-      message: (socket, frame, isBinary) => {
-        socket.getUserData().connection.received(frame, isBinary);
-      },
-      close: (socket) => {
-        socket.getUserData().connection.closed();
-      },
-    });
-  }
-}
-
-/** The library copies the fields of user data onto its socket object; a class instance would lose its methods. */
-interface StreamData {
-  readonly connection: StreamConnection;
 }
 
 /** LIBUS_LISTEN_EXCLUSIVE_PORT, a number that the library's typings do not name. */

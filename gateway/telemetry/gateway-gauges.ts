@@ -7,13 +7,21 @@ export interface GaugeSources {
     readonly lanes: readonly { readonly state: string }[];
     readonly pages: { readonly bytesTaken: number; readonly bytesTotal: number };
   };
-  readonly dispatcher: { readonly queuedRows: number; readonly inflightRequests: number };
+  readonly dispatcher: {
+    readonly queuedRows: number;
+    readonly inflightRequests: number;
+    readonly waiting: Iterable<{
+      readonly generation: { readonly modelName: string; readonly modelVersion: string };
+      readonly requests: number;
+    }>;
+  };
+  readonly server: { readonly openExchanges: number };
   readonly store: { readonly current: { readonly revision: number } };
   readonly ready: () => boolean;
 }
 
 export function addGatewayGauges(page: MetricsPage, sources: GaugeSources): void {
-  const { pool, dispatcher, store } = sources;
+  const { pool, dispatcher, server, store } = sources;
   const single = (name: string, help: string, read: () => number): void => {
     page.gauge({ name, help, read: () => [{ labels: {}, value: read() }] });
   };
@@ -25,6 +33,11 @@ export function addGatewayGauges(page: MetricsPage, sources: GaugeSources): void
     'tidegate_inflight_requests',
     'Requests accepted and not yet answered.',
     () => dispatcher.inflightRequests,
+  );
+  single(
+    'tidegate_open_exchanges',
+    'HTTP requests whose body is still coming or whose answer is not taken yet, this one included.',
+    () => server.openExchanges,
   );
   single(
     'tidegate_arena_bytes',
@@ -42,10 +55,27 @@ export function addGatewayGauges(page: MetricsPage, sources: GaugeSources): void
     () => store.current.revision,
   );
   page.gauge({
+    name: 'nv_inference_pending_request_count',
+    help: 'Requests that wait to be run.',
+    read: () => waitingSamples(dispatcher.waiting),
+  });
+  page.gauge({
     name: 'tidegate_threads',
     help: 'Model threads by state.',
     read: () => threadSamples(pool.lanes),
   });
+}
+
+/** One sample a version: several generations of it may be there while one replaces the other. */
+function waitingSamples(waiting: GaugeSources['dispatcher']['waiting']): Sample[] {
+  const samples = new Map<string, Sample>();
+  for (const { generation, requests } of waiting) {
+    const { modelName: model, modelVersion: version } = generation;
+    const key = `${model}\0${version}`;
+    const before = samples.get(key)?.value ?? 0;
+    samples.set(key, { labels: { model, version }, value: before + requests });
+  }
+  return [...samples.values()];
 }
 
 function threadSamples(lanes: readonly { readonly state: string }[]): Sample[] {

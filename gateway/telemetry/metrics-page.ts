@@ -4,6 +4,7 @@
  */
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { BucketHistogram } from './bucket-histogram.ts';
+import { failuresByReason, versionCounters } from './model-statistics.ts';
 import { OutcomeCounter, VersionMetrics } from './version-metrics.ts';
 
 /** A number read when the page is made. */
@@ -46,6 +47,15 @@ export class MetricsPage {
       'Batches that failed and were run member by member.',
       'counter',
       () => this.#perVersion((metrics) => metrics.batchesRetried),
+    );
+    for (const { name, help, read } of versionCounters) {
+      this.#register(name, help, 'counter', () => this.#perVersion(read));
+    }
+    this.#register(
+      'nv_inference_request_failure',
+      'Requests that were not answered with a result, by reason.',
+      'counter',
+      () => this.#failureSamples(),
     );
   }
 
@@ -124,6 +134,14 @@ export class MetricsPage {
       for (const row of metrics.outcomes.rows()) {
         const labels = { ...labelsOf(metrics), protocol: row.protocol, code: row.outcome };
         yield { labels, value: row.value };
+      }
+    }
+  }
+
+  *#failureSamples(): Generator<Sample> {
+    for (const metrics of this.#versions.values()) {
+      for (const [reason, value] of failuresByReason(metrics)) {
+        yield { labels: { ...labelsOf(metrics), reason }, value };
       }
     }
   }

@@ -6,7 +6,8 @@ import type { ErrorCode } from '../wire/error-code.ts';
 import { BucketHistogram } from './bucket-histogram.ts';
 
 /** How a request came in. */
-export type Protocol = 'oip-json' | 'predict-json' | 'oip-msgpack' | 'stream-msgpack';
+export type Protocol =
+  'oip-json' | 'oip-binary' | 'predict-json' | 'oip-msgpack' | 'stream-msgpack' | 'stream-json';
 
 export type Outcome = 'OK' | ErrorCode | 'ABANDONED';
 
@@ -37,6 +38,35 @@ export class OutcomeCounter {
   }
 }
 
+/** What one run of a batch took, milliseconds. */
+export interface BatchRun {
+  readonly rows: number;
+  readonly requests: number;
+  /** Handing the batch to where it runs, and its results back. */
+  readonly handOverMs: number;
+  readonly runMs: number;
+  /** Encoding the answers and giving them to their connections. */
+  readonly answerMs: number;
+}
+
+/** Sums over batches, milliseconds. */
+export class BatchSums {
+  batches = 0;
+  handOverMs = 0;
+  runMs = 0;
+  answerMs = 0;
+
+  add(run: BatchRun, times: number): void {
+    this.batches += times;
+    this.handOverMs += run.handOverMs * times;
+    this.runMs += run.runMs * times;
+    this.answerMs += run.answerMs * times;
+  }
+}
+
+/** Larger batches share the entry of the largest: a client must not be able to make one for every size there is. */
+const batchSizesMax = 1024;
+
 export class VersionMetrics {
   readonly modelName: string;
   readonly modelVersion: string;
@@ -50,9 +80,32 @@ export class VersionMetrics {
   readonly batchRows: BucketHistogram = new BucketHistogram(rowBounds);
   /** Batches that failed as a whole and were split. */
   batchesRetried = 0;
+  /** The part of `requestSeconds` that belongs to requests which were not answered OK. */
+  failedSeconds = 0;
+  /** Batches as seen by the requests in them: each batch counts once for every request that it answered. */
+  readonly perRequest: BatchSums = new BatchSums();
+  /** By rows. */
+  readonly perBatchSize: Map<number, BatchSums> = new Map<number, BatchSums>();
+  /** When the last batch ended, on the clock of `performance.now()`; undefined when there was none. */
+  lastBatchMs: number | undefined;
 
   constructor(modelName: string, modelVersion: string) {
     this.modelName = modelName;
     this.modelVersion = modelVersion;
+  }
+
+  /** A batch whose requests were answered. */
+  recordBatch(run: BatchRun, endedMs: number): void {
+    this.runSeconds.record(run.runMs / 1000);
+    this.batchRows.record(run.rows);
+    this.perRequest.add(run, run.requests);
+    const size = Math.min(run.rows, batchSizesMax);
+    let sums = this.perBatchSize.get(size);
+    if (sums === undefined) {
+      sums = new BatchSums();
+      this.perBatchSize.set(size, sums);
+    }
+    sums.add(run, 1);
+    this.lastBatchMs = endedMs;
   }
 }

@@ -139,6 +139,11 @@ export class ByteWriter {
     this.#view.setUint16(at, value);
   }
 
+  u32le(value: number): void {
+    const at = this.#claim(4);
+    this.#view.setUint32(at, value, true);
+  }
+
   u32be(value: number): void {
     const at = this.#claim(4);
     this.#view.setUint32(at, value);

@@ -23,16 +23,28 @@ export type ErrorCode =
   | 'DATATYPE_MISMATCH'
   | 'SHAPE_MISMATCH'
   | 'ELEMENT_COUNT_MISMATCH'
+  | 'BINARY_SIZE_MISMATCH'
+  | 'UNSUPPORTED_PARAMETER'
   | 'INVALID_ELEMENT'
   | 'TOO_MANY_ROWS'
   | 'NOT_FOUND'
   | 'UNKNOWN_MODEL'
   | 'UNKNOWN_VERSION'
   | 'METHOD_NOT_ALLOWED'
+  | 'ORIGIN_NOT_ALLOWED'
+  | 'STORE_READ_ONLY'
+  | 'STORE_CHANGE_REFUSED'
+  | 'NOT_SUPPORTED'
   | 'BODY_TOO_LARGE'
+  | 'INFLATED_TOO_LARGE'
+  | 'MALFORMED_COMPRESSION'
   | 'UNSUPPORTED_MEDIA_TYPE'
   | 'UPGRADE_REQUIRED'
+  | 'UNSUPPORTED_SUBPROTOCOL'
+  | 'CANCELLED'
+  | 'DEADLINE_EXCEEDED'
   | 'QUEUE_FULL'
+  | 'SLOW_READER'
   | 'MODEL_NOT_READY'
   | 'SHUTTING_DOWN'
   | 'MODEL_FAILED'
@@ -58,6 +70,16 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorRow>> = {
     retry: 'never',
     meaning: 'The data holds more or fewer elements than the shape says.',
   },
+  BINARY_SIZE_MISMATCH: {
+    status: 400,
+    retry: 'never',
+    meaning: 'The body has more or fewer bytes than its header and `binary_data_size` say.',
+  },
+  UNSUPPORTED_PARAMETER: {
+    status: 400,
+    retry: 'never',
+    meaning: 'A parameter asks for something that the gateway does not do, or is reserved.',
+  },
   INVALID_ELEMENT: { status: 400, retry: 'never', meaning: 'An element is not a value of its datatype.' },
   TOO_MANY_ROWS: {
     status: 400,
@@ -68,17 +90,63 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorRow>> = {
   UNKNOWN_MODEL: { status: 404, retry: 'never', meaning: 'No model of that name is deployed.' },
   UNKNOWN_VERSION: { status: 404, retry: 'never', meaning: 'The model has no such version here.' },
   METHOD_NOT_ALLOWED: { status: 405, retry: 'never', meaning: 'The path exists, the method does not.' },
+  ORIGIN_NOT_ALLOWED: {
+    status: 403,
+    retry: 'never',
+    meaning: 'A web page of that origin may not change anything here.',
+  },
+  STORE_READ_ONLY: {
+    status: 403,
+    retry: 'never',
+    meaning: 'This node follows its store and may not change it.',
+  },
+  STORE_CHANGE_REFUSED: {
+    status: 409,
+    retry: 'never',
+    meaning: 'The store did not take the change; the message says why.',
+  },
+  NOT_SUPPORTED: {
+    status: 501,
+    retry: 'never',
+    meaning: 'The protocol knows this, this gateway does not do it.',
+  },
   BODY_TOO_LARGE: { status: 413, retry: 'never', meaning: 'The body is larger than the limit.' },
+  INFLATED_TOO_LARGE: {
+    status: 413,
+    retry: 'never',
+    meaning: 'The compressed body inflates to more than the limit.',
+  },
+  MALFORMED_COMPRESSION: {
+    status: 400,
+    retry: 'never',
+    meaning: 'The body is not in the content encoding it claims, or cut off.',
+  },
   UNSUPPORTED_MEDIA_TYPE: {
     status: 415,
     retry: 'never',
     meaning: 'The content type or encoding is not one the gateway reads.',
   },
   UPGRADE_REQUIRED: { status: 426, retry: 'never', meaning: 'The path speaks WebSocket only.' },
+  UNSUPPORTED_SUBPROTOCOL: {
+    status: 400,
+    retry: 'never',
+    meaning: 'The client offers WebSocket subprotocols, and none that the gateway speaks.',
+  },
+  CANCELLED: { status: 499, retry: 'never', meaning: 'The client cancelled the request before it was run.' },
+  DEADLINE_EXCEEDED: {
+    status: 504,
+    retry: 'later',
+    meaning: 'The request could not begin to run by the time it had set itself; it was not run.',
+  },
   QUEUE_FULL: {
     status: 503,
     retry: 'later',
     meaning: 'Too much work is waiting; the queue limits were reached.',
+  },
+  SLOW_READER: {
+    status: 503,
+    retry: 'later',
+    meaning: 'The client reads its answers too slowly; what it sends meanwhile is not taken.',
   },
   MODEL_NOT_READY: {
     status: 503,

@@ -28,6 +28,28 @@ export interface InferRequest {
   readonly inputs: readonly InputTensor[];
   /** Names of the outputs wanted, in the order wanted; undefined means all of them. */
   readonly outputs: readonly string[] | undefined;
+  /** Undefined for the usual request, which asks for nothing out of the ordinary. */
+  readonly options: RequestOptions | undefined;
+}
+
+/** How one output is wanted. */
+export interface OutputForm {
+  /** As bytes behind the JSON (binary tensor data extension); other formats have one way to write and do not ask. */
+  readonly binary: boolean;
+  /** So many of the largest elements as "value:index" (classification extension); 0 for the elements themselves. */
+  readonly classes: number;
+}
+
+/** What a request asks for beyond tensors. */
+export interface RequestOptions {
+  /** Milliseconds after its arrival by which it must have begun to run; undefined lets it wait. */
+  readonly beginWithinMs: number | undefined;
+  /** As sent: 0 is the default, 1 the most urgent, larger numbers come later. */
+  readonly priority: number;
+  /** One for each of the request's `outputs`; undefined when none of them has a form of its own. */
+  readonly outputForms: readonly OutputForm[] | undefined;
+  /** For outputs without a form of their own. */
+  readonly defaultForm: OutputForm;
 }
 
 /**
@@ -55,4 +77,6 @@ export interface InferReply {
   readonly batched: boolean;
   readonly rowStart: number;
   readonly rows: number;
+  /** Those of the request; the forms of outputs are in the order of the columns. */
+  readonly options: RequestOptions | undefined;
 }

@@ -155,6 +155,13 @@ export class JsonScanner {
     return value;
   }
 
+  /** The next value if it is `true` or `false`; otherwise undefined, and nothing is consumed. */
+  readBoolean(): boolean | undefined {
+    const byte = this.peek();
+    if (byte !== 0x74 && byte !== 0x66) return undefined;
+    return this.skipValue() ? byte === 0x74 : undefined;
+  }
+
   /** True if nothing but white space is left. */
   finish(): boolean {
     this.peek();

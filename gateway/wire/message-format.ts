@@ -7,19 +7,24 @@ import type { ByteWriter } from './byte-writer.ts';
 import { encodeError } from './error-body.ts';
 import type { Result, WireError } from './error-code.ts';
 import type { InferReply, InferRequest } from './infer-request.ts';
-import { encodeOipJson } from './oip-json-answer.ts';
+import { decodeOipBinary } from './oip-binary.ts';
+import { encodeOip } from './oip-binary-answer.ts';
 import { decodeRepeated } from './oip-json-repeat.ts';
 import { decodeOipMsgpack, encodeMsgpackError, encodeOipMsgpack } from './oip-msgpack.ts';
 import { decodePredict, encodePredict } from './predict-json.ts';
 
 export interface MessageFormat {
   /** Stands in metrics. */
-  readonly protocol: 'oip-json' | 'predict-json' | 'oip-msgpack';
-  /** As bytes, which the server library takes faster than text. */
+  readonly protocol: 'oip-json' | 'oip-binary' | 'predict-json' | 'oip-msgpack';
+  /** Of answers without binary tensors and of errors. As bytes, which the server library takes faster than text. */
   readonly contentType: Uint8Array;
-  /** The request points into `body` and lives only as long as that. */
-  readonly decode: (body: Uint8Array, signature: ModelSignature) => Result<InferRequest>;
-  readonly encode: (reply: InferReply, writer: ByteWriter) => void;
+  /** The request points into `body` and lives only as long as that. `jsonBytes` is for bodies that have binary tensors. */
+  readonly decode: (body: Uint8Array, signature: ModelSignature, jsonBytes: number) => Result<InferRequest>;
+  /**
+   * An answer in which outputs stand as binary tensors behind JSON says how many bytes are JSON: it goes out as
+   * `application/octet-stream`, with that number in the header Inference-Header-Content-Length.
+   */
+  readonly encode: (reply: InferReply, writer: ByteWriter) => number | undefined;
   readonly encodeError: (error: WireError, writer: ByteWriter) => void;
 }
 
@@ -27,7 +32,16 @@ export const oipJson: MessageFormat = {
   protocol: 'oip-json',
   contentType: Buffer.from('application/json'),
   decode: decodeRepeated,
-  encode: encodeOipJson,
+  encode: encodeOip,
+  encodeError,
+};
+
+/** For requests with the header Inference-Header-Content-Length. */
+export const oipBinary: MessageFormat = {
+  protocol: 'oip-binary',
+  contentType: Buffer.from('application/json'),
+  decode: decodeOipBinary,
+  encode: encodeOip,
   encodeError,
 };
 
@@ -35,7 +49,7 @@ export const oipMsgpack: MessageFormat = {
   protocol: 'oip-msgpack',
   contentType: Buffer.from('application/msgpack'),
   decode: decodeOipMsgpack,
-  encode: encodeOipMsgpack,
+  encode: wholly(encodeOipMsgpack),
   encodeError: encodeMsgpackError,
 };
 
@@ -43,6 +57,14 @@ export const predictJson: MessageFormat = {
   protocol: 'predict-json',
   contentType: Buffer.from('application/json'),
   decode: decodePredict,
-  encode: encodePredict,
+  encode: wholly(encodePredict),
   encodeError,
 };
+
+/** A format that has no binary tensors behind its text. */
+function wholly(encode: (reply: InferReply, writer: ByteWriter) => void): MessageFormat['encode'] {
+  return (reply, writer) => {
+    encode(reply, writer);
+    return undefined;
+  };
+}

@@ -122,6 +122,17 @@ export class MsgpackCursor {
     return Array.isArray(values) ? values : this.refuse('MALFORMED_MSGPACK', `${what} is not an array.`);
   }
 
+  /** A string, a number or a boolean. */
+  scalar(what: string): string | number | boolean | null {
+    if (this.isString()) return this.word(what);
+    const start = this.position;
+    if (!this.skip()) return null;
+    const value: unknown = unpackr.unpack(this.bytes.subarray(start, this.position));
+    if (typeof value === 'number' || typeof value === 'boolean') return value;
+    if (typeof value === 'bigint') return Number(value);
+    return this.refuse('INVALID_REQUEST', `${what} must be a string, a number, true or false.`);
+  }
+
   isString(): boolean {
     const token = this.bytes[this.position] ?? 0;
     return (token >= 0xa0 && token <= 0xbf) || (token >= 0xd9 && token <= 0xdb);

@@ -6,36 +6,49 @@
 import type { Datatype } from '../../runtime/tensor/dtype.ts';
 import { datatypes, isDatatype } from '../../runtime/tensor/dtype.ts';
 import { elementCount } from '../../runtime/tensor/signature.ts';
+import type { WireError } from './error-code.ts';
 import type { InputTensor, TensorSource } from './infer-request.ts';
 import type { MsgpackCursor } from './msgpack-cursor.ts';
+import { beginWithinMsMax, OptionsDraft, type OutputDraft, takeOutputParameter } from './request-options.ts';
 import { quoted } from './strict-text.ts';
 
 /** Inputs or outputs that one request may name; no model has as many. It bounds what a body of tiny maps can build. */
 const tensorsMax = 1024;
 
+/** Characters of an id; it is kept, compared and sent back for every request. */
+export const idCharactersMax = 128;
+
 /** What was found; a field that was not sent is null. */
 export interface RequestFields {
+  /** Says that the message is no request but asks for something else; only in frames. */
+  op: string | null;
   id: string | number | null;
   model: string | null;
   version: string | null;
   inputs: readonly InputTensor[] | null;
   outputs: readonly string[] | null;
+  /** Undefined until something has parameters. */
+  options: OptionsDraft | undefined;
+  parameters: true | null;
 }
 
 /**
- * Reads the map that a message consists of, up to the last byte. `model` and `version` are fields only where
- * `addressed` is true: over HTTP they are in the path and unknown in the body.
+ * Reads the map that a message consists of, up to the last byte. `op`, `model`, `version`, `deadline_ms` and `priority`
+ * are fields only where `addressed` is true: over HTTP they are elsewhere and unknown in the body.
  * After null the cursor's `failure()` says why.
  */
 export function readRequestFields(cursor: MsgpackCursor, addressed: boolean): RequestFields | null {
   const pairs = cursor.map('the message');
   if (pairs === null) return null;
   const fields: RequestFields = {
+    op: null,
     id: null,
     model: null,
     version: null,
     inputs: null,
     outputs: null,
+    options: undefined,
+    parameters: null,
   };
   for (let pair = 0; pair < pairs; pair++) {
     const key = cursor.word('a key');
@@ -46,7 +59,13 @@ export function readRequestFields(cursor: MsgpackCursor, addressed: boolean): Re
 
 /** A string or a whole number; the caller has made sure that it is not nil. */
 export function readId(cursor: MsgpackCursor): string | number | null {
-  return cursor.isString() ? cursor.word('id') : cursor.whole('id');
+  if (!cursor.isString()) return cursor.whole('id');
+  const id = cursor.word('id');
+  if (id === null || id.length <= idCharactersMax) return id;
+  return cursor.refuse(
+    'INVALID_REQUEST',
+    `id has ${id.length} characters; at most ${idCharactersMax} are taken.`,
+  );
 }
 
 function readField(cursor: MsgpackCursor, key: string, fields: RequestFields, addressed: boolean): boolean {
@@ -61,7 +80,22 @@ function readField(cursor: MsgpackCursor, key: string, fields: RequestFields, ad
     case 'outputs':
       if (fields.outputs !== null) return sentTwice(cursor, key);
       if (cursor.nil()) return true;
-      return (fields.outputs = readOutputs(cursor)) !== null;
+      return (fields.outputs = readOutputs(cursor, fields)) !== null;
+    case 'parameters':
+      if (fields.parameters !== null) return sentTwice(cursor, key);
+      fields.parameters = true;
+      return cursor.nil() || readParameters(cursor, (fields.options ??= new OptionsDraft()));
+    case 'deadline_ms':
+      if (!addressed) return cursor.skip();
+      return cursor.nil() || readDeadline(cursor, fields);
+    case 'priority':
+      if (!addressed) return cursor.skip();
+      return cursor.nil() || readPriority(cursor, fields);
+    case 'op':
+      if (!addressed) return cursor.skip();
+      if (fields.op !== null) return sentTwice(cursor, key);
+      if (cursor.nil()) return true;
+      return (fields.op = cursor.word(key)) !== null;
     case 'model':
       if (!addressed) return cursor.skip();
       if (fields.model !== null) return sentTwice(cursor, key);
@@ -74,6 +108,27 @@ function readField(cursor: MsgpackCursor, key: string, fields: RequestFields, ad
     default:
       return cursor.skip();
   }
+}
+
+/** `deadline_ms` of a frame: whole milliseconds from its arrival. */
+function readDeadline(cursor: MsgpackCursor, fields: RequestFields): boolean {
+  const ms = cursor.whole('deadline_ms');
+  if (ms === null) return false;
+  if (ms < 1 || ms > beginWithinMsMax) {
+    cursor.refuse('INVALID_REQUEST', `deadline_ms must be a whole number from 1 to ${beginWithinMsMax}.`);
+    return false;
+  }
+  fields.options ??= new OptionsDraft();
+  fields.options.beginWithin(ms);
+  return true;
+}
+
+function readPriority(cursor: MsgpackCursor, fields: RequestFields): boolean {
+  const priority = cursor.whole('priority');
+  if (priority === null) return false;
+  fields.options ??= new OptionsDraft();
+  fields.options.priority = priority;
+  return true;
 }
 
 function readInputs(cursor: MsgpackCursor): readonly InputTensor[] | null {
@@ -155,19 +210,52 @@ function readSource(cursor: MsgpackCursor): TensorSource | null {
   return values && { kind: 'values', values };
 }
 
-function readOutputs(cursor: MsgpackCursor): readonly string[] | null {
+/** The parameters of the request; a value that is nil was not sent. */
+function readParameters(cursor: MsgpackCursor, options: OptionsDraft): boolean {
+  return readMap(cursor, 'parameters', (name) => {
+    const value = cursor.scalar(`The parameter ${quoted(name)}`);
+    return value === null ? false : accepted(cursor, options.take(name, value));
+  });
+}
+
+/** The parameters of an output; those that are not known may hold anything. */
+function readOutputParameters(cursor: MsgpackCursor, draft: OutputDraft): boolean {
+  return readMap(cursor, 'the parameters of an output', (name) => {
+    if (name !== 'binary_data' && name !== 'classification') return cursor.skip();
+    const value = cursor.scalar(`The parameter ${name}`);
+    if (value === null) return false;
+    return accepted(cursor, takeOutputParameter(draft, { name, value, where: 'outputs' }));
+  });
+}
+
+function readMap(cursor: MsgpackCursor, what: string, read: (name: string) => boolean): boolean {
+  const pairs = cursor.map(what);
+  if (pairs === null) return false;
+  for (let pair = 0; pair < pairs; pair++) {
+    const name = cursor.word('a key');
+    if (name === null || (!cursor.nil() && !read(name))) return false;
+  }
+  return true;
+}
+
+function accepted(cursor: MsgpackCursor, problem: WireError | undefined): boolean {
+  if (problem !== undefined) cursor.refuse(problem.code, problem.message);
+  return problem === undefined;
+}
+
+function readOutputs(cursor: MsgpackCursor, fields: RequestFields): readonly string[] | null {
   const count = readTensorCount(cursor, 'outputs');
   if (count === null) return null;
   const names: string[] = [];
   for (let index = 0; index < count; index++) {
-    const name = readOutputName(cursor);
+    const name = readOutput(cursor, index, fields);
     if (name === null) return null;
     names.push(name);
   }
   return names;
 }
 
-function readOutputName(cursor: MsgpackCursor): string | null {
+function readOutput(cursor: MsgpackCursor, index: number, fields: RequestFields): string | null {
   const pairs = cursor.map('an element of outputs');
   if (pairs === null) return null;
   let name: string | null = null;
@@ -177,7 +265,12 @@ function readOutputName(cursor: MsgpackCursor): string | null {
     if (key === 'name') {
       if (name !== null) return cursor.refuse('INVALID_REQUEST', twice(key));
       if ((name = cursor.word('the name of an output')) === null) return null;
-    } else if (!cursor.skip()) {
+    } else if (key === 'parameters' && !cursor.nil()) {
+      const form = { binary: undefined, classes: 0 };
+      if (!readOutputParameters(cursor, form)) return null;
+      fields.options ??= new OptionsDraft();
+      fields.options.output(index, form);
+    } else if (key !== 'parameters' && !cursor.skip()) {
       return null;
     }
   }

@@ -8,13 +8,15 @@
  * Source: open-inference-protocol, specification/protocol/inference_rest.md, "Inference".
  */
 import { ByteWriter } from './byte-writer.ts';
+import { withClasses } from './classification.ts';
 import { writeFlat } from './element-text.ts';
 import type { InferReply, OutputColumn } from './infer-request.ts';
 
 const comma = 0x2c;
 
 /** Writes an infer response: `data` flat and row-major, `id` only if the request had one. */
-export function encodeOipJson(reply: InferReply, writer: ByteWriter): void {
+export function encodeOipJson(answer: InferReply, writer: ByteWriter): void {
+  const reply = answer.options === undefined ? answer : withClasses(answer);
   const { columns, batched, rows } = reply;
   writer.raw(modelPart(reply));
   if (reply.id !== undefined) {

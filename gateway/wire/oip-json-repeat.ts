@@ -25,6 +25,7 @@ interface Surroundings {
   readonly tail: Uint8Array;
   readonly input: Omit<InputTensor, 'source'>;
   readonly outputs: InferRequest['outputs'];
+  readonly options: InferRequest['options'];
 }
 
 /** The last request for each model that can be asked for; a model that is unloaded takes it along. */
@@ -42,7 +43,7 @@ export function decodeRepeated(body: Uint8Array, signature: ModelSignature): Res
 
 /** The request in `body`, undefined unless all but its data is as it was in the last one. */
 function readLike(last: Surroundings, body: Uint8Array): Result<InferRequest> | undefined {
-  const { head, tail, input, outputs } = last;
+  const { head, tail, input, outputs, options } = last;
   const start = head.length;
   const end = body.length - tail.length;
   if (start >= end || body[start] !== openBracket) return undefined;
@@ -50,7 +51,7 @@ function readLike(last: Surroundings, body: Uint8Array): Result<InferRequest> | 
   if (endOfValue(body, start, end, dataDepthMax) !== end) return undefined;
   const { name, datatype, shape } = input;
   const source = { kind: 'json', text: body, start, end } as const;
-  return succeed({ id: undefined, inputs: [{ name, datatype, shape, source }], outputs });
+  return succeed({ id: undefined, inputs: [{ name, datatype, shape, source }], outputs, options });
 }
 
 /** Only requests with one input: where there are several, each would have data in the text around the others. */
@@ -66,6 +67,7 @@ function remember(body: Uint8Array, signature: ModelSignature, request: InferReq
     tail: body.slice(end),
     input: { name, datatype, shape },
     outputs: request.outputs,
+    options: request.options,
   });
 }
 

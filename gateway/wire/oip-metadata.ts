@@ -9,9 +9,23 @@ export interface ServerIdentity {
   readonly version: string;
 }
 
-/** `extensions` lists what works, nothing else. */
-export function serverMetadata(identity: ServerIdentity): object {
-  return { name: identity.name, version: identity.version, extensions: [] };
+/** What works everywhere, under the names that other servers of the protocol gave it; nothing else. */
+const extensions = [
+  'binary_tensor_data',
+  'classification',
+  'model_configuration',
+  'parameters',
+  'schedule_policy',
+  'statistics',
+] as const;
+
+/** A node that may change its store has the model repository extension as well. */
+export function serverMetadata(identity: ServerIdentity, mayChangeStore: boolean): object {
+  return {
+    name: identity.name,
+    version: identity.version,
+    extensions: [...extensions, ...(mayChangeStore ? ['model_repository'] : [])],
+  };
 }
 
 export interface ModelDescription {
@@ -34,4 +48,35 @@ export function modelMetadata(model: ModelDescription): object {
 
 function tensorMetadata(spec: TensorSpec): object {
   return { name: spec.name, datatype: spec.datatype, shape: spec.shape };
+}
+
+/** What decides how a version runs, in the terms of the model configuration extension. */
+export interface ModelConfiguration extends ModelDescription {
+  /** Most rows of one run. */
+  readonly batchRowsMax: number;
+  /** Threads that hold the version. */
+  readonly threads: number;
+}
+
+export function modelConfiguration(model: ModelConfiguration): object {
+  const { name, platform, signature, versions } = model;
+  const batched = signature.batching === 'rows';
+  return {
+    name,
+    platform,
+    backend: 'onnxruntime',
+    version_policy: { specific: { versions } },
+    // 0 says that there is no batch dimension, so that all dimensions are listed.
+    max_batch_size: batched ? model.batchRowsMax : 0,
+    input: signature.inputs.map((spec) => tensorConfiguration(spec, batched)),
+    output: signature.outputs.map((spec) => tensorConfiguration(spec, batched)),
+    instance_group: [{ name, kind: 'KIND_CPU', count: model.threads }],
+    ...(batched ? { dynamic_batching: { preferred_batch_size: [], max_queue_delay_microseconds: 0 } } : {}),
+    parameters: {},
+  };
+}
+
+function tensorConfiguration({ name, datatype, shape }: TensorSpec, batched: boolean): object {
+  const type = datatype === 'BYTES' ? 'STRING' : datatype;
+  return { name, data_type: `TYPE_${type}`, dims: batched ? shape.slice(1) : shape };
 }

@@ -6,6 +6,7 @@
  */
 import { elementBytes } from '../../runtime/tensor/dtype.ts';
 import type { ByteWriter } from './byte-writer.ts';
+import { withClasses } from './classification.ts';
 import { fail, succeed, type Result, type WireError } from './error-code.ts';
 import type { InferReply, InferRequest, OutputColumn } from './infer-request.ts';
 import { MsgpackCursor } from './msgpack-cursor.ts';
@@ -30,7 +31,8 @@ export function decodeOipMsgpack(body: Uint8Array): Result<InferRequest> {
   if (fields === null) return cursor.failure();
   const { id, inputs, outputs } = fields;
   if (inputs === null) return fail('INVALID_REQUEST', 'The field inputs is missing.');
-  return succeed({ id: id ?? undefined, inputs, outputs: outputs ?? undefined });
+  const options = fields.options?.finish(outputs?.length ?? 0);
+  return succeed({ id: id ?? undefined, inputs, outputs: outputs ?? undefined, options });
 }
 
 /** `{model_name, model_version, id?, outputs: [{name, shape, datatype, data}]}`. BYTES are an array of strings. */
@@ -61,7 +63,8 @@ export function writeErrorFields(error: WireError, writer: ByteWriter): void {
 }
 
 /** The pairs `model_name`, `model_version` and `outputs`. */
-export function writeReplyFields(reply: InferReply, writer: ByteWriter): void {
+export function writeReplyFields(answer: InferReply, writer: ByteWriter): void {
+  const reply = answer.options === undefined ? answer : withClasses(answer);
   writeKey(writer, 'model_name');
   writeText(writer, reply.modelName);
   writeKey(writer, 'model_version');

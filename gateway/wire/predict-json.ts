@@ -50,7 +50,7 @@ export function decodePredict(body: Uint8Array, signature: ModelSignature): Resu
   if (inputs === undefined) {
     return fail('INVALID_REQUEST', 'features is missing; send {"features": [[...]]}.');
   }
-  return succeed({ id: undefined, inputs, outputs: undefined });
+  return succeed({ id: undefined, inputs, outputs: undefined, options: undefined });
 }
 
 function readFeatures(scanner: JsonScanner, signature: ModelSignature): Result<readonly InputTensor[]> {

@@ -1,21 +1,21 @@
 /**
- * The frames of the WebSocket `/v2/stream`: one msgpack message each, answered by id and in any order. A frame says
- * which model it is for, since one socket serves all of them; otherwise it is the HTTP message (oip-msgpack.ts).
+ * The binary frames of the WebSocket protocol `tidegate.v1`, as a client sends them: one msgpack map each. A request says
+ * which model it is for, since one socket serves all of them; otherwise it is the HTTP message (oip-msgpack.ts). A map
+ * with `op` asks for something else. Text frames are the same in JSON (stream-text.ts).
  * It knows no socket, no order and no limits on what is in flight.
  * Invariant: whenever the id of a broken frame can be read, the error carries it, so that the caller who waits for
  * that answer gets one.
  */
-import type { ByteWriter } from './byte-writer.ts';
 import { fail, succeed, type Result, type WireError } from './error-code.ts';
-import type { InferReply, InferRequest } from './infer-request.ts';
+import type { InferRequest } from './infer-request.ts';
 import { MsgpackCursor } from './msgpack-cursor.ts';
 import { readId, readRequestFields, type RequestFields } from './msgpack-request.ts';
-import { writeKey, writeMapHeader, writeNil } from './msgpack-writer.ts';
-import { writeErrorFields, writeId, writeReplyFields } from './oip-msgpack.ts';
+import { quoted } from './strict-text.ts';
 
 export type FrameId = string | number;
 
 export interface StreamRequest {
+  readonly kind: 'request';
   /** Echoed in the answer with the type it came in. Unique among what is in flight on one socket. */
   readonly id: FrameId;
   readonly model: string;
@@ -25,61 +25,62 @@ export interface StreamRequest {
   readonly request: InferRequest;
 }
 
+/** What a frame with `op` asks for. */
+export type StreamOperation =
+  | { readonly kind: 'cancel'; readonly id: FrameId }
+  | { readonly kind: 'ping'; readonly id: FrameId | undefined };
+
+export type ClientFrame = StreamRequest | StreamOperation;
+
 /** `id` is missing when the frame has none that can be read. */
 export interface FrameError extends WireError {
   readonly id?: FrameId;
 }
 
+export type DecodedFrame = { readonly ok: true; readonly value: ClientFrame } | FrameError;
+
 /**
- * `{id, model, version?, inputs: [{name, shape, datatype, data}], outputs?: [{name}]}`; other keys are ignored, which
- * leaves room for later ones. Codes: EMPTY_BODY, MALFORMED_MSGPACK, INVALID_REQUEST, BODY_TOO_LARGE.
+ * `{id, model, version?, inputs: [{name, shape, datatype, data}], outputs?: [{name}], deadline_ms?, priority?,
+ * parameters?}` or `{op, id?}`; other keys are ignored, which leaves room for later ones.
+ * Codes: EMPTY_BODY, MALFORMED_MSGPACK, INVALID_REQUEST, UNSUPPORTED_PARAMETER, BODY_TOO_LARGE.
  */
-export function decodeStreamFrame(
-  bytes: Uint8Array,
-): { readonly ok: true; readonly value: StreamRequest } | FrameError {
-  if (bytes.length === 0) return fail('EMPTY_BODY', 'The frame is empty; send a msgpack map.');
+export function decodeStreamFrame(bytes: Uint8Array): DecodedFrame {
+  if (bytes.length === 0) return emptyFrame;
   const cursor = new MsgpackCursor(bytes);
   const fields = readRequestFields(cursor, true);
-  const decoded = fields === null ? cursor.failure() : toStreamRequest(fields);
+  const decoded = fields === null ? cursor.failure() : toFrame(fields);
   if (decoded.ok) return decoded;
   const id = salvageId(bytes);
   return id === null ? decoded : { ...decoded, id };
 }
 
-/** `{id, model_name, model_version, outputs: [{name, shape, datatype, data}]}`. */
-export function encodeStreamReply(reply: InferReply, writer: ByteWriter): void {
-  writeMapHeader(writer, 4);
-  writeIdOrNil(reply.id, writer);
-  writeReplyFields(reply, writer);
+export const emptyFrame: WireError = fail('EMPTY_BODY', 'The frame is empty; send one map in it.');
+
+/** The operation that `op` names; any other is an error, so that a client of a later version hears of it. */
+export function operationOf(op: string, id: FrameId | undefined): Result<StreamOperation> {
+  switch (op) {
+    case 'cancel':
+      return id === undefined ? missing('id') : succeed({ kind: 'cancel', id });
+    case 'ping':
+      return succeed({ kind: 'ping', id });
+    default:
+      return fail('INVALID_REQUEST', `There is no op ${quoted(op)}; clients send cancel and ping.`);
+  }
 }
 
-/** `{id, error, code}`; the id is nil when the frame had none that could be read. */
-export function encodeStreamError(error: FrameError, writer: ByteWriter): void {
-  writeMapHeader(writer, 3);
-  writeIdOrNil(error.id, writer);
-  writeErrorFields(error, writer);
-}
-
-function toStreamRequest(fields: RequestFields): Result<StreamRequest> {
-  const { id, model, version, inputs, outputs } = fields;
-  if (id === null) return missing('id');
-  if (model === null) return missing('model');
-  if (inputs === null) return missing('inputs');
-  const request = { id, inputs, outputs: outputs ?? undefined };
-  return succeed({ id, model, version: version ?? undefined, request });
-}
-
-function missing(field: string): WireError {
+export function missing(field: string): WireError {
   return fail('INVALID_REQUEST', `The field ${field} is missing.`);
 }
 
-function writeIdOrNil(id: FrameId | undefined, writer: ByteWriter): void {
-  if (id !== undefined) {
-    writeId(id, writer);
-  } else {
-    writeKey(writer, 'id');
-    writeNil(writer);
-  }
+function toFrame(fields: RequestFields): Result<ClientFrame> {
+  const { op, id, model, version, inputs, outputs } = fields;
+  if (op !== null) return operationOf(op, id ?? undefined);
+  if (id === null) return missing('id');
+  if (model === null) return missing('model');
+  if (inputs === null) return missing('inputs');
+  const options = fields.options?.finish(outputs?.length ?? 0);
+  const request = { id, inputs, outputs: outputs ?? undefined, options };
+  return succeed({ kind: 'request', id, model, version: version ?? undefined, request });
 }
 
 /** Looks for the id alone, as far as the frame can be walked. The first one counts, as it does for the decoder. */

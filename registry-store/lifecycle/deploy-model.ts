@@ -1,66 +1,104 @@
 /**
- * Puts a published version live for all traffic of its model. The version that was live stays named as the previous one,
- * so that nodes keep it loaded and going back is deploying it again.
+ * Puts a published version live, or beside the live one as the candidate of a rollout. The version that was live stays
+ * named as the previous one, so that nodes keep it loaded and going back is instant.
  */
-import { deployVersion } from '../manifest/deployment-manifest.ts';
-import { mayBeDeployed } from '../manifest/stage.ts';
-import type { StoreSnapshot } from '../manifest/store-snapshot.ts';
-import type { VersionMetadata } from '../manifest/version-metadata.ts';
+import {
+  type Deployment,
+  type DeploymentResources,
+  type DeploymentStrategy,
+  type VersionPin,
+  hasCandidate,
+  hasTraffic,
+  trafficBpsMax,
+} from '../manifest/deployment.ts';
 import { StoreError } from '../store-error.ts';
-import { type PublisherOptions, changeStore } from './change-store.ts';
-import { manifestFile } from './manifest-file.ts';
+import { type DeploymentResult, changeDeployment, mergeResources } from './change-deployment.ts';
+import { findDeployable } from './find-version.ts';
+import { live, previousOf } from './live-deployment.ts';
+import type { ChangeOptions } from './publisher-options.ts';
 
-export interface DeployOptions extends PublisherOptions {
+export interface DeployOptions extends ChangeOptions {
   readonly model: string;
   readonly version: string;
-  /** Who decides it, and why; both are signed into the manifest. */
-  readonly actor: string;
-  readonly why?: string;
+  /**
+   * Default `all`: the version takes all traffic. Every other one begins beside a live version. Without one, `blue_green`
+   * and `rolling`, which end with all traffic anyway, are `all`; a share of the traffic has nothing to be a share of.
+   */
+  readonly strategy?: DeploymentStrategy;
+  /** Share for the candidate in hundredths of a percent; for `canary` and `shadow`, and needed there. */
+  readonly trafficBps?: number;
+  /** Fields that are given replace those of the deployment that is there. */
+  readonly resources?: DeploymentResources;
 }
 
-export interface DeployResult {
-  readonly snapshot: StoreSnapshot;
-  /** False when the version was live already; then nothing was signed. */
-  readonly changed: boolean;
-}
+export type DeployResult = DeploymentResult;
 
-/** Codes: UNKNOWN_MODEL, UNKNOWN_VERSION, NOT_DEPLOYABLE, INVALID_ARGUMENT, and those of `changeStore`. */
+/** Codes: UNKNOWN_MODEL, UNKNOWN_VERSION, NOT_DEPLOYABLE, INVALID_STRATEGY, INVALID_ARGUMENT, and those of `changeStore`. */
 export async function deployModel(options: DeployOptions): Promise<DeployResult> {
-  let changed = false;
-  const { snapshot } = await changeStore(options, (current) => {
-    const version = findDeployable(current.snapshot, options);
-    if (current.snapshot.deployments.get(version.name)?.version === version.version) return undefined;
-    changed = true;
-    const manifest = deployVersion(
-      current.snapshot.manifest,
-      { model: version.name, version: version.version, sha256: version.artifact.sha256 },
-      { at: new Date(options.nowMs).toISOString(), by: options.actor, why: options.why ?? '' },
-    );
-    return { role: 'deployments', put: [manifestFile(manifest)] };
+  const strategy = options.strategy ?? 'all';
+  checkTraffic(strategy, options.trafficBps);
+  return changeDeployment(options, 'deploy', (snapshot) => {
+    const { artifact, version } = findDeployable(snapshot, options);
+    const pin = { version, sha256: artifact.sha256 };
+    const before = snapshot.deployments.get(options.model);
+    const resources = mergeResources(before?.resources, options.resources);
+    // A share of traffic has to be a share of something.
+    const isFirst = before === undefined && !hasTraffic(strategy);
+    const next =
+      hasCandidate(strategy) && !isFirst
+        ? beside(options, { before, candidate: pin, strategy })
+        : live(options.model, pin, before);
+    return { ...next, ...(resources !== undefined && { resources }) };
   });
-  return { snapshot, changed };
 }
 
-function findDeployable(snapshot: StoreSnapshot, { model, version }: DeployOptions): VersionMetadata {
-  const versions = snapshot.models.get(model);
-  if (versions === undefined) {
+function beside(
+  options: DeployOptions,
+  rollout: {
+    readonly before: Deployment | undefined;
+    readonly candidate: VersionPin;
+    readonly strategy: DeploymentStrategy;
+  },
+): Deployment {
+  const { before, candidate, strategy } = rollout;
+  if (before === undefined) {
     throw new StoreError(
-      'UNKNOWN_MODEL',
-      `The store has no model ${JSON.stringify(model)}. ${known(snapshot.models)}`,
+      'INVALID_STRATEGY',
+      `No version of ${options.model} is live, so there is nothing to begin ${strategy} beside. Deploy one for all traffic first.`,
     );
   }
-  const found = versions.get(version);
-  if (found === undefined) {
+  if (before.version === candidate.version) {
     throw new StoreError(
-      'UNKNOWN_VERSION',
-      `${model} has no version ${JSON.stringify(version)}. ${known(versions)}`,
+      'INVALID_STRATEGY',
+      `${options.model} ${candidate.version} is live already; it cannot be its own candidate.`,
     );
   }
-  if (mayBeDeployed(found.stage)) return found;
-  throw new StoreError('NOT_DEPLOYABLE', `${model} ${version} is archived. Deploy another version.`);
+  const { model, version, sha256 } = before;
+  const { trafficBps } = options;
+  return {
+    model,
+    version,
+    sha256,
+    ...previousOf(before),
+    strategy,
+    candidate,
+    ...(trafficBps !== undefined && { trafficBps }),
+  };
 }
 
-function known(names: ReadonlyMap<string, unknown>): string {
-  const listed = [...names.keys()].slice(-10);
-  return listed.length === 0 ? 'Publish one first.' : `It has: ${listed.join(', ')}.`;
+function checkTraffic(strategy: DeploymentStrategy, trafficBps: number | undefined): void {
+  if (!hasTraffic(strategy)) {
+    if (trafficBps === undefined) return;
+    throw new StoreError('INVALID_STRATEGY', `${strategy} does not divide traffic; leave the share out.`);
+  }
+  const fits =
+    trafficBps !== undefined &&
+    Number.isInteger(trafficBps) &&
+    trafficBps >= 0 &&
+    trafficBps <= trafficBpsMax;
+  if (fits) return;
+  throw new StoreError(
+    'INVALID_STRATEGY',
+    `${strategy} needs the share of the candidate, 0 to ${trafficBpsMax} hundredths of a percent.`,
+  );
 }

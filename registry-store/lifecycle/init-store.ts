@@ -10,49 +10,67 @@ import { nothingAccepted } from '../storage/accepted-state.ts';
 import { flushFolder, writeDurably } from '../storage/durable-file.ts';
 import { FolderSource } from '../storage/folder-source.ts';
 import { loadAndAuditStore } from '../storage/load-store.ts';
-import { timeText } from '../storage/metadata-chain.ts';
+import { timeText } from '../storage/verified-metadata.ts';
 import type { FilePin } from '../trust/signed-content.ts';
 import { metadataFile, targetFile } from '../trust/store-file.ts';
-import { asStoreError } from './change-store.ts';
-import { type Signer, createKeys, pinnedRootFile } from './key-folder.ts';
-import { manifestFile } from './manifest-file.ts';
+import { KeyFolderSigners, createKey, pinnedRootFile } from './key-folder.ts';
+import { roleKeysOf } from './key-tables.ts';
+import { type Profile, type StoreRole, lifetimesS, storeRoles } from './lifetimes.ts';
+import { firstManifestFiles } from './manifest-file.ts';
 import {
-  type Issue,
-  type StoreRole,
-  delegatingContent,
-  lifetimeMs,
+  type KeySet,
+  firstContent,
   pinOf,
   rootContent,
-  snapshotContent,
-  storeRoles,
+  snapshotMeta,
   targetsContent,
-  timestampContent,
+  timestampMeta,
+  topTargetsContent,
 } from './metadata-content.ts';
-import { type SignedJson, signFile } from './signed-file.ts';
+import { type SignedJson, requireSigners, signFile } from './signed-file.ts';
+import { homeFolder } from './publisher-options.ts';
+import type { PassphraseSource } from './signer.ts';
+import { asStoreError } from './store-editor.ts';
 
 export interface InitOptions {
   readonly folder: string;
-  readonly keysFolder: string;
+  /** The first gets the keys and the pinned root; it must not hold any yet. */
+  readonly keysFolders: readonly string[];
   readonly nowMs: number;
-  /** Who makes the store; stands in the deployment manifest. */
+  /** Who makes the store; stands in its history. */
   readonly actor: string;
+  readonly why?: string;
+  /** How long signed content is believed: `local` for a folder on the node itself, `fleet` for a store that is fetched. Default `local`. */
+  readonly profile?: Profile;
+  /** How many root keys are made, each to be carried to somebody else. Default 1, at most 16. */
+  readonly rootKeys?: number;
+  /** How many of them it takes to change keys. Default 1. */
+  readonly rootThreshold?: number;
+  /** When given, every key is encrypted under what it answers. */
+  readonly passphrase?: PassphraseSource;
 }
 
 export interface InitResult {
   /** The root of trust to carry to every node. */
   readonly pinnedRootPath: string;
   readonly roles: readonly StoreRole[];
+  /** Names of the key files that were made, without folder and ending. */
+  readonly keys: readonly string[];
 }
 
+const rootKeysMax = 16;
+
+/** Codes: STORE_EXISTS, INVALID_ARGUMENT, FILE_UNREADABLE. */
 export async function initStore(options: InitOptions): Promise<InitResult> {
   const folder = resolve(options.folder);
-  const keysFolder = resolve(options.keysFolder);
+  const keysFolder = resolve(homeFolder(options));
   const suffix = `.init-${randomUUID().slice(0, 8)}`;
   const drafts = { folder: folder + suffix, keysFolder: keysFolder + suffix };
+  const keyNames = keyNamesOf(options);
   try {
     await requireEmpty(folder, 'a store');
     await requireEmpty(keysFolder, 'keys');
-    await build({ ...options, ...drafts });
+    await build({ ...options, ...drafts }, keyNames);
     await putInPlace(drafts.keysFolder, keysFolder);
     await putInPlace(drafts.folder, folder);
   } catch (error) {
@@ -61,13 +79,41 @@ export async function initStore(options: InitOptions): Promise<InitResult> {
     await rm(drafts.folder, { recursive: true, force: true });
     await rm(drafts.keysFolder, { recursive: true, force: true });
   }
-  return { pinnedRootPath: pinnedRootFile(options.keysFolder), roles: storeRoles };
+  const pinnedRootPath = pinnedRootFile(homeFolder(options));
+  return { pinnedRootPath, roles: storeRoles, keys: [...keyNames.values()].flat() };
 }
 
-async function build(options: InitOptions): Promise<void> {
-  const { folder, keysFolder, nowMs } = options;
-  const signers = await createKeys(keysFolder, storeRoles);
-  const files = initialFiles(options, signers);
+/** Files for each role: named after it, and numbered where there are several. */
+function keyNamesOf(options: InitOptions): ReadonlyMap<StoreRole, readonly string[]> {
+  const { rootKeys = 1, rootThreshold = 1 } = options;
+  const isCount = Number.isInteger(rootKeys) && rootKeys >= 1 && rootKeys <= rootKeysMax;
+  if (!isCount || !Number.isInteger(rootThreshold) || rootThreshold < 1 || rootThreshold > rootKeys) {
+    throw new StoreError(
+      'INVALID_ARGUMENT',
+      `A store has 1 to ${rootKeysMax} root keys, and its root threshold is between 1 and their number.`,
+    );
+  }
+  const numbered = Array.from({ length: rootKeys }, (_, index) => `root-${index + 1}`);
+  return new Map(storeRoles.map((role) => [role, role === 'root' && rootKeys > 1 ? numbered : [role]]));
+}
+
+type BuildOptions = InitOptions & { readonly keysFolder: string };
+
+async function build(
+  options: BuildOptions,
+  keyNames: ReadonlyMap<StoreRole, readonly string[]>,
+): Promise<void> {
+  const { folder, keysFolder, nowMs, passphrase } = options;
+  const keySets = new Map<StoreRole, KeySet>();
+  for (const [role, names] of keyNames) {
+    const keys = new Map<string, string>();
+    for (const name of names) {
+      const key = await createKey({ keysFolder, name, ...(passphrase !== undefined && { passphrase }) });
+      keys.set(key.keyId, key.publicHex);
+    }
+    keySets.set(role, { threshold: role === 'root' ? (options.rootThreshold ?? 1) : 1, keys });
+  }
+  const files = await initialFiles(options, keySets);
   for (const [path, bytes] of files) await writeDurably(join(folder, path), bytes);
   const root = files.get(metadataFile('root', 1)) ?? new Uint8Array();
   await writeDurably(pinnedRootFile(keysFolder), root);
@@ -79,33 +125,40 @@ async function build(options: InitOptions): Promise<void> {
   });
 }
 
-function initialFiles(
-  options: InitOptions,
-  signers: ReadonlyMap<StoreRole, Signer>,
-): ReadonlyMap<string, Uint8Array> {
-  const { nowMs, actor } = options;
+async function initialFiles(
+  options: BuildOptions,
+  keySets: ReadonlyMap<StoreRole, KeySet>,
+): Promise<ReadonlyMap<string, Uint8Array>> {
+  const { nowMs, actor, why = 'New store.' } = options;
+  const lifetimes = lifetimesS(options.profile ?? 'local');
+  const provider = new KeyFolderSigners({
+    keysFolders: [options.keysFolder],
+    ...(options.passphrase !== undefined && { passphrase: options.passphrase }),
+  });
   const files = new Map<string, Uint8Array>();
-  const issue = (role: StoreRole): Issue => ({ version: 1, expires: timeText(nowMs + lifetimeMs[role]) });
-  const add = (role: StoreRole, content: SignedJson): FilePin => {
-    const bytes = signFile(
-      content,
-      [...signers].filter(([name]) => name === role).map(([, signer]) => signer),
-    );
+  const head = (role: StoreRole, type: string = role): SignedJson => {
+    const issue = { version: 1, expires: timeText(nowMs + lifetimes[role] * 1000) };
+    return firstContent(type, issue, lifetimes[role]);
+  };
+  const add = async (role: StoreRole, content: SignedJson): Promise<FilePin> => {
+    const keys = roleKeysOf(role, keySets.get(role) ?? { threshold: 1, keys: new Map() });
+    const bytes = await signFile(content, await requireSigners(provider, keys));
     files.set(metadataFile(role, 1), bytes);
     return pinOf(1, bytes);
   };
-  const changed = { at: new Date(nowMs).toISOString(), by: actor, why: 'New store.' };
-  const manifest = manifestFile({ revision: 1, changed, deployments: new Map() });
-  files.set(targetFile(manifest.target), manifest.bytes);
+  const at = new Date(nowMs).toISOString();
+  const manifest = firstManifestFiles({ revision: 1, at, by: actor, why, action: 'init', changes: [] });
+  for (const { target, bytes } of manifest) files.set(targetFile(target), bytes);
+  const listed = manifest.map(({ target }) => target);
 
-  add('root', rootContent(issue('root'), signers));
+  await add('root', rootContent(head('root'), keySets));
   const pins = new Map([
-    ['deployments', add('deployments', targetsContent(issue('deployments'), [manifest.target]))],
-    ['models', add('models', targetsContent(issue('models'), []))],
-    ['targets', add('targets', delegatingContent(issue('targets'), signers))],
+    ['deployments', await add('deployments', targetsContent(head('deployments', 'targets'), listed))],
+    ['models', await add('models', targetsContent(head('models', 'targets'), []))],
+    ['targets', await add('targets', topTargetsContent(head('targets'), keySets))],
   ]);
-  const snapshot = add('snapshot', snapshotContent(issue('snapshot'), pins));
-  add('timestamp', timestampContent(issue('timestamp'), snapshot));
+  const snapshot = await add('snapshot', { ...head('snapshot'), meta: snapshotMeta(pins) });
+  await add('timestamp', { ...head('timestamp'), meta: timestampMeta(snapshot) });
   return files;
 }
 

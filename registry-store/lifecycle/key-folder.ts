@@ -1,108 +1,156 @@
 /**
- * The signing keys of a publisher: one Ed25519 key per role, one file each, outside the store and readable by its owner
- * alone. A key is used only for a role that the verified store gives it; a serving node needs none of them.
+ * Signers from key files. A key is found by what it is, not by what its file is called, so one folder may hold several
+ * keys for a role, one key may serve several roles, and the keys for one run may lie in several folders.
  */
-import { type KeyObject, createPrivateKey, createPublicKey, generateKeyPairSync, sign } from 'node:crypto';
-import { mkdir, open } from 'node:fs/promises';
+import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { StoreError, systemCode } from '../store-error.ts';
-import { writeFlushed } from '../storage/durable-file.ts';
-import { type RoleKeys, keyIdOf } from '../trust/role-keys.ts';
-
-export interface Signer {
-  readonly keyId: string;
-  readonly publicHex: string;
-  /** Ed25519 over exactly these bytes, lower-case hex. */
-  readonly sign: (bytes: Uint8Array) => string;
-}
-
-/** Bits of a file mode that let anybody but the owner in. */
-const othersMask = 0o077;
-
-export function keyFile(keysFolder: string, role: string): string {
-  return join(keysFolder, `${role}.pem`);
-}
+import { StoreError, isStoreError, systemCode } from '../store-error.ts';
+import type { RoleKeys } from '../trust/role-keys.ts';
+import { type SigningCommand } from './command-signer.ts';
+import {
+  type KeyFile,
+  type KeyHeader,
+  keyFile,
+  keyFileEnding,
+  keyNameRule,
+  makeCommandKeyFile,
+  makeKeyFile,
+  openKey,
+  readKeyFile,
+} from './key-file.ts';
+import { familyRole } from './metadata-content.ts';
+import type { PassphraseSource, Signer, SignerProvider } from './signer.ts';
 
 /** The copy of the first root that init leaves beside the keys, to be carried to every node. */
 export function pinnedRootFile(keysFolder: string): string {
   return join(keysFolder, 'root.json');
 }
 
-/** Makes a new key for each role in a folder that must not have them yet. */
-export async function createKeys<const Role extends string>(
-  keysFolder: string,
-  roles: readonly Role[],
-): Promise<ReadonlyMap<Role, Signer>> {
-  await mkdir(keysFolder, { recursive: true, mode: 0o700 });
-  const signers = new Map<Role, Signer>();
-  for (const role of roles) {
-    const { privateKey } = generateKeyPairSync('ed25519');
-    const pem = privateKey.export({ type: 'pkcs8', format: 'pem' });
-    await writeFlushed(keyFile(keysFolder, role), Buffer.from(pem), 0o600);
-    signers.set(role, signerOf(privateKey));
+export interface CreateKeyOptions {
+  readonly keysFolder: string;
+  /** File name without folder and ending. */
+  readonly name: string;
+  /** When given, the key is encrypted under what it answers. */
+  readonly passphrase?: PassphraseSource;
+  /** A key that something else holds, and the command that signs with it. Then no key is made. */
+  readonly command?: SigningCommand & { readonly publicHex: string };
+}
+
+export interface CreatedKey extends KeyHeader {
+  readonly path: string;
+}
+
+/** Makes a key that no role has yet; `grantKey` gives it to one. Codes: INVALID_ARGUMENT, STORE_EXISTS. */
+export async function createKey(options: CreateKeyOptions): Promise<CreatedKey> {
+  const { keysFolder, name, passphrase, command } = options;
+  if (!keyNameRule.pattern.test(name) || name.length > keyNameRule.lengthMax) {
+    throw new StoreError(
+      'INVALID_ARGUMENT',
+      `The key name ${JSON.stringify(name)} is not usable: letters, digits, dot, underscore, hyphen.`,
+    );
   }
-  return signers;
-}
-
-/** The signer for a role, or undefined when its key is not here. Refuses a key that the store does not give the role. */
-export async function findSigner(keysFolder: string, keys: RoleKeys): Promise<Signer | undefined> {
-  const path = keyFile(keysFolder, keys.role);
-  const pem = await readKeyFile(path);
-  if (pem === undefined) return undefined;
-  const signer = parseKey(path, pem);
-  if (keys.keys.has(signer.keyId)) return signer;
-  throw new StoreError(
-    'KEY_UNSAFE',
-    `${path} is not the key that this store trusts for ${keys.role}. Use the keys folder that belongs to the store.`,
-  );
-}
-
-export async function requireSigner(keysFolder: string, keys: RoleKeys): Promise<Signer> {
-  const signer = await findSigner(keysFolder, keys);
-  if (signer !== undefined) return signer;
-  throw new StoreError(
-    'KEY_MISSING',
-    `The key of the role ${keys.role} is not at ${keyFile(keysFolder, keys.role)}. Name its folder with --keys.`,
-  );
-}
-
-async function readKeyFile(path: string): Promise<Buffer | undefined> {
+  if (command !== undefined && !/^[0-9a-f]{64}$/.test(command.publicHex)) {
+    throw new StoreError('INVALID_ARGUMENT', 'A public key is 32 bytes in lower-case hex.');
+  }
+  const path = keyFile(keysFolder, name);
   try {
-    const file = await open(path, 'r');
-    try {
-      const { mode } = await file.stat();
-      if (process.platform !== 'win32' && (mode & othersMask) !== 0) {
-        throw new StoreError('KEY_UNSAFE', `${path} can be read by others. Run: chmod 600 ${path}`);
-      }
-      return await file.readFile();
-    } finally {
-      await file.close();
-    }
+    await mkdir(keysFolder, { recursive: true, mode: 0o700 });
+    const header =
+      command === undefined
+        ? await makeKeyFile(path, passphrase)
+        : await makeCommandKeyFile(path, { publicHex: command.publicHex, command });
+    return { ...header, path };
   } catch (error) {
-    if (error instanceof StoreError) throw error;
-    if (systemCode(error) === 'ENOENT') return undefined;
-    const reason = systemCode(error) ?? 'unknown';
-    throw new StoreError('FILE_UNREADABLE', `${path} cannot be read (${reason}).`, { cause: error });
+    const code = systemCode(error);
+    // Not of the system: a person who gave up while being asked for a passphrase, or a fault of this program.
+    if (isStoreError(error) || code === undefined) throw error;
+    throw new StoreError('FILE_UNREADABLE', `${path} cannot be made (${code}).`, { cause: error });
   }
 }
 
-export function parseKey(path: string, pem: Buffer): Signer {
-  let key: KeyObject | undefined;
+/** Reads the folders when first asked, and unlocks each key once. */
+export class KeyFolderSigners implements SignerProvider {
+  readonly #keysFolders: readonly string[];
+  readonly #passphrase: PassphraseSource | undefined;
+  readonly #opened = new Map<string, Promise<Signer>>();
+
+  constructor(options: { readonly keysFolders: readonly string[]; readonly passphrase?: PassphraseSource }) {
+    this.#keysFolders = options.keysFolders;
+    this.#passphrase = options.passphrase;
+  }
+
+  async signersFor(keys: RoleKeys): Promise<readonly Signer[]> {
+    const found = new Map<string, KeyFile>();
+    for (const folder of this.#keysFolders) {
+      for (const path of await keyPaths(folder)) {
+        if (found.size >= keys.threshold) break;
+        const file = await this.#readKey(path, keys.role);
+        if (file !== undefined && keys.keys.has(file.keyId)) found.set(file.keyId, file);
+      }
+    }
+    if (found.size === 0) await this.#refuseStranger(keys);
+    return Promise.all([...found.values()].map((file) => this.#open(file)));
+  }
+
+  /** A spoiled key of another role is none of this role's business. */
+  async #readKey(path: string, role: string): Promise<KeyFile | undefined> {
+    try {
+      return await readKeyFile(path);
+    } catch (error) {
+      if (!isStoreError(error) || this.#ownPaths(role).includes(path)) throw error;
+      return undefined;
+    }
+  }
+
+  /** Where init puts the key of a role; roles of models share that of `models`. */
+  #ownPaths(role: string): readonly string[] {
+    return this.#keysFolders.flatMap((folder) => [keyFile(folder, role), keyFile(folder, familyRole(role))]);
+  }
+
+  #open(file: KeyFile): Promise<Signer> {
+    const opened = this.#opened.get(file.path) ?? openKey(file, this.#passphrase);
+    this.#opened.set(file.path, opened);
+    // A wrong passphrase may be typed again.
+    opened.catch(() => this.#opened.delete(file.path));
+    return opened;
+  }
+
+  /** The file is named after the role and holds another key: not "missing", and worth a word of its own. */
+  async #refuseStranger({ role }: RoleKeys): Promise<void> {
+    for (const path of this.#ownPaths(role)) {
+      if ((await readKeyFile(path)) === undefined) continue;
+      throw new StoreError(
+        'KEY_UNSAFE',
+        `${path} is not the key that this store trusts for ${role}. Use the keys folder that belongs to the store.`,
+      );
+    }
+  }
+}
+
+/** Every key file of a folder, sorted; files that cannot be used are left out. */
+export async function readKeyFolder(folder: string): Promise<readonly KeyFile[]> {
+  const files: KeyFile[] = [];
+  for (const path of await keyPaths(folder)) {
+    const file = await readKeyFile(path).catch((error: unknown) => {
+      if (!isStoreError(error)) throw error;
+      return undefined;
+    });
+    if (file !== undefined) files.push(file);
+  }
+  return files;
+}
+
+async function keyPaths(folder: string): Promise<readonly string[]> {
   try {
-    key = createPrivateKey(pem);
-  } catch {
-    // Whatever the parser says could quote the key.
+    const names = await readdir(folder);
+    return names
+      .filter((name) => name.endsWith(keyFileEnding))
+      .sort()
+      .map((name) => join(folder, name));
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return [];
+    throw new StoreError('FILE_UNREADABLE', `${folder} cannot be read (${systemCode(error) ?? 'unknown'}).`, {
+      cause: error,
+    });
   }
-  if (key?.asymmetricKeyType === 'ed25519') return signerOf(key);
-  throw new StoreError('KEY_UNSAFE', `${path} does not hold an Ed25519 key in PEM.`);
-}
-
-function signerOf(privateKey: KeyObject): Signer {
-  const { x = '' } = createPublicKey(privateKey).export({ format: 'jwk' });
-  const publicHex = Buffer.from(x, 'base64url').toString('hex');
-  return {
-    keyId: keyIdOf(publicHex),
-    publicHex,
-    sign: (bytes) => sign(null, bytes, privateKey).toString('hex'),
-  };
 }

@@ -5,27 +5,14 @@
 import { sha256Of } from '../trust/artifact-digest.ts';
 import { publicKeyJson } from '../trust/role-keys.ts';
 import type { FilePin, SignedTarget } from '../trust/signed-content.ts';
-import type { Signer } from './key-folder.ts';
+import { timeText } from '../storage/verified-metadata.ts';
+import { type StoreRole, lifetimesS, storeRoles } from './lifetimes.ts';
 import type { SignedJson } from './signed-file.ts';
 
-/** Roles of a new store, each with a key of its own. */
-export const storeRoles = ['root', 'timestamp', 'snapshot', 'targets', 'models', 'deployments'] as const;
+export { type StoreRole, storeRoles };
 
-export type StoreRole = (typeof storeRoles)[number];
-
-const dayMs = 24 * 60 * 60 * 1000;
-/**
- * How long signed content may be believed. A folder on the node's own disk has nobody on the way who could freeze it,
- * and a box that is offline for months must start again, so these are long. Every publish renews what is half spent.
- */
-export const lifetimeMs: Readonly<Record<StoreRole, number>> = {
-  root: 5 * 365 * dayMs,
-  targets: 365 * dayMs,
-  models: 365 * dayMs,
-  deployments: 365 * dayMs,
-  snapshot: 365 * dayMs,
-  timestamp: 365 * dayMs,
-};
+/** How long each file is to be believed. TUF lets us keep the number beside what it knows. */
+export const lifetimeField = 'x-tidegate-lifetime-s';
 
 const specVersion = '1.0.31';
 
@@ -35,63 +22,105 @@ export interface Issue {
   readonly expires: string;
 }
 
-export function rootContent(issue: Issue, signers: ReadonlyMap<StoreRole, Signer>): SignedJson {
+/** Keys that speak for a role, and how many of them it takes. */
+export interface KeySet {
+  readonly threshold: number;
+  /** Public keys in hex, by key id. */
+  readonly keys: ReadonlyMap<string, string>;
+}
+
+/** The first issue of a role. */
+export function firstContent(type: string, issue: Issue, lifetimeS: number): SignedJson {
+  return { _type: type, spec_version: specVersion, ...issue, [lifetimeField]: lifetimeS };
+}
+
+/** Lifetime of a file, seconds: what it says itself, or what its role is made with by default. */
+export function lifetimeSOf(content: SignedJson, role: string): number {
+  const own = content[lifetimeField];
+  if (typeof own === 'number' && Number.isSafeInteger(own) && own > 0) return own;
+  return lifetimesS('local')[familyRole(role)];
+}
+
+export function nextIssue(content: SignedJson, role: string, nowMs: number): Issue {
+  const expires = timeText(nowMs + lifetimeSOf(content, role) * 1000);
+  return { version: Number(content['version']) + 1, expires };
+}
+
+/** Per-model roles live as long as the role they are one of. */
+export function familyRole(role: string): StoreRole {
+  return storeRoles.find((known) => known === role.split('-', 1)[0]) ?? 'models';
+}
+
+export function rootContent(head: SignedJson, keySets: ReadonlyMap<StoreRole, KeySet>): SignedJson {
   const roles = ['root', 'timestamp', 'snapshot', 'targets'] as const;
+  const sets = roles.map((role) => [role, keySets.get(role) ?? { threshold: 1, keys: new Map() }] as const);
   return {
-    ...head('root', issue),
+    ...head,
     consistent_snapshot: true,
-    keys: keyTable(signers, roles),
-    roles: Object.fromEntries(roles.map((role) => [role, { keyids: keyIds(signers, role), threshold: 1 }])),
+    keys: keyTable(sets.map(([, set]) => set)),
+    roles: Object.fromEntries(sets.map(([role, set]) => [role, keysJson(set)])),
   };
 }
 
 /** The top targets role: lists nothing itself, says who speaks for models and who for deployments. */
-export function delegatingContent(issue: Issue, signers: ReadonlyMap<StoreRole, Signer>): SignedJson {
-  const delegate = (name: 'models' | 'deployments', paths: readonly string[]): SignedJson => ({
-    name,
-    keyids: keyIds(signers, name),
-    threshold: 1,
-    terminating: true,
+export function topTargetsContent(head: SignedJson, keySets: ReadonlyMap<StoreRole, KeySet>): SignedJson {
+  const delegate = (role: StoreRole, paths: readonly string[]): Delegated => ({
+    name: role,
     paths,
+    keySet: keySets.get(role) ?? { threshold: 1, keys: new Map() },
   });
   return {
-    ...targetsContent(issue, []),
-    delegations: {
-      keys: keyTable(signers, ['models', 'deployments']),
-      roles: [delegate('models', ['models/*/*/*']), delegate('deployments', ['deployments/*'])],
-    },
+    ...targetsContent(head, []),
+    delegations: delegationsJson([
+      delegate('models', ['models/*/*/*']),
+      delegate('deployments', ['deployments/*', 'deployments/*/*']),
+    ]),
   };
 }
 
-export function targetsContent(issue: Issue, targets: readonly SignedTarget[]): SignedJson {
-  return { ...head('targets', issue), targets: targetTable(targets) };
+export interface Delegated {
+  readonly name: string;
+  readonly paths: readonly string[];
+  readonly keySet: KeySet;
 }
 
-/** The next version of a targets role, with some targets added or replaced. */
-export function nextTargetsContent(
-  current: SignedJson,
-  issue: Issue,
-  put: readonly SignedTarget[],
-): SignedJson {
-  const before = current['targets'] as SignedJson;
-  return { ...current, ...issue, targets: { ...before, ...targetTable(put) } };
+export function delegationsJson(roles: readonly Delegated[]): SignedJson {
+  return { keys: keyTable(roles.map(({ keySet }) => keySet)), roles: roles.map(delegationJson) };
 }
 
-export function snapshotContent(issue: Issue, files: ReadonlyMap<string, FilePin>): SignedJson {
-  const meta = Object.fromEntries([...files].map(([role, pin]) => [`${role}.json`, pinJson(pin)]));
-  return { ...head('snapshot', issue), meta };
+/** Terminating: nobody else is asked about these paths. */
+export function delegationJson({ name, paths, keySet }: Delegated): SignedJson {
+  return { name, paths, terminating: true, ...keysJson(keySet) };
 }
 
-export function timestampContent(issue: Issue, snapshot: FilePin): SignedJson {
-  return { ...head('timestamp', issue), meta: { 'snapshot.json': pinJson(snapshot) } };
+export function targetsContent(head: SignedJson, targets: readonly SignedTarget[]): SignedJson {
+  return { ...head, targets: targetTable(targets) };
+}
+
+/** A targets role with some targets added or replaced. */
+export function withTargets(content: SignedJson, put: readonly SignedTarget[]): SignedJson {
+  return { ...content, targets: { ...(content['targets'] as SignedJson), ...targetTable(put) } };
+}
+
+export function snapshotMeta(files: ReadonlyMap<string, FilePin>): SignedJson {
+  return Object.fromEntries([...files].map(([role, pin]) => [`${role}.json`, pinJson(pin)]));
+}
+
+export function timestampMeta(snapshot: FilePin): SignedJson {
+  return { 'snapshot.json': pinJson(snapshot) };
 }
 
 export function pinOf(version: number, bytes: Uint8Array): FilePin {
   return { version, sizeBytes: bytes.byteLength, sha256: sha256Of(bytes) };
 }
 
-function head(type: string, issue: Issue): SignedJson {
-  return { _type: type, spec_version: specVersion, version: issue.version, expires: issue.expires };
+export function keysJson({ keys, threshold }: KeySet): SignedJson {
+  return { keyids: [...keys.keys()].sort(), threshold };
+}
+
+export function keyTable(sets: readonly KeySet[]): SignedJson {
+  const keys = sets.flatMap((set) => [...set.keys]);
+  return Object.fromEntries(keys.map(([keyId, publicHex]) => [keyId, publicKeyJson(publicHex)]));
 }
 
 function pinJson({ version, sizeBytes, sha256 }: FilePin): SignedJson {
@@ -104,13 +133,4 @@ function targetTable(targets: readonly SignedTarget[]): SignedJson {
     return [path, { length: sizeBytes, hashes: { sha256 }, ...facts }] as const;
   });
   return Object.fromEntries(rows);
-}
-
-function keyTable(signers: ReadonlyMap<StoreRole, Signer>, roles: readonly StoreRole[]): SignedJson {
-  const keys = roles.flatMap((role) => signers.get(role) ?? []);
-  return Object.fromEntries(keys.map(({ keyId, publicHex }) => [keyId, publicKeyJson(publicHex)]));
-}
-
-function keyIds(signers: ReadonlyMap<StoreRole, Signer>, role: StoreRole): readonly string[] {
-  return [...signers].filter(([name]) => name === role).map(([, { keyId }]) => keyId);
 }

@@ -14,9 +14,11 @@ import { type OnnxDescription, type OnnxResult, describeOnnxModel } from '../onn
 import { StoreError } from '../store-error.ts';
 import { sha256Of } from '../trust/artifact-digest.ts';
 import { canonicalJson } from '../trust/canonical-json.ts';
-import { type PublisherOptions, changeStore } from './change-store.ts';
+import { changeStore } from './change-store.ts';
+import type { ChangeOptions } from './publisher-options.ts';
 
-export interface PublishOptions extends PublisherOptions {
+/** `actor` and `why` say who publishes and why; `author` who made the model. */
+export interface PublishOptions extends ChangeOptions {
   readonly model: string;
   readonly version: string;
   /** The ONNX file. Not kept and not changed. */
@@ -35,31 +37,33 @@ export interface PublishOptions extends PublisherOptions {
 export interface PublishResult {
   readonly version: VersionMetadata;
   readonly snapshot: StoreSnapshot;
+  /** Revision of the store afterwards. */
+  readonly revision: number;
 }
 
 /** Codes: INVALID_ARGUMENT, MODEL_REFUSED, DUPLICATE_VERSION, and those of `changeStore`. */
 export async function publishModel(options: PublishOptions): Promise<PublishResult> {
-  const metadata = describeVersion(options);
-  const { name, version, artifact } = metadata;
-  const target = {
-    path: artifact.path,
-    sizeBytes: artifact.lengthBytes,
-    sha256: artifact.sha256,
-    custom: versionMetadataJson(metadata),
-  };
-  const { snapshot } = await changeStore(options, (current) => {
-    if (current.snapshot.models.get(name)?.has(version) === true) {
+  // Reading the model takes longest and needs nothing of the store, so it is done before the lock is taken.
+  const described = describeVersion(options, 1);
+  const { name, version, artifact } = described;
+  const { snapshot } = await changeStore(options, ({ snapshot: current }) => {
+    if (current.models.get(name)?.has(version) === true) {
       throw new StoreError(
         'DUPLICATE_VERSION',
         `${name} ${version} is published already, and a version never changes. Publish under another version.`,
       );
     }
-    return { role: 'models', put: [{ target, bytes: options.artifact }] };
+    const published = { ...described.published, revision: current.revision + 1 };
+    const custom = versionMetadataJson({ ...described, published });
+    const target = { path: artifact.path, sizeBytes: artifact.lengthBytes, sha256: artifact.sha256, custom };
+    return { put: [{ target, bytes: options.artifact }] };
   });
-  return { version: metadata, snapshot };
+  const metadata = snapshot.models.get(name)?.get(version);
+  if (metadata === undefined) throw new Error(`${name} ${version} is missing after it was published`);
+  return { version: metadata, snapshot, revision: snapshot.revision };
 }
 
-function describeVersion(options: PublishOptions): VersionMetadata {
+function describeVersion(options: PublishOptions, revision: number): VersionMetadata {
   for (const name of [checkModelName(options.model), checkVersionName(options.version)]) {
     if (!name.ok) throw new StoreError('INVALID_ARGUMENT', name.message);
   }
@@ -69,7 +73,7 @@ function describeVersion(options: PublishOptions): VersionMetadata {
   }
   const path = modelTargetPath(options);
   const artifact = { path, lengthBytes: options.artifact.byteLength, sha256: sha256Of(options.artifact) };
-  const custom = versionMetadataJson(factsOf(options, description.value));
+  const custom = versionMetadataJson(factsOf(options, description.value, revision));
   // Parsed back, so that what is accepted here is exactly what readers accept.
   const metadata = parseVersionMetadata(artifact, custom);
   if (!metadata.ok)
@@ -83,7 +87,11 @@ function describeVersion(options: PublishOptions): VersionMetadata {
   return metadata.value;
 }
 
-function factsOf(options: PublishOptions, onnx: OnnxDescription): Omit<VersionMetadata, 'artifact'> {
+function factsOf(
+  options: PublishOptions,
+  onnx: OnnxDescription,
+  revision: number,
+): Omit<VersionMetadata, 'artifact'> {
   return {
     name: options.model,
     version: options.version,
@@ -94,6 +102,7 @@ function factsOf(options: PublishOptions, onnx: OnnxDescription): Omit<VersionMe
     metrics: options.metrics ?? new Map(),
     tags: options.tags ?? [],
     stage: options.stage ?? 'staged',
+    published: { revision, by: options.actor, why: options.why ?? '' },
     signature: onnx.signature,
     onnx: {
       irVersion: onnx.irVersion,

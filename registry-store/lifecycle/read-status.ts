@@ -3,14 +3,9 @@ import type { StoreSnapshot } from '../manifest/store-snapshot.ts';
 import { recallState } from '../storage/accepted-state.ts';
 import { FolderSource } from '../storage/folder-source.ts';
 import { loadAndAuditStore, readPinnedRoot, requireStore } from '../storage/load-store.ts';
+import type { ReaderOptions } from './publisher-options.ts';
 
-export interface StatusOptions {
-  readonly folder: string;
-  readonly pinnedRootPath: string;
-  /** Memory of a node or publisher to compare with, so that a rollback shows. It is not written to. */
-  readonly stateFolder: string;
-  readonly nowMs: number;
-}
+export type StatusOptions = ReaderOptions;
 
 export interface StoreStatus {
   readonly snapshot: StoreSnapshot;

@@ -1,4 +1,4 @@
-/** What a publisher wants signed: files that one role adds or replaces. It says nothing of versions, keys or expiry. */
+/** What a publisher wants signed: files that are added or replaced. Which role lists a file follows from its path. */
 import type { SignedTarget } from '../trust/signed-content.ts';
 
 export interface NewFile {
@@ -7,6 +7,5 @@ export interface NewFile {
 }
 
 export interface StoreChange {
-  readonly role: 'models' | 'deployments';
   readonly put: readonly NewFile[];
 }

@@ -1,35 +1,37 @@
 /**
- * The deployment manifest: which version of each model is live, who decided it, when and why.
- * It names digests beside versions, so the holder of a model key cannot swap the bytes of what an operator put live.
+ * The deployment manifest: which version of each model is live, where versions stand in their life, who decided the last
+ * change, when and why, and how long the history beside it is.
  * It does not say how a version is loaded or when a replica is ready; that is the gateway's own business.
  */
-import { FieldReader, type Parsed, type TextRule } from './field-reader.ts';
+import { type Deployment, deploymentJson, readDeployment, sha256Rule } from './deployment.ts';
+import { FieldReader, type Parsed } from './field-reader.ts';
 import { checkModelName, modelNameRule, versionNameRule } from './names.ts';
+import { type Stage, stages } from './stage.ts';
 import { descriptionRule, labelRule, timeRule } from './version-metadata.ts';
 
-export interface Deployment {
-  readonly model: string;
-  /** The version that takes the traffic. */
-  readonly version: string;
-  readonly sha256: string;
-  /** The version that was live before; it stays loaded, so that going back is instant. */
-  readonly previousVersion?: string;
-  readonly previousSha256?: string;
-  /** How traffic is divided: `all` sends everything to `version`. */
-  readonly strategy: 'all';
-}
+export { type Deployment, sha256Rule };
+
+/** Model name, then version. */
+export type StageTable = ReadonlyMap<string, ReadonlyMap<string, Stage>>;
 
 export interface DeploymentManifest {
-  /** Counts changes of this manifest, from 1. */
+  /** Revision of the store that this manifest came with. Publishing does not touch the manifest, so it may lag behind. */
   readonly revision: number;
   readonly changed: { readonly at: string; readonly by: string; readonly why: string };
   readonly deployments: ReadonlyMap<string, Deployment>;
+  /** Versions whose stage is not the one they were published in. */
+  readonly stages: StageTable;
+  /** How many events the history has, and in how many segments. */
+  readonly history: { readonly events: number; readonly segments: number };
 }
 
-const manifestSchema = 1;
+const manifestSchema = 2;
 const deploymentsMax = 10_000;
+const stagedModelsMax = 20_000;
+const stagedVersionsMax = 100_000;
 export const manifestBytesMax: number = 4 * 1024 * 1024;
-export const sha256Rule: TextRule = { lengthMax: 64, pattern: /^[0-9a-f]{64}$/ };
+/** Segments are numbered with six digits. */
+export const segmentsMax = 999_999;
 
 export function parseDeploymentManifest(json: unknown): Parsed<DeploymentManifest> {
   const reader = new FieldReader(json, 'the deployment manifest');
@@ -37,13 +39,7 @@ export function parseDeploymentManifest(json: unknown): Parsed<DeploymentManifes
   // A field this release does not know could mean "send nothing there": a newer schema is refused, never guessed.
   if (schema !== manifestSchema) reader.reject(`has schema ${schema}; this release reads ${manifestSchema}`);
   const changed = reader.record('changed');
-  const table = reader.record('deployments');
-  const deployments = new Map<string, Deployment>();
-  for (const [model, value] of table.entries({ countMax: deploymentsMax, key: modelNameRule })) {
-    const name = checkModelName(model);
-    if (!name.ok) table.reject(`: ${name.message}`);
-    deployments.set(model, readDeployment(model, table.nest(value, `the deployment of ${model}`)));
-  }
+  const history = reader.record('history');
   return reader.finish({
     revision: reader.integer('revision', { min: 1, max: Number.MAX_SAFE_INTEGER }),
     changed: {
@@ -51,56 +47,47 @@ export function parseDeploymentManifest(json: unknown): Parsed<DeploymentManifes
       by: changed.text('by', labelRule),
       why: changed.text('why', descriptionRule),
     },
-    deployments: deployments,
+    deployments: readDeployments(reader.record('deployments')),
+    stages: readStages(reader.record('stages')),
+    history: {
+      events: history.integer('events', { min: 1, max: Number.MAX_SAFE_INTEGER }),
+      segments: history.integer('segments', { min: 1, max: segmentsMax }),
+    },
   });
 }
 
 /** The JSON value of a manifest; `parseDeploymentManifest` of it gives the same manifest back. */
 export function deploymentManifestJson(manifest: DeploymentManifest): Readonly<Record<string, unknown>> {
-  const rows = [...manifest.deployments.values()].map((deployment) => [
-    deployment.model,
-    {
-      version: deployment.version,
-      sha256: deployment.sha256,
-      ...(deployment.previousVersion === undefined ? {} : { previous_version: deployment.previousVersion }),
-      ...(deployment.previousSha256 === undefined ? {} : { previous_sha256: deployment.previousSha256 }),
-      strategy: deployment.strategy,
-    },
-  ]);
+  const { at, by, why } = manifest.changed;
+  const rows = [...manifest.deployments.values()].map((row) => [row.model, deploymentJson(row)] as const);
+  const moved = [...manifest.stages].map(([model, table]) => [model, Object.fromEntries(table)] as const);
   return {
     schema: manifestSchema,
     revision: manifest.revision,
-    changed: manifest.changed,
-    deployments: Object.fromEntries(rows) as Readonly<Record<string, unknown>>,
+    changed: { at, by, why },
+    deployments: Object.fromEntries(rows),
+    stages: Object.fromEntries(moved),
+    history: { events: manifest.history.events, segments: manifest.history.segments },
   };
 }
 
-/** The manifest with `version` live for its model; the version that was live until now becomes the previous one. */
-export function deployVersion(
-  manifest: DeploymentManifest,
-  live: { readonly model: string; readonly version: string; readonly sha256: string },
-  changed: DeploymentManifest['changed'],
-): DeploymentManifest {
-  const before = manifest.deployments.get(live.model);
-  const deployment: Deployment = {
-    ...live,
-    ...(before === undefined ? {} : { previousVersion: before.version, previousSha256: before.sha256 }),
-    strategy: 'all',
-  };
-  const deployments = new Map(manifest.deployments).set(live.model, deployment);
-  return { revision: manifest.revision + 1, changed, deployments };
+function readDeployments(table: FieldReader): ReadonlyMap<string, Deployment> {
+  const deployments = new Map<string, Deployment>();
+  for (const [model, value] of table.entries({ countMax: deploymentsMax, key: modelNameRule })) {
+    const name = checkModelName(model);
+    if (!name.ok) table.reject(`: ${name.message}`);
+    deployments.set(model, readDeployment(model, table.nest(value, `the deployment of ${model}`)));
+  }
+  return deployments;
 }
 
-function readDeployment(model: string, reader: FieldReader): Deployment {
-  const hasPrevious = reader.has('previous_version') || reader.has('previous_sha256');
-  return {
-    model,
-    version: reader.text('version', versionNameRule),
-    sha256: reader.text('sha256', sha256Rule),
-    ...(hasPrevious && {
-      previousVersion: reader.text('previous_version', versionNameRule),
-      previousSha256: reader.text('previous_sha256', sha256Rule),
-    }),
-    strategy: reader.oneOf('strategy', ['all']),
-  };
+function readStages(table: FieldReader): StageTable {
+  const found = new Map<string, ReadonlyMap<string, Stage>>();
+  for (const [model, value] of table.entries({ countMax: stagedModelsMax, key: modelNameRule })) {
+    const row = table.nest(value, `the stages of ${model}`);
+    const versions = row.entries({ countMax: stagedVersionsMax, key: versionNameRule });
+    if (versions.length === 0) row.reject('is empty');
+    found.set(model, new Map(versions.map(([version]) => [version, row.oneOf(version, stages)])));
+  }
+  return found;
 }

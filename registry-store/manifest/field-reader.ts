@@ -50,6 +50,10 @@ export class FieldReader {
     return this.#fields.has(field);
   }
 
+  isNull(field: string): boolean {
+    return this.#fields.get(field) === null;
+  }
+
   text(field: string, rule: TextRule): string {
     const value = this.#fields.get(field);
     if (typeof value !== 'string') return this.#refuse(field, 'is not a string', '');

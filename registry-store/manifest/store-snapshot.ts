@@ -4,53 +4,117 @@
  */
 import type { Deployment, DeploymentManifest } from './deployment-manifest.ts';
 import type { Parsed } from './field-reader.ts';
-import { mayBeDeployed } from './stage.ts';
+import { type Stage, mayBeDeployed } from './stage.ts';
 import type { VersionMetadata } from './version-metadata.ts';
 
+type Versions = ReadonlyMap<string, VersionMetadata>;
+
 export interface StoreSnapshot {
-  /** Grows with every change of the store, published version or deployment alike: the TUF timestamp version. */
+  /** Counts the changes of the store, published version and deployment alike: 1 is the new store. */
   readonly revision: number;
   /** Model name, then version. */
-  readonly models: ReadonlyMap<string, ReadonlyMap<string, VersionMetadata>>;
+  readonly models: ReadonlyMap<string, Versions>;
   readonly deployments: ReadonlyMap<string, Deployment>;
   readonly manifest: DeploymentManifest;
 }
 
-/** Joins versions and deployments; refuses a deployment of what is not there, is archived or has other bytes. */
+/**
+ * Joins versions, as they were published, with what the manifest says of them; refuses a deployment of what is not
+ * there, is not in a stage to be deployed or has other bytes. Models of which nothing changed since `before` stay the
+ * same objects.
+ */
 export function joinSnapshot(parts: {
-  readonly revision: number;
   readonly versions: readonly VersionMetadata[];
   readonly manifest: DeploymentManifest;
+  readonly before?: StoreSnapshot | undefined;
+  /** Revision of the last change of keys, which neither a version nor the manifest tells of. */
+  readonly keysRevision?: number;
 }): Parsed<StoreSnapshot> {
-  const models = new Map<string, Map<string, VersionMetadata>>();
-  for (const version of parts.versions) {
-    const versions = models.get(version.name) ?? new Map<string, VersionMetadata>();
-    models.set(version.name, versions.set(version.version, version));
+  const { manifest, before } = parts;
+  const models = new Map<string, Versions>();
+  let revision = Math.max(manifest.revision, parts.keysRevision ?? 0);
+  for (const [model, versions] of groupByModel(parts)) {
+    const known = before?.models.get(model);
+    models.set(model, known !== undefined && isSame(known, versions) ? known : versions);
   }
-  for (const deployment of parts.manifest.deployments.values()) {
-    const problem = deploymentProblem(deployment, models.get(deployment.model));
-    if (problem !== undefined) return { ok: false, message: problem };
-  }
-  const { manifest, revision } = parts;
+  for (const { published } of parts.versions) revision = Math.max(revision, published.revision);
+  const problem = stagesProblem(manifest, models) ?? deploymentsProblem(manifest, models);
+  if (problem !== undefined) return { ok: false, message: problem };
   return { ok: true, value: { revision, models, deployments: manifest.deployments, manifest } };
 }
 
-function deploymentProblem(
-  deployment: Deployment,
-  versions: ReadonlyMap<string, VersionMetadata> | undefined,
-): string | undefined {
-  const { model, version, sha256, previousVersion, previousSha256 } = deployment;
-  const live = versions?.get(version);
-  if (live === undefined) return `${model} ${version} is deployed but was never published`;
-  if (!mayBeDeployed(live.stage)) return `${model} ${version} is deployed but archived`;
-  if (live.artifact.sha256 !== sha256)
-    return `${model} ${version} is deployed with other bytes than published`;
-  if (previousVersion === undefined) return undefined;
-  const previous = versions?.get(previousVersion);
-  if (previous === undefined)
-    return `${model} ${previousVersion} is kept for rollback but was never published`;
-  if (previous.artifact.sha256 !== previousSha256) {
-    return `${model} ${previousVersion} is kept for rollback with other bytes than published`;
+function groupByModel(parts: {
+  readonly versions: readonly VersionMetadata[];
+  readonly manifest: DeploymentManifest;
+}): ReadonlyMap<string, Versions> {
+  const models = new Map<string, Map<string, VersionMetadata>>();
+  for (const version of parts.versions) {
+    const stage = parts.manifest.stages.get(version.name)?.get(version.version);
+    const group = models.get(version.name) ?? new Map<string, VersionMetadata>();
+    models.set(version.name, group.set(version.version, inStage(version, stage)));
+  }
+  return models;
+}
+
+/** The same version in another stage, once for each, so that identity tells whether anything changed. */
+const moved = new WeakMap<VersionMetadata, Map<Stage, VersionMetadata>>();
+
+function inStage(version: VersionMetadata, stage: Stage | undefined): VersionMetadata {
+  if (stage === undefined || stage === version.stage) return version;
+  const copies = moved.get(version) ?? new Map<Stage, VersionMetadata>();
+  const copy = copies.get(stage) ?? { ...version, stage };
+  moved.set(version, copies.set(stage, copy));
+  return copy;
+}
+
+function isSame(one: Versions, other: Versions): boolean {
+  return one.size === other.size && [...other].every(([name, version]) => one.get(name) === version);
+}
+
+function stagesProblem(manifest: DeploymentManifest, models: StoreSnapshot['models']): string | undefined {
+  for (const [model, stages] of manifest.stages) {
+    for (const version of stages.keys()) {
+      if (models.get(model)?.has(version) !== true) {
+        return `${model} ${version} has a stage but was never published`;
+      }
+    }
   }
   return undefined;
+}
+
+function deploymentsProblem(
+  manifest: DeploymentManifest,
+  models: StoreSnapshot['models'],
+): string | undefined {
+  for (const deployment of manifest.deployments.values()) {
+    const problem = deploymentProblem(deployment, models.get(deployment.model));
+    if (problem !== undefined) return `${deployment.model} ${problem}`;
+  }
+  return undefined;
+}
+
+function deploymentProblem(deployment: Deployment, versions: Versions | undefined): string | undefined {
+  const { version, sha256, candidate, previousVersion, previousSha256 } = deployment;
+  const live = [{ version, sha256 }, ...(candidate === undefined ? [] : [candidate])];
+  for (const used of live) {
+    const found = versions?.get(used.version);
+    if (found !== undefined && !mayBeDeployed(found.stage)) {
+      return `${used.version} is deployed but ${found.stage === 'archived' ? 'archived' : 'still in training'}`;
+    }
+    const problem = bytesProblem(found, { ...used, use: 'deployed' });
+    if (problem !== undefined) return problem;
+  }
+  if (previousVersion === undefined || previousSha256 === undefined) return undefined;
+  const kept = { version: previousVersion, sha256: previousSha256, use: 'kept for rollback' };
+  return bytesProblem(versions?.get(previousVersion), kept);
+}
+
+function bytesProblem(
+  found: VersionMetadata | undefined,
+  { version, sha256, use }: { readonly version: string; readonly sha256: string; readonly use: string },
+): string | undefined {
+  if (found === undefined) return `${version} is ${use} but was never published`;
+  return found.artifact.sha256 === sha256
+    ? undefined
+    : `${version} is ${use} with other bytes than published`;
 }

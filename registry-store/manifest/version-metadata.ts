@@ -6,7 +6,7 @@
 import { FieldReader, type Parsed, type TextRule } from './field-reader.ts';
 import { parseModelTargetPath } from './names.ts';
 import { type ModelSignature, type TensorSignature, datatypes } from './signature.ts';
-import { type Stage, stages } from './stage.ts';
+import { type Stage, entryStages } from './stage.ts';
 
 /** Where the bytes of a version are and how to know them again. */
 export interface ArtifactReference {
@@ -27,7 +27,10 @@ export interface VersionMetadata {
   readonly createdAt: string;
   readonly metrics: ReadonlyMap<string, number>;
   readonly tags: readonly string[];
+  /** Where the version stands. What its publisher signed is the stage it entered in; the manifest says the rest. */
   readonly stage: Stage;
+  /** Which change of the store brought it, who made that change and why. */
+  readonly published: { readonly revision: number; readonly by: string; readonly why: string };
   readonly signature: ModelSignature;
   readonly onnx: {
     readonly irVersion: number;
@@ -68,6 +71,7 @@ export function parseVersionMetadata(artifact: ArtifactReference, custom: unknow
   const schema = reader.integer('schema', { min: 1, max: Number.MAX_SAFE_INTEGER });
   if (schema !== versionSchema) reader.reject(`has schema ${schema}; this release reads ${versionSchema}`);
   const onnx = reader.record('onnx');
+  const published = reader.record('published');
   const metadata: VersionMetadata = {
     name: reader.text('name', labelRule),
     version: reader.text('version', labelRule),
@@ -77,7 +81,12 @@ export function parseVersionMetadata(artifact: ArtifactReference, custom: unknow
     createdAt: reader.text('created_at', timeRule),
     metrics: readMetrics(reader.record('metrics')),
     tags: reader.texts('tags', { ...tagRule, countMax: tagsMax }),
-    stage: reader.oneOf('stage', stages),
+    stage: reader.oneOf('stage', entryStages),
+    published: {
+      revision: published.integer('revision', { min: 1, max: Number.MAX_SAFE_INTEGER }),
+      by: published.text('by', labelRule),
+      why: published.text('why', descriptionRule),
+    },
     signature: readSignature(reader.record('signature')),
     onnx: {
       irVersion: onnx.integer('ir_version', { min: 0, max: Number.MAX_SAFE_INTEGER }),
@@ -105,6 +114,11 @@ export function versionMetadataJson(facts: VersionFacts): Readonly<Record<string
     metrics: Object.fromEntries([...facts.metrics].map(([name, value]) => [name, String(value)])),
     tags: facts.tags,
     stage: facts.stage,
+    published: {
+      revision: facts.published.revision,
+      by: facts.published.by,
+      why: facts.published.why,
+    },
     signature: {
       inputs: facts.signature.inputs.map(tensorJson),
       outputs: facts.signature.outputs.map(tensorJson),

@@ -1,20 +1,20 @@
 /**
  * The memory of a node on its own disk: the metadata accepted last, and the floor below which nothing is accepted again.
- * One folder per accepted state, put in place by a rename, and one small file that points at it and holds the floor.
  *
- *     <state>/memory.json            floor, latest time, which folder
- *     <state>/accepted-<n>-<id>/     the metadata files, for the next comparison and for reading offline
+ *     <state>/memory.json, memory-copy.json   floor, latest time, and which files were accepted last
+ *     <state>/kept/<sha256>                   those files: for the next comparison, and for starting offline
  *
- * A damaged folder costs nothing but the second opinion on rollback; a damaged memory.json refuses the start.
+ * Both copies of the memory are written on every acceptance, one after the other, and each carries its own digest. So a
+ * power cut, or a sector gone bad, costs one copy and never the floor; only when both are damaged is the start refused.
+ * A damaged file among those kept is noticed by its name, and costs the offline start but not the floor.
  */
 import { randomUUID } from 'node:crypto';
 import { mkdir, readFile, readdir, rename, rm } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { StoreError, refusal, systemCode } from '../store-error.ts';
 import { sha256Of } from '../trust/artifact-digest.ts';
-import { canonicalJson, parseCanonicalJson } from '../trust/canonical-json.ts';
 import { metadataFile, timestampFile } from '../trust/store-file.ts';
-import { type TrustMemory, parseTrustMemory, trustMemoryJson } from '../trust/trust-memory.ts';
+import { type TrustMemory, parseTrustMemory, spellTrustMemory } from '../trust/trust-memory.ts';
 import type { VersionFloor } from '../trust/version-floor.ts';
 import { flushFolder, writeDurably, writeFlushed } from './durable-file.ts';
 import type { ChainOptions } from './metadata-chain.ts';
@@ -24,27 +24,54 @@ export interface AcceptedState {
   /** Latest time at which a state was accepted, milliseconds; 0 on the first start. */
   readonly latestMs: number;
   readonly before: ChainOptions['before'];
+  /** Digests of the files that were kept, by path in the store. */
+  readonly kept: ReadonlyMap<string, string>;
 }
 
-export const nothingAccepted: AcceptedState = { floor: new Map(), latestMs: 0, before: undefined };
+export const nothingAccepted: AcceptedState = {
+  floor: new Map(),
+  latestMs: 0,
+  before: undefined,
+  kept: new Map(),
+};
 
-const memoryFile = 'memory.json';
+const memoryFiles = ['memory.json', 'memory-copy.json'] as const;
+const keptFolder = 'kept';
 
 /** What this node accepted before under this pinned root. */
 export async function recallState(stateFolder: string, pinnedRoot: Uint8Array): Promise<AcceptedState> {
   const memory = await readMemory(stateFolder);
   if (memory === undefined) return nothingAccepted;
-  const { floor, latestMs, generation } = memory;
+  const { floor, latestMs, kept } = memory;
   // The operator carried another root to this node. The floor still holds for every role that kept its keys.
   const isSamePin = memory.pinnedSha256 === sha256Of(pinnedRoot);
-  if (!isSamePin) return { floor: withoutRoot(floor), latestMs: 0, before: undefined };
-  return { floor, latestMs, before: await readGeneration(join(stateFolder, generation), floor) };
+  if (!isSamePin) return { ...nothingAccepted, floor: withoutRoot(floor) };
+  const snapshotFile = metadataFile('snapshot', versionIn(floor, 'snapshot'));
+  const files = await readKept(stateFolder, new Map(pick(kept, [timestampFile, snapshotFile])));
+  return { floor, latestMs, before: comparison(files, floor), kept };
+}
+
+/** The files accepted last, as many of them as are whole; a damaged one is removed, so that it is written anew. */
+export async function readKept(
+  stateFolder: string,
+  kept: ReadonlyMap<string, string>,
+): Promise<ReadonlyMap<string, Uint8Array>> {
+  const files = new Map<string, Uint8Array>();
+  for (const [path, sha256] of kept) {
+    const full = join(stateFolder, keptFolder, sha256);
+    const bytes = await readFile(full).catch(() => undefined);
+    if (bytes === undefined) continue;
+    if (sha256Of(bytes) === sha256) files.set(path, new Uint8Array(bytes));
+    else await rm(full, { force: true });
+  }
+  return files;
 }
 
 /** Makes this state the one to compare with from now on. When this returns it survives a power cut. */
 export async function rememberState(
   stateFolder: string,
   accepted: {
+    /** By path in the store: the metadata in force, and whatever else a start without the source needs. */
     readonly files: ReadonlyMap<string, Uint8Array>;
     readonly floor: VersionFloor;
     readonly pinnedRoot: Uint8Array;
@@ -52,69 +79,88 @@ export async function rememberState(
   },
 ): Promise<AcceptedState> {
   const { files, floor, nowMs } = accepted;
-  const generation = `accepted-${versionIn(floor, 'timestamp')}-${randomUUID().slice(0, 8)}`;
+  const kept = new Map([...files].map(([path, bytes]) => [path, sha256Of(bytes)]));
   try {
-    await writeGeneration(join(stateFolder, generation), files);
-    const memory = { floor, latestMs: nowMs, pinnedSha256: sha256Of(accepted.pinnedRoot), generation };
-    const bytes = canonicalJson(trustMemoryJson(memory));
+    await keepFiles(stateFolder, new Map([...files].map(([path, bytes]) => [kept.get(path) ?? '', bytes])));
+    const sequence = ((await readMemory(stateFolder).catch(() => undefined))?.sequence ?? 0) + 1;
+    const pinnedSha256 = sha256Of(accepted.pinnedRoot);
+    const bytes = spellTrustMemory({ sequence, floor, latestMs: nowMs, pinnedSha256, kept });
     if (bytes === undefined) throw new Error('the memory has no canonical form');
-    await writeDurably(join(stateFolder, memoryFile), bytes);
-    await forgetOthers(stateFolder, generation);
+    for (const name of memoryFiles) await writeDurably(join(stateFolder, name), bytes);
+    await forgetOthers(stateFolder, new Set(kept.values()));
   } catch (error) {
     const message = `What was accepted cannot be remembered in ${stateFolder} (${systemCode(error) ?? String(error)}); free space or permissions are needed there, otherwise a restart could be shown an old state.`;
     throw new StoreError('FILE_UNREADABLE', message, { cause: error });
   }
-  const timestamp = files.get(timestampFile);
-  const snapshot = files.get(metadataFile('snapshot', versionIn(floor, 'snapshot')));
-  const before = timestamp === undefined || snapshot === undefined ? undefined : { timestamp, snapshot };
-  return { floor, latestMs: nowMs, before };
+  return { floor, latestMs: nowMs, before: comparison(files, floor), kept };
 }
 
+/** The later of the copies that are whole; undefined when there are none and never were. */
 async function readMemory(stateFolder: string): Promise<TrustMemory | undefined> {
-  const path = join(stateFolder, memoryFile);
-  let bytes: Uint8Array;
-  try {
-    bytes = await readFile(path);
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return undefined;
-    throw new StoreError('FILE_UNREADABLE', `${path} cannot be read (${systemCode(error) ?? 'unknown'}).`, {
-      cause: error,
-    });
+  let latest: TrustMemory | undefined;
+  let problem: string | undefined;
+  for (const name of memoryFiles) {
+    const path = join(stateFolder, name);
+    const memory = await readCopy(path);
+    if (memory === undefined) continue;
+    if (!memory.ok) problem ??= `${path} is damaged: ${memory.message}`;
+    else if (memory.value.sequence > (latest?.sequence ?? 0)) latest = memory.value;
   }
-  const json = parseCanonicalJson(bytes, path);
-  const memory = json.ok ? parseTrustMemory(json.value) : json;
-  if (memory.ok) return memory.value;
+  if (latest !== undefined || problem === undefined) return latest;
   throw refusal(
     'trusted-state',
-    `${path} is damaged: ${memory.message} Make sure the store shows what it should, then remove ${stateFolder}.`,
+    `${problem} So is its copy. Make sure that the store shows what it should, then remove ${stateFolder}; the node starts from its pinned root again.`,
   );
 }
 
-async function readGeneration(folder: string, floor: VersionFloor): Promise<ChainOptions['before']> {
-  const version = versionIn(floor, 'snapshot');
+async function readCopy(path: string): Promise<ReturnType<typeof parseTrustMemory> | undefined> {
   try {
-    const [timestamp, snapshot] = await Promise.all([
-      readFile(join(folder, basename(timestampFile))),
-      readFile(join(folder, basename(metadataFile('snapshot', version)))),
-    ]);
-    return { timestamp, snapshot };
-  } catch {
-    return undefined;
+    return parseTrustMemory(await readFile(path));
+  } catch (error) {
+    const code = systemCode(error) ?? 'unknown';
+    if (code === 'ENOENT') return undefined;
+    // A sector that cannot be read is a damaged copy; a folder that may not be read is a mistake to be told about.
+    if (code === 'EIO') return { ok: false, message: 'the disk cannot read it.' };
+    throw new StoreError('FILE_UNREADABLE', `${path} cannot be read (${code}).`, { cause: error });
   }
 }
 
-async function writeGeneration(folder: string, files: ReadonlyMap<string, Uint8Array>): Promise<void> {
-  const draft = `${folder}.draft`;
-  await mkdir(draft, { recursive: true });
-  for (const [path, bytes] of files) await writeFlushed(join(draft, basename(path)), bytes);
-  await flushFolder(draft);
-  await rename(draft, folder);
+/** Only what is not there yet is written: one changed model costs a few files, however many there are. */
+async function keepFiles(stateFolder: string, files: ReadonlyMap<string, Uint8Array>): Promise<void> {
+  const folder = join(stateFolder, keptFolder);
+  await mkdir(folder, { recursive: true });
+  const present = new Set(await readdir(folder));
+  for (const [name, bytes] of files) {
+    if (present.has(name)) continue;
+    const draft = join(folder, `draft-${randomUUID()}`);
+    await writeFlushed(draft, bytes);
+    await rename(draft, join(folder, name));
+  }
+  // The names before the memory that refers to them; once for all, because a first state may have a thousand.
+  await flushFolder(folder);
+  await flushFolder(stateFolder);
 }
 
-async function forgetOthers(stateFolder: string, generation: string): Promise<void> {
-  for (const name of await readdir(stateFolder)) {
-    const isOld = name.startsWith('accepted-') && name !== generation;
-    if (isOld) await rm(join(stateFolder, name), { recursive: true, force: true });
+async function forgetOthers(stateFolder: string, kept: ReadonlySet<string>): Promise<void> {
+  const folder = join(stateFolder, keptFolder);
+  for (const name of await readdir(folder)) {
+    if (!kept.has(name)) await rm(join(folder, name), { recursive: true, force: true });
+  }
+}
+
+function comparison(files: ReadonlyMap<string, Uint8Array>, floor: VersionFloor): ChainOptions['before'] {
+  const timestamp = files.get(timestampFile);
+  const snapshot = files.get(metadataFile('snapshot', versionIn(floor, 'snapshot')));
+  return timestamp === undefined || snapshot === undefined ? undefined : { timestamp, snapshot };
+}
+
+function* pick(
+  table: ReadonlyMap<string, string>,
+  keys: readonly string[],
+): Generator<readonly [string, string]> {
+  for (const key of keys) {
+    const value = table.get(key);
+    if (value !== undefined) yield [key, value];
   }
 }
 

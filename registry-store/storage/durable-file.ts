@@ -6,11 +6,16 @@ import { randomUUID } from 'node:crypto';
 import { open, mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
+/** What may happen between the pieces of a long file; what it throws ends the writing, and the file is not there. */
+export type BeforePiece = (pieceBytes: number) => void;
+
+const pieceBytesMax = 4 * 1024 * 1024;
+
 /** `via` is a folder on the same file system where the file is made; by default the one it ends up in. */
 export async function writeDurably(
   path: string,
   bytes: Uint8Array,
-  options: { readonly via?: string; readonly mode?: number } = {},
+  options: { readonly via?: string; readonly mode?: number; readonly beforePiece?: BeforePiece } = {},
 ): Promise<void> {
   const folder = dirname(path);
   const via = options.via ?? folder;
@@ -18,7 +23,7 @@ export async function writeDurably(
   await mkdir(via, { recursive: true });
   const draft = join(via, `draft-${randomUUID()}`);
   try {
-    await writeFlushed(draft, bytes, options.mode ?? 0o644);
+    await writeFlushed(draft, bytes, options.mode ?? 0o644, options.beforePiece);
     await rename(draft, path);
   } catch (error) {
     await rm(draft, { force: true });
@@ -28,10 +33,19 @@ export async function writeDurably(
 }
 
 /** A new file whose bytes are on the disk when this returns; its name may not be until the folder is flushed. */
-export async function writeFlushed(path: string, bytes: Uint8Array, mode = 0o644): Promise<void> {
+export async function writeFlushed(
+  path: string,
+  bytes: Uint8Array,
+  mode = 0o644,
+  beforePiece: BeforePiece = () => undefined,
+): Promise<void> {
   const file = await open(path, 'wx', mode);
   try {
-    await file.writeFile(bytes);
+    for (let at = 0; at < bytes.byteLength; at += pieceBytesMax) {
+      const piece = bytes.subarray(at, at + pieceBytesMax);
+      beforePiece(piece.byteLength);
+      await file.writeFile(piece);
+    }
     await file.sync();
   } finally {
     await file.close();

@@ -5,6 +5,8 @@
  */
 import { type StoreError, accept, refusal } from '../store-error.ts';
 import { ArtifactDigest } from '../trust/artifact-digest.ts';
+import { splitEnvelope } from '../trust/envelope.ts';
+import { type RoleKeys, checkSignatures } from '../trust/role-keys.ts';
 import {
   type SignedTarget,
   type SignedTargets,
@@ -13,16 +15,12 @@ import {
   parseTargets,
   parseTimestamp,
 } from '../trust/signed-content.ts';
-import { classifyStoreFile, metadataFile, targetFile } from '../trust/store-file.ts';
+import { bytesMaxOf, classifyStoreFile, metadataFile, targetFile } from '../trust/store-file.ts';
 import type { FolderSource } from './folder-source.ts';
-import {
-  type VerifiedMetadata,
-  bytesMaxOf,
-  checkNextRoot,
-  checkPinnedRoot,
-  signedBytes,
-} from './metadata-chain.ts';
+import { type GrantedKeys, readGrantedKeys, vouchedBytes } from './granted-keys.ts';
+import { checkNextRoot, checkPinnedRoot } from './root-chain.ts';
 import type { StoreSource } from './store-source.ts';
+import type { VerifiedMetadata } from './verified-metadata.ts';
 
 /** Throws STORE_REFUSED for the first file, in the order of names, that does not verify or should not be there. */
 export async function auditFolder(
@@ -80,17 +78,30 @@ async function auditMetadata(
 ): Promise<ReadonlyMap<string, SignedTarget>> {
   const { listing, metadata } = current;
   const listed = new Map<string, SignedTarget>();
+  let granted: Promise<GrantedKeys> | undefined;
+  const signedBytesOf = async (
+    bytes: Uint8Array,
+    { path, role }: { readonly path: string; readonly role: string },
+  ): Promise<Uint8Array> => {
+    const keys = metadata.roles.get(role)?.keys;
+    const signed = keys === undefined ? undefined : signedPart(bytes, keys, path);
+    if (signed !== undefined) return signed;
+    // Superseded and signed with keys that were replaced, or of a change that was never put in force.
+    if (metadata.files.has(path)) throw unknownFile(path);
+    granted ??= readGrantedKeys(source, current);
+    const candidates = (await granted).get(role);
+    if (candidates === undefined) throw unknownFile(path);
+    return vouchedBytes(bytes, candidates, path);
+  };
   for (const path of listing) {
     const file = classifyStoreFile(path);
     if (file === undefined) throw unknownFile(path);
     if (file.kind === 'target') continue;
     const role = file.kind === 'timestamp' ? 'timestamp' : file.role;
     if (role === 'root' && file.kind === 'metadata' && file.version <= metadata.root.version) continue;
-    const keys = metadata.roles.get(role)?.keys;
-    if (keys === undefined) throw unknownFile(path);
     const bytes = metadata.files.get(path) ?? (await source.read(path, bytesMaxOf(role)));
     if (bytes === undefined) throw refusal('file-present', `${path} is missing.`);
-    const signed = signedBytes(bytes, keys, path);
+    const signed = await signedBytesOf(bytes, { path, role });
     const content = contentOf(role, signed, path);
     // A signed file under another version's name would be taken for that version by nobody but people.
     if (file.kind === 'metadata' && content.version !== file.version) {
@@ -99,6 +110,13 @@ async function auditMetadata(
     for (const target of content.targets?.values() ?? []) listed.set(targetFile(target), target);
   }
   return listed;
+}
+
+/** Undefined when these keys did not sign the file. */
+function signedPart(bytes: Uint8Array, keys: RoleKeys, path: string): Uint8Array | undefined {
+  const envelope = splitEnvelope(bytes, path);
+  const checked = envelope.ok ? checkSignatures(envelope.value, keys) : envelope;
+  return checked.ok ? checked.value.signedBytes : undefined;
 }
 
 function contentOf(

@@ -50,9 +50,11 @@ export class FolderSource implements StoreSource {
     const file = await this.#open(path);
     if (file === undefined) throw refusal('file-present', `${path} is missing.`);
     try {
-      const piece = new Uint8Array(pieceBytes);
+      // A store has many small files, and a large buffer for each would cost more than reading it.
+      const { size } = await file.stat();
+      const piece = new Uint8Array(Math.min(pieceBytes, size + 1));
       for (;;) {
-        const { bytesRead } = await file.read(piece, 0, pieceBytes);
+        const { bytesRead } = await file.read(piece, 0, piece.byteLength);
         if (bytesRead === 0) return;
         yield piece.subarray(0, bytesRead);
       }

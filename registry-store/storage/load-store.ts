@@ -5,19 +5,24 @@
 import { readFile } from 'node:fs/promises';
 import type { StoreSnapshot } from '../manifest/store-snapshot.ts';
 import { StoreError, isStoreError, refusal, systemCode } from '../store-error.ts';
-import { timestampFile } from '../trust/store-file.ts';
+import { metadataBytesMax, timestampFile } from '../trust/store-file.ts';
 import type { AcceptedState } from './accepted-state.ts';
 import { auditFolder } from './folder-audit.ts';
 import type { FolderSource } from './folder-source.ts';
-import { type VerifiedMetadata, metadataBytesMax, verifyMetadata } from './metadata-chain.ts';
+import { type ChainOptions, verifyMetadata } from './metadata-chain.ts';
 import { readSnapshot } from './read-snapshot.ts';
 import type { StoreSource } from './store-source.ts';
+import type { VerifiedMetadata } from './verified-metadata.ts';
 
 export interface LoadOptions<Source extends StoreSource = StoreSource> {
   readonly source: Source;
   readonly pinnedRoot: Uint8Array;
   readonly accepted: AcceptedState;
   readonly nowMs: number;
+  /** What was verified last, in this process and from the same pinned root: what did not change stays the same objects. */
+  readonly known?: LoadedStore | undefined;
+  /** See ChainOptions. */
+  readonly expired?: ChainOptions['expired'];
 }
 
 export interface LoadedStore {
@@ -82,8 +87,10 @@ async function load(options: LoadOptions): Promise<LoadedStore> {
     nowMs,
     floor: accepted.floor,
     before: accepted.before,
+    known: options.known?.metadata,
+    ...(options.expired === undefined ? {} : { expired: options.expired }),
   });
-  return { metadata, snapshot: await readSnapshot(source, metadata) };
+  return { metadata, snapshot: await readSnapshot(source, metadata, options.known?.snapshot) };
 }
 
 async function whileStill<Value>(stamp: () => Promise<string>, look: () => Promise<Value>): Promise<Value> {

@@ -1,12 +1,15 @@
 /**
- * The second opinion: the reference implementation of TUF in JavaScript goes over the same bytes in the order of the
- * specification, and both must agree. Its network client is not used, because it needs files on disk for its cache,
- * wraps errors into text and blocks the event loop while it copies; its trusted metadata store has none of that.
+ * The reference implementation of TUF in JavaScript, step by step in the order of the specification, with its errors as
+ * named checks. A node lets it go over what our own checks have passed, and both must agree; for a repository that is
+ * not a store of ours it is the one that decides, with the guards in tuf-guards.ts around it.
+ * Its network client is not used: it needs files on disk for its cache, wraps errors into text and blocks the event loop
+ * while it copies; its trusted metadata store has none of that.
  * Deep imports, because tuf-js exports neither it nor its errors; the version is pinned and a test uses the full client.
  */
-import { ExpiredMetadataError, BadVersionError } from 'tuf-js/dist/error.js';
-import { TrustedMetadataStore } from 'tuf-js/dist/store.js';
+import { type Metadata, type Root, type Targets, MetadataKind } from '@tufjs/models';
 import { LengthOrHashMismatchError, UnsignedMetadataError } from '@tufjs/models/dist/error.js';
+import { BadVersionError, EqualVersionError, ExpiredMetadataError } from 'tuf-js/dist/error.js';
+import { TrustedMetadataStore } from 'tuf-js/dist/store.js';
 import { refusal } from '../store-error.ts';
 import type { StoreCheck } from '../trust/check.ts';
 
@@ -15,14 +18,15 @@ export interface MetadataBytes {
   readonly roots: readonly Uint8Array[];
   readonly timestamp: Uint8Array;
   readonly snapshot: Uint8Array;
-  readonly targets: Uint8Array;
-  /** Parents before their children. */
-  readonly delegated: readonly DelegatedBytes[];
+  /** `targets` and the roles below it that are to be looked at; parents before their children. */
+  readonly targets: readonly TargetsBytes[];
   /** What was accepted last time, against which a rollback is seen. */
   readonly before: { readonly timestamp: Uint8Array; readonly snapshot: Uint8Array } | undefined;
+  /** What expires before this has expired. */
+  readonly nowMs: number;
 }
 
-export interface DelegatedBytes {
+export interface TargetsBytes {
   readonly role: string;
   readonly parent: string;
   readonly bytes: Uint8Array;
@@ -30,27 +34,86 @@ export interface DelegatedBytes {
 
 /** Throws STORE_REFUSED when tuf-js does not accept exactly this set of files now. */
 export function confirmWithReference(files: MetadataBytes): void {
-  const [pinned, ...newer] = files.roots.map((bytes) => Buffer.from(bytes));
+  const [pinned = new Uint8Array(), ...newer] = files.roots;
   const { before } = files;
-  const timestamp = Buffer.from(files.timestamp);
-  const trusted = step('pinned-root', () => new TrustedMetadataStore(pinned ?? Buffer.alloc(0)));
-  // A new root without the consent of the old one.
-  for (const root of newer) step('root-chain', () => trusted.updateRoot(root));
-  // Rollback and freeze of timestamp.
-  if (before !== undefined) attempt(() => trusted.updateTimestamp(Buffer.from(before.timestamp)));
-  const isUnchanged =
-    trusted.timestamp !== undefined && before !== undefined && timestamp.equals(before.timestamp);
-  if (!isUnchanged) step('rollback', () => trusted.updateTimestamp(timestamp));
-  // Mix-and-match against timestamp; rollback and disappearance of roles.
-  if (before !== undefined) attempt(() => trusted.updateSnapshot(Buffer.from(before.snapshot), true));
-  step('rollback', () => trusted.updateSnapshot(Buffer.from(files.snapshot)));
-  // Mix-and-match against snapshot, wrong signer, freeze.
-  step('mix-and-match', () => {
-    trusted.updateDelegatedTargets(Buffer.from(files.targets), 'targets', 'root');
-  });
-  for (const { role, parent, bytes } of files.delegated) {
+  const reference = new ReferenceVerifier(pinned, files.nowMs);
+  for (const root of newer) reference.updateRoot(root);
+  if (before !== undefined) attempt(() => reference.updateTimestamp(before.timestamp));
+  reference.updateTimestamp(files.timestamp);
+  if (before !== undefined)
+    attempt(() => {
+      reference.updateSnapshot(before.snapshot, 'accepted before');
+    });
+  reference.updateSnapshot(files.snapshot);
+  for (const { role, parent, bytes } of files.targets) reference.updateTargets(bytes, role, parent);
+}
+
+/** One refresh. Every method throws STORE_REFUSED with the check that failed, and then nothing was taken over. */
+export class ReferenceVerifier {
+  readonly #trusted: TrustedMetadataStore;
+
+  /** Its own clock is fixed when it is made; ours never goes back, and is the same for all files of one look. */
+  constructor(root: Uint8Array, nowMs: number) {
+    const trusted = step('pinned-root', () => new TrustedMetadataStore(Buffer.from(root)));
+    this.#trusted = Object.assign(trusted, { referenceTime: new Date(nowMs) });
+  }
+
+  get root(): Metadata<Root> {
+    return this.#trusted.root;
+  }
+
+  get timestamp(): TrustedMetadataStore['timestamp'] {
+    return this.#trusted.timestamp;
+  }
+
+  get snapshot(): TrustedMetadataStore['snapshot'] {
+    return this.#trusted.snapshot;
+  }
+
+  /** Undefined until the role was taken over. */
+  targets(role: string): Metadata<Targets> | undefined {
+    const found = this.#trusted.getRole(role);
+    return found?.signed.type === MetadataKind.Targets ? found : undefined;
+  }
+
+  /** A new root without the consent of the old one. */
+  updateRoot(bytes: Uint8Array): void {
+    step('root-chain', () => this.#trusted.updateRoot(Buffer.from(bytes)));
+  }
+
+  /** Rollback and freeze of timestamp. False when it is the version that is trusted already, which stays. */
+  updateTimestamp(bytes: Uint8Array): boolean {
+    return step('rollback', () => {
+      try {
+        this.#trusted.updateTimestamp(Buffer.from(bytes));
+        return true;
+      } catch (error) {
+        if (error instanceof EqualVersionError) return false;
+        throw error;
+      }
+    });
+  }
+
+  /** Mix-and-match against timestamp; rollback and disappearance of roles. */
+  updateSnapshot(bytes: Uint8Array, origin: 'new' | 'accepted before' = 'new'): void {
+    step('rollback', () => this.#trusted.updateSnapshot(Buffer.from(bytes), origin === 'accepted before'));
+  }
+
+  /** Mix-and-match against snapshot, wrong signer, freeze. */
+  updateTargets(bytes: Uint8Array, role: string, parent: string): void {
     step('mix-and-match', () => {
-      trusted.updateDelegatedTargets(Buffer.from(bytes), role, parent);
+      this.#trusted.updateDelegatedTargets(Buffer.from(bytes), role, parent);
+    });
+  }
+
+  /** A role that was taken over for one delegator, looked at from another. */
+  confirmSigners(
+    delegator: Pick<Metadata<Targets>, 'verifyDelegate'>,
+    role: string,
+    signed: Metadata<Targets>,
+  ): void {
+    step('delegation', () => {
+      delegator.verifyDelegate(role, signed);
     });
   }
 }

@@ -43,6 +43,14 @@ export function checkArtifact(bytes: Uint8Array, expected: SignedFile): Checked<
   return digest.finish();
 }
 
+/** Whether these are the bytes that a parent names. */
+export function isPinned(
+  bytes: Uint8Array,
+  pin: { readonly sizeBytes: number; readonly sha256: string },
+): boolean {
+  return bytes.byteLength === pin.sizeBytes && sha256Of(bytes) === pin.sha256;
+}
+
 export function sha256Of(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
 }

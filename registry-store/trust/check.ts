@@ -17,6 +17,8 @@ const table = {
   'file-present': 'a file deleted, renamed or not yet copied',
   'file-kind': 'a link or device in place of a file, which leads out of the folder',
   'file-size': 'an endless or truncated file',
+  'source-answer':
+    'a server that answers with something else than the plain file: a redirect, an encoding, another part of it',
   'file-known': 'a file put into the store that nobody signed',
   'artifact-digest': 'a model or manifest with other bytes than were signed',
   'version-metadata': 'signed facts about a version that do not hold together',

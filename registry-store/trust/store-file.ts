@@ -17,6 +17,19 @@ export type StoreFile =
 
 export const timestampFile = 'metadata/timestamp.json';
 
+/** Bytes a metadata file may have: what tuf-js allows each role. */
+export const metadataBytesMax = {
+  root: 512_000,
+  timestamp: 16_384,
+  snapshot: 2_000_000,
+  targets: 5_000_000,
+} as const;
+
+export function bytesMaxOf(role: string): number {
+  if (role === 'root' || role === 'timestamp' || role === 'snapshot') return metadataBytesMax[role];
+  return metadataBytesMax.targets;
+}
+
 export function metadataFile(role: string, version: number): string {
   return role === 'timestamp' ? timestampFile : `metadata/${version}.${role}.json`;
 }

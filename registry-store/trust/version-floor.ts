@@ -19,13 +19,21 @@ export interface FloorEntry {
 /** By role name. */
 export type VersionFloor = ReadonlyMap<string, FloorEntry>;
 
-/** Rollback: every role is at least where it was when it was last accepted. */
+/**
+ * Rollback: every role is at least where it was when it was last accepted. New keys for a role start it anew; new keys
+ * for snapshot or timestamp start everything below root anew, because those two say which version of the rest counts.
+ */
 export function checkFloor(floor: VersionFloor, found: VersionFloor): Checked<VersionFloor> {
-  for (const [role, { version, keyIds }] of floor) {
+  const hasNewKeys = (role: string): boolean => {
+    const [before, now] = [floor.get(role), found.get(role)];
+    return before !== undefined && now !== undefined && before.keyIds.join() !== now.keyIds.join();
+  };
+  const isRecovery = hasNewKeys('timestamp') || hasNewKeys('snapshot');
+  for (const [role, { version }] of floor) {
     const now = found.get(role);
     if (now === undefined) continue;
-    const isSameSigner = role === 'root' || now.keyIds.join() === keyIds.join();
-    if (isSameSigner && now.version < version) {
+    const isBound = role === 'root' || !(isRecovery || hasNewKeys(role));
+    if (isBound && now.version < version) {
       return refused(
         'rollback',
         `The store shows version ${now.version} of ${role}, but version ${version} was accepted before.`,

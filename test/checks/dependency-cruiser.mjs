@@ -1,6 +1,6 @@
 /** The layers of docs/architecture.md as rules on import paths. Every rule says what to do instead. */
 const pure = [
-  '^gateway/(wire|admission|route|rollout|batch)/',
+  '^gateway/(wire|admission|route|rollout|batch|openapi)/',
   '^runtime/(tensor|protocol)/',
   '^registry-store/(manifest|trust)/',
 ];
@@ -42,6 +42,13 @@ export default {
       comment: 'registry-store knows nothing of serving; wire it up in gateway/main.ts.',
       from: { path: '^registry-store/' },
       to: { path: '^(gateway|runtime|cli|client|bench|test|deploy)/' },
+    },
+    {
+      name: 'client-stands-alone',
+      severity: 'error',
+      comment: 'The client runs in browsers: it uses no other folder, no package and no Node module.',
+      from: { path: '^client/' },
+      to: { pathNot: '^client/' },
     },
     {
       name: 'gateway-imports-no-tools',

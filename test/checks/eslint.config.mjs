@@ -10,6 +10,7 @@ const pureFolders = [
   'gateway/route/**',
   'gateway/rollout/**',
   'gateway/batch/**',
+  'gateway/openapi/**',
   'runtime/tensor/**',
   'runtime/protocol/**',
   'registry-store/manifest/**',

@@ -1,106 +1,40 @@
-/** The command line from the outside: what it prints, what it returns, and that a person never sees a stack. */
-import { spawnSync } from 'node:child_process';
-import { readFile, writeFile } from 'node:fs/promises';
+/** The command line from the outside: how it ends when it is wrong or cannot be done, and its help. */
+import { spawn, spawnSync } from 'node:child_process';
+import { access, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { beforeEach, describe, expect, test } from 'vitest';
-import { type ExitCode, runCli } from '../../cli/run.ts';
-import { TemporaryStore } from '../registry-store/temporary-store.ts';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { CommandLine, modelFile, run } from './command-line.ts';
 
-interface Ran {
-  readonly code: ExitCode;
-  readonly out: string;
-  readonly err: string;
-}
-
-let store: TemporaryStore;
-
-beforeEach(async () => {
-  store = await TemporaryStore.make();
-});
-
-async function run(...args: readonly string[]): Promise<Ran> {
-  let [out, err] = ['', ''];
-  const code = await runCli(args, { out: (text) => (out += text), err: (text) => (err += text) });
-  expect(out + err).not.toMatch(/^\s+at /m);
-  return { code, out, err };
-}
-
-function inStore(...args: readonly string[]): Promise<Ran> {
-  return run(...args, '--store', store.folder, '--keys', store.keysFolder);
-}
-
-function modelFile(version: '1.0.0' | '2.0.0'): string {
-  return fileURLToPath(new URL(`../../deploy/demo/models/iris-${version}.onnx`, import.meta.url));
-}
-
-describe('from nothing to a live model', () => {
-  test('for a person', async () => {
-    expect(await inStore('init')).toMatchObject({
-      code: 0,
-      out: expect.stringContaining(store.pinnedRootPath) as string,
-    });
-    const published = await inStore(
-      ...['publish', 'iris', modelFile('1.0.0'), '--version', '1.0.0', '--framework', 'scikit-learn'],
-      ...[
-        '--author',
-        'Ada',
-        '--metric',
-        'accuracy=0.97',
-        '--metric',
-        'loss=0.1',
-        '--tag',
-        'demo',
-        '--tag',
-        'small',
-      ],
-    );
-    expect(published).toMatchObject({ code: 0, err: '' });
-    expect(published.out).toContain('Published iris 1.0.0');
-    expect(published.out).toContain('features FP32 [-1, 4]');
-    await inStore('publish', 'iris', modelFile('2.0.0'), '--version', '2.0.0');
-    expect((await inStore('deploy', 'iris', '--version', '1.0.0')).out).toContain('iris 1.0.0 is live');
-    expect((await inStore('deploy', 'iris', '--version', '2.0.0', '--why', 'better')).out).toContain(
-      '1.0.0 is kept',
-    );
-    expect((await inStore('deploy', 'iris', '--version', '2.0.0')).out).toContain('nothing changed');
-    const { out } = await inStore('status');
-    expect(out).toMatch(
-      /previous +1\.0\.0 +staged .*scikit-learn +Ada +accuracy=0\.97 loss=0\.1 +demo small/,
-    );
-    expect(out).toMatch(/\* live +2\.0\.0/);
-    expect(out).toMatch(/timestamp +v5 +until \d{4}-/);
-    expect(out).toContain('better');
-  });
-
-  test('for a program', async () => {
-    const json = async (...args: readonly string[]): Promise<unknown> => {
-      const { out, code } = await inStore(...args, '--json');
-      expect(code).toBe(0);
-      return JSON.parse(out);
-    };
-    expect(await json('init')).toMatchObject({ pinned_root: store.pinnedRootPath });
-    expect(
-      await json('publish', 'iris', modelFile('1.0.0'), '--version', '1.0.0', '--metric', 'accuracy=0.97'),
-    ).toMatchObject({ name: 'iris', metrics: { accuracy: 0.97 }, signature: { batching: 'rows' } });
-    expect(await json('deploy', 'iris', '--version', '1.0.0')).toEqual({
-      model: 'iris',
-      version: '1.0.0',
-      previous_version: null,
-      changed: true,
-      revision: 3,
-    });
-    expect(await json('status')).toMatchObject({
-      revision: 3,
-      models: [{ name: 'iris', live: '1.0.0', previous: null, versions: [{ version: '1.0.0' }] }],
-    });
-  });
-});
+const commands: readonly (readonly string[])[] = [
+  ['init'],
+  ...['new', 'list', 'grant', 'rotate', 'revoke'].map((name) => ['keys', name]),
+  ['keys'],
+  ['refresh'],
+  ['verify'],
+  ['gc'],
+  ['publish'],
+  ['stage'],
+  ['promote'],
+  ['archive'],
+  ['list'],
+  ['show'],
+  ['deploy'],
+  ['scale'],
+  ['undeploy'],
+  ['rollback'],
+  ['status'],
+  ['history'],
+  ['diff'],
+  ['completion'],
+  ['serve'],
+];
 
 describe('a command line that is wrong ends with 2 and says why:', () => {
   test.each([
-    [['stauts'], /unknown command 'stauts'[^]*status/],
-    [['status', '--jsno'], /unknown option '--jsno'/],
+    [['stauts'], /unknown command 'stauts'[^]*Did you mean status/],
+    [['status', '--jsno'], /unknown option '--jsno'[^]*Did you mean --json/],
     [['publish', 'iris', '--version', '1'], /missing required argument 'file'/],
     [['publish', 'iris', 'x.onnx'], /required option '--version/],
     [['publish', 'iris', 'x.onnx', '--version', '1', '--metric', 'accuracy'], /name=number/],
@@ -114,80 +48,166 @@ describe('a command line that is wrong ends with 2 and says why:', () => {
       /Allowed choices are training, staged/,
     ],
     [['deploy', 'iris', '--version', '1', 'extra'], /too many arguments/],
+    [['deploy', 'iris', '--version', '1', '--canary', '120'], /percentage from 0 to 100/],
+    [['deploy', 'iris', '--version', '1', '--canary', '5', '--blue-green'], /cannot be used with/],
+    [['deploy', 'iris', '--version', '1', '--rolling', '--shadow', '5'], /cannot be used with/],
+    [['deploy', 'iris', '--version', '1', '--memory-limit', 'lots'], /512Mi/],
+    [['deploy', 'iris', '--version', '1', '--cpu-limit', 'all'], /1500m/],
+    [['scale', 'iris'], /Name what changes/],
+    [['scale', 'iris', '--target-cpu', '0.7'], /whole percentage/],
+    [['diff', '1'], /missing required argument 'to'/],
+    [['diff', '1', 'now'], /whole number from 1/],
+    [['completion', 'tcsh'], /Allowed choices are bash, zsh, fish/],
     [[], /Usage: tidegate/],
   ])('%j', async (args, message) => {
-    const { code, out, err } = await run(...args);
+    const { code, out, err } = await run(args);
     expect(code).toBe(2);
     expect(err).toMatch(message);
     expect(out).toBe('');
   });
+
+  test.each([[['stauts']], [['status', '--jsno']], [['diff', '1', 'now']], [['scale', 'iris']]])(
+    'as one JSON value for a script: %j',
+    async (args) => {
+      const { code, out, err } = await run([...args, '--json']);
+      expect({ code, out }).toEqual({ code: 2, out: '' });
+      expect(JSON.parse(err)).toMatchObject({ code: 'WRONG_USAGE', error: expect.any(String) as unknown });
+    },
+  );
 });
 
 describe('what cannot be done ends with 1 and says what to do:', () => {
   test.each([
     [['status'], /no store at .*tidegate init/],
+    [['verify'], /no store at/],
+    [['history'], /no store at/],
+    [['gc'], /no store at/],
+    [['refresh'], /no store at/],
     [['deploy', 'iris', '--version', '1'], /no store at/],
     [
       ['publish', 'iris', '/nowhere/x.onnx', '--version', '1'],
       /\/nowhere\/x\.onnx cannot be read \(ENOENT\)/,
     ],
   ])('without a store: %j', async (args, message) => {
-    const { code, err } = await inStore(...args);
+    const cli = await CommandLine.make();
+    const { code, err } = await cli.run(...args);
     expect(code).toBe(1);
     expect(err).toMatch(message);
     expect(err).toMatch(/^error: /);
   });
 
-  test('with a store', async () => {
-    await inStore('init');
-    await inStore('publish', 'iris', modelFile('1.0.0'), '--version', '1.0.0');
-    const junk = join(store.base, 'junk.onnx');
+  test('with a store, with a code for a script', async () => {
+    const cli = await CommandLine.makeWithIris();
+    const junk = join(cli.store.base, 'junk.onnx');
     await writeFile(junk, 'junk');
-    const cases: readonly (readonly [readonly string[], RegExp])[] = [
-      [['init'], /already/],
-      [['publish', 'iris', modelFile('2.0.0'), '--version', '1.0.0'], /published already/],
-      [['publish', 'stats', modelFile('1.0.0'), '--version', '1.0.0'], /\/v2\/models\/stats/],
-      [['publish', 'junk', junk, '--version', '1.0.0'], /NOT_ONNX/],
-      [['deploy', 'iris', '--version', '9'], /no version "9"\. It has: 1\.0\.0/],
-      [['deploy', 'tulip', '--version', '1'], /no model "tulip"\. It has: iris/],
+    const cases: readonly (readonly [readonly string[], string, RegExp])[] = [
+      [['init'], 'STORE_EXISTS', /already/],
+      [
+        ['publish', 'iris', modelFile('2.0.0'), '--version', '1.0.0'],
+        'DUPLICATE_VERSION',
+        /published already/,
+      ],
+      [['publish', 'stats', modelFile('1.0.0'), '--version', '1'], 'INVALID_ARGUMENT', /\/v2\/models\/stats/],
+      [['publish', 'junk', junk, '--version', '1.0.0'], 'MODEL_REFUSED', /NOT_ONNX/],
+      [['publish', 'junk', '/nowhere', '--version', '1.0.0'], 'FILE_UNREADABLE', /ENOENT/],
+      [['deploy', 'iris', '--version', '9'], 'UNKNOWN_VERSION', /no version "9"\. It has: 1\.0\.0, 2\.0\.0/],
+      [['deploy', 'tulip', '--version', '1'], 'UNKNOWN_MODEL', /no model "tulip"\. It has: iris/],
+      [['show', 'tulip'], 'UNKNOWN_MODEL', /no model "tulip"\. It has: iris/],
+      [['show', 'iris', '9'], 'UNKNOWN_VERSION', /no version "9"/],
+      [['archive', 'iris', '2.0.0'], 'VERSION_IN_USE', /is live/],
+      [['promote', 'iris'], 'INVALID_STRATEGY', /no candidate/],
+      [['deploy', 'iris', '--version', '2.0.0', '--canary', '5'], 'INVALID_STRATEGY', /live already/],
+      [
+        ['deploy', 'iris', '--version', '1.0.0', '--min-replicas', '4', '--max-replicas', '2'],
+        'INVALID_ARGUMENT',
+        /maxReplicas is 2, less than minReplicas/,
+      ],
     ];
-    for (const [args, message] of cases) {
-      const { code, err } = await inStore(...args);
-      expect(code, args.join(' ')).toBe(1);
-      expect(err).toMatch(message);
+    for (const [args, code, message] of cases) {
+      const failure = await cli.failure(...args);
+      expect(failure.code, args.join(' ')).toBe(code);
+      expect(failure.error).toMatch(message);
     }
+    await cli.ok('archive', 'iris', '1.0.0');
+    expect(await cli.failure('promote', 'iris', '1.0.0')).toMatchObject({ code: 'ILLEGAL_MOVE' });
+    expect(await cli.failure('deploy', 'iris', '--version', '1.0.0')).toMatchObject({
+      code: 'NOT_DEPLOYABLE',
+    });
   });
 
-  test('as JSON on request, with the name of the check', async () => {
-    await inStore('init');
-    await store.write(
-      'metadata/timestamp.json',
-      (await readFile(store.path('metadata/timestamp.json'))).subarray(1),
-    );
-    const { code, err } = await inStore('status', '--json');
-    expect(code).toBe(1);
-    expect(JSON.parse(err)).toMatchObject({ code: 'STORE_REFUSED', check: 'canonical-bytes' });
+  test('with the name of the check when a store does not verify', async () => {
+    const cli = await CommandLine.makeWithIris();
+    const path = 'metadata/timestamp.json';
+    await cli.store.write(path, (await readFile(cli.store.path(path))).subarray(1));
+    expect(await cli.failure('status')).toMatchObject({ code: 'STORE_REFUSED', check: 'canonical-bytes' });
   });
 });
 
 describe('help', () => {
-  test.each([[[]], [['init']], [['publish']], [['deploy']], [['status']]])(
-    'of %j has examples',
-    async (command) => {
-      const { code, out } = await run(...command, '--help');
+  test.each([[], ...commands].map((command) => ({ command })))(
+    'of $command has examples',
+    async ({ command }) => {
+      const { code, out } = await run([...command, '--help']);
       expect(code).toBe(0);
-      expect(out).toContain('Examples:\n  $ tidegate');
+      expect(out).toMatch(/Examples:\n {2}\$ (tidegate|crontab)/);
     },
   );
+
+  test('names every command, and every command takes --json or serves', async () => {
+    const { out } = await run(['--help']);
+    for (const [command = ''] of commands) expect(out).toMatch(new RegExp(`^ {2}${command}[| ]`, 'm'));
+    for (const command of commands.filter(([name]) => name !== 'serve' && name !== 'keys')) {
+      expect((await run([...command, '--help'])).out, command.join(' ')).toContain('--json');
+    }
+  });
+
+  test('fits a terminal of 120 columns', async () => {
+    for (const command of [[], ...commands]) {
+      const { out } = await run([...command, '--help']);
+      const wide = out.split('\n').filter((line) => line.length > 120);
+      expect(wide, command.join(' ')).toEqual([]);
+    }
+  });
 });
 
-test('the compiled command runs as a program', () => {
+describe('the compiled command', () => {
   const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
-  const version = spawnSync(process.execPath, [main, '--version'], { encoding: 'utf8' });
-  expect(version).toMatchObject({ status: 0, stderr: '' });
-  expect(version.stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
-  const env = { ...process.env, TIDEGATE_STORE: store.folder, TIDEGATE_KEYS: store.keysFolder };
-  expect(spawnSync(process.execPath, [main, 'init'], { env }).status).toBe(0);
-  expect(spawnSync(process.execPath, [main, 'init'], { env }).status).toBe(1);
-  expect(spawnSync(process.execPath, [main, 'nonsense'], { env }).status).toBe(2);
+
+  test('runs as a program', async () => {
+    const { store } = await CommandLine.make();
+    const version = spawnSync(process.execPath, [main, '--version'], { encoding: 'utf8' });
+    expect(version).toMatchObject({ status: 0, stderr: '' });
+    expect(version.stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+    const env = { ...process.env, TIDEGATE_STORE: store.folder, TIDEGATE_KEYS: store.keysFolder };
+    expect(spawnSync(process.execPath, [main, 'init'], { env }).status).toBe(0);
+    expect(spawnSync(process.execPath, [main, 'init'], { env }).status).toBe(1);
+    expect(spawnSync(process.execPath, [main, 'nonsense'], { env }).status).toBe(2);
+  });
+
+  test('stops at Ctrl-C with 130 and leaves the store as it was', async () => {
+    const cli = await CommandLine.makeWithIris();
+    const before = await cli.store.files();
+    // Somebody else is at work, so that the publish below has to wait.
+    const bench = cli.store.path('.publisher');
+    await mkdir(bench, { recursive: true });
+    const holder = { token: '0'.repeat(36), pid: process.pid, host: hostname() };
+    await writeFile(join(bench, 'lock'), JSON.stringify(holder));
+    const { folder, keysFolder } = cli.store;
+    const child = spawn(process.execPath, [
+      ...[main, 'publish', 'iris', modelFile('1.0.0'), '--version', '3.0.0'],
+      ...['--store', folder, '--keys', keysFolder],
+    ]);
+    onTestFinished(() => {
+      child.kill('SIGKILL');
+    });
+    let err = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text));
+    const ended = new Promise((resolve) => child.once('close', resolve));
+    // The wish that a waiting publisher leaves beside the lock.
+    await vi.waitFor(() => access(join(bench, 'lock-wanted')), { timeout: 20_000, interval: 20 });
+    child.kill('SIGINT');
+    expect(await ended).toBe(130);
+    expect(err).toBe('error: Interrupted; nothing was changed.\n');
+    expect((await cli.store.files()).filter((file) => !file.startsWith('.publisher/lock'))).toEqual(before);
+  });
 });

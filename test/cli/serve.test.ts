@@ -48,7 +48,7 @@ describe('a gateway on its own development store', () => {
     const url = await served.url();
     const publisher = {
       folder: join(served.folder, '.tidegate/store'),
-      keysFolder: join(served.folder, '.tidegate/keys'),
+      keysFolders: [join(served.folder, '.tidegate/keys')],
     };
     const versions: string[] = [];
     const statuses = new Set<number>();
@@ -61,7 +61,7 @@ describe('a gateway on its own development store', () => {
       }
     });
     const artifact = readFileSync(new URL('../../deploy/demo/models/iris-1.0.0.onnx', import.meta.url));
-    const about = { framework: 'onnx', author: 'test' };
+    const about = { framework: 'onnx', author: 'test', actor: 'test' };
     await publishModel({
       ...publisher,
       ...about,
@@ -80,6 +80,44 @@ describe('a gateway on its own development store', () => {
     expect(new Set(versions)).toEqual(new Set(['2.0.0', '3.0.0']));
     // The promise is a second on a quiet machine; a busy one that runs tests beside gets some slack.
     expect(liveMs).toBeLessThan(5000);
+  });
+
+  test('lets clients unload and load its models, and names itself as it is told', async () => {
+    const served = await Served.start([
+      ...dev,
+      '--server-name',
+      'edge 7',
+      '--cors-origin',
+      'https://a.example/',
+    ]);
+    const url = await served.url();
+    const server = await fetch(`${url}/v2`, { headers: { origin: 'https://a.example' } });
+    expect(server.headers.get('access-control-allow-origin')).toBe('https://a.example');
+    const about = (await server.json()) as { readonly name: string; readonly extensions: readonly string[] };
+    expect(about.name).toBe('edge 7');
+    expect(about.extensions).toContain('model_repository');
+    const change = async (verb: string): Promise<unknown> => {
+      const answer = await fetch(`${url}/v2/repository/models/iris/${verb}`, { method: 'POST' });
+      return [answer.status, await answer.json()];
+    };
+    expect(await change('unload')).toEqual([200, { name: 'iris', unload: true }]);
+    expect(await change('unload')).toEqual([200, { name: 'iris', unload: true }]);
+    expect((await predict(url, 'iris', iris)).status).toBe(404);
+    expect(await change('load')).toEqual([200, { name: 'iris', load: true }]);
+    expect(await change('load')).toEqual([200, { name: 'iris', load: true }]);
+    expect((await predict(url, 'iris', iris)).body.model_version).toBe('2.0.0');
+    const unknown = await fetch(`${url}/v2/repository/models/nobody/load`, { method: 'POST' });
+    expect([unknown.status, await unknown.json()]).toMatchObject([404, { code: 'UNKNOWN_MODEL' }]);
+  });
+
+  test.each([
+    ['--cors-origin', 'app.example.com', /is not an origin/],
+    ['--cors-origin', 'https://app.example.com/path', /is not an origin/],
+    ['--server-name', '', /server name/],
+  ])('refuses %s %s', async (option, value, message) => {
+    const served = await Served.start([...dev, option, value]);
+    expect((await served.exited).code).not.toBe(0);
+    expect(served.err).toMatch(message);
   });
 
   test.each(['SIGINT', 'SIGTERM'] as const)('stops on %s with exit code 0', async (signal) => {
@@ -103,7 +141,7 @@ describe('a gateway with work in hand', () => {
   /** A store whose only model needs long for one row. */
   async function slowStore(): Promise<string> {
     const base = await temporaryFolder();
-    const publisher = { folder: join(base, '.tidegate/store'), keysFolder: join(base, '.tidegate/keys') };
+    const publisher = { folder: join(base, '.tidegate/store'), keysFolders: [join(base, '.tidegate/keys')] };
     const about = { framework: 'onnx', author: 'test', actor: 'test' };
     const version = { model: 'slow', version: '1.0.0' };
     await initStore({ ...publisher, nowMs: Date.now(), actor: 'test' });
@@ -157,7 +195,7 @@ describe('a gateway with work in hand', () => {
 describe('a store that does not verify', () => {
   test('is refused with the name of the check', async () => {
     const base = await temporaryFolder();
-    const publisher = { folder: join(base, '.tidegate/store'), keysFolder: join(base, '.tidegate/keys') };
+    const publisher = { folder: join(base, '.tidegate/store'), keysFolders: [join(base, '.tidegate/keys')] };
     await initStore({ ...publisher, nowMs: Date.now(), actor: 'test' });
     const timestamp = join(publisher.folder, 'metadata/timestamp.json');
     const bytes = readFileSync(timestamp);

@@ -30,6 +30,7 @@ const models = [
 const json = { 'content-type': 'application/json' };
 const msgpack = { 'content-type': 'application/msgpack' };
 const goodBody = '{"inputs":[{"name":"features","shape":[1,4],"datatype":"FP32","data":[5.1,3.5,1.4,0.2]}]}';
+const load = { method: 'POST', path: '/v2/repository/models/iris/load' };
 const good = { method: 'POST', path: '/v2/models/iris/infer', headers: json, body: goodBody };
 
 let under: GatewayUnderTest;
@@ -129,7 +130,6 @@ describe('a request is refused by its line and headers when it has', () => {
     { what: 'GET for a prediction', path: '/v2/models/iris/infer', code: 'METHOD_NOT_ALLOWED' },
     { what: 'PUT', ...good, method: 'PUT', code: 'METHOD_NOT_ALLOWED' },
     { what: 'DELETE', ...good, method: 'DELETE', code: 'METHOD_NOT_ALLOWED' },
-    { what: 'OPTIONS', ...good, method: 'OPTIONS', code: 'METHOD_NOT_ALLOWED' },
     { what: 'POST for metadata', ...good, path: '/v2/models/iris', code: 'METHOD_NOT_ALLOWED' },
     { what: 'POST for metrics', ...good, path: '/metrics', code: 'METHOD_NOT_ALLOWED' },
     { what: 'no upgrade for the stream', path: '/v2/stream', code: 'UPGRADE_REQUIRED' },
@@ -140,7 +140,7 @@ describe('a request is refused by its line and headers when it has', () => {
       headers: { 'content-type': type },
       code: 'UNSUPPORTED_MEDIA_TYPE' as const,
     })),
-    ...['gzip', 'br', 'deflate, gzip'].map((encoding) => ({
+    ...['zstd', 'compress', 'deflate, gzip'].map((encoding) => ({
       what: `the content encoding ${encoding}`,
       ...good,
       headers: { ...json, 'content-encoding': encoding },
@@ -154,10 +154,18 @@ describe('a request is refused by its line and headers when it has', () => {
       code: 'UNSUPPORTED_MEDIA_TYPE',
     },
     {
-      what: 'the header of the binary tensor extension',
+      what: 'a body that is not what its content encoding says',
       ...good,
-      headers: { ...json, 'inference-header-content-length': '10' },
-      code: 'UNSUPPORTED_MEDIA_TYPE',
+      headers: { ...json, 'content-encoding': 'gzip' },
+      code: 'MALFORMED_COMPRESSION',
+    },
+    { what: 'a load on a node that may not', ...load, code: 'STORE_READ_ONLY' },
+    { what: 'a load that is no JSON', ...load, body: '{', code: 'MALFORMED_JSON' },
+    {
+      what: 'a repository with a name',
+      ...load,
+      path: '/v2/repository/main/index',
+      code: 'NOT_SUPPORTED',
     },
     { what: 'a body beyond the limit', ...good, body: big, code: 'BODY_TOO_LARGE' },
     { what: 'a msgpack body beyond the limit', ...good, headers: msgpack, body: big, code: 'BODY_TOO_LARGE' },
@@ -226,12 +234,12 @@ describe('a frame is refused when it is', () => {
     expect(answer['id']).toBe(id);
   });
 
-  test('text, and the socket stays open', async () => {
+  test('text that is no request, and the socket stays open', async () => {
     const client = await StreamClient.open(under.port);
-    client.write(clientFrame(goodBody, { opcode: opcode.text }));
+    client.write(clientFrame('hello?', { opcode: opcode.text }));
     const refusal = await within(client.next(), 'a refusal');
     expect(refusal?.opcode).toBe(opcode.text);
-    expectRefusal(fieldsOf(JSON.parse(String(refusal?.payload))), 'UNSUPPORTED_MEDIA_TYPE');
+    expectRefusal(fieldsOf(JSON.parse(String(refusal?.payload))), 'MALFORMED_JSON');
     client.send(packed({ id: 1, model: 'iris', inputs: [input] }));
     expect(unpacked((await within(client.next(), 'an answer'))!.payload)).toMatchObject({ id: 1 });
     client.destroy();

@@ -2,6 +2,7 @@
  * Clients of the gateway, one per way in: give a call, get tensors or a coded error. Each has one connection, opened
  * when it is first needed. An HTTP caller does one call at a time; a stream caller any number.
  */
+import { oipBinaryBody, oipBinaryOutcome } from './binary-form.ts';
 import { within } from './deadline.ts';
 import { type HttpAnswer, HttpConnection, type RequestParts } from './http-connection.ts';
 import { StreamClient } from './stream-client.ts';
@@ -24,6 +25,7 @@ import {
 export const forms = [
   'oip-json',
   'oip-json-nested',
+  'oip-binary',
   'predict-json',
   'oip-msgpack',
   'oip-msgpack-values',
@@ -74,6 +76,10 @@ const httpForms: Readonly<Record<Exclude<Form, 'stream-msgpack' | 'stream-msgpac
       body: oipJsonBody(call, 'nested'),
     }),
     outcome: ({ body, status }) => oipJsonOutcome(body, status),
+  },
+  'oip-binary': {
+    request: (call) => ({ method: 'POST', path: inferPath(call), ...oipBinaryBody(call) }),
+    outcome: (answer) => oipBinaryOutcome(answer),
   },
   'predict-json': {
     request: (call) => ({ method: 'POST', path: predictPath(call), headers: json, body: predictBody(call) }),

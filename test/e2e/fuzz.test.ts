@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type ErrorCode, errorTable } from '../../gateway/wire/error-code.ts';
 import { seededRandom } from '../../deploy/demo/seeded-random.ts';
 import { datatypeModels, smallLimits } from './bad-bodies.ts';
+import { jsonBytesHeader, oipBinaryBody, oipBinaryOutcome } from './binary-form.ts';
 import { within } from './deadline.ts';
 import { demoModel, type GatewayUnderTest, startTestGateway } from './gateway-under-test.ts';
 import { HttpConnection, requestBytes } from './http-connection.ts';
@@ -19,7 +20,7 @@ import { type Tensor, tensorOf } from './tensor.ts';
 import { fieldsOf, msgpackMessage, oipJsonBody, packed, predictBody, unpacked } from './wire-forms.ts';
 
 const seed = Number(process.env['TIDEGATE_SEED'] ?? Date.now() % 2 ** 31);
-const casesPerForm = Math.ceil(Number(process.env['TIDEGATE_FUZZ_CASES'] ?? 1500) / 5);
+const casesPerForm = Math.ceil(Number(process.env['TIDEGATE_FUZZ_CASES'] ?? 1800) / 6);
 const caseMs = 40_000;
 
 const models = [
@@ -91,6 +92,8 @@ async function overHttp(bytes: Uint8Array): Promise<Verdict> {
       return [400, 431, 505].includes(answer.status) ? 'closed' : `status ${answer.status} without a type`;
     }
     const { body, status } = answer;
+    if (type === 'application/octet-stream')
+      return oipBinaryOutcome(answer).kind === 'answer' ? 'answered' : 'no answer';
     return judged(
       type === 'application/msgpack' ? unpacked(body) : fieldsOf(JSON.parse(String(body))),
       status,
@@ -127,6 +130,23 @@ const attacks: readonly {
     good: (call) => Buffer.from(oipJsonBody({ ...call, id: 'f' }, 'nested')),
     send: (body, model) =>
       overHttp(requestBytes({ method: 'POST', path: oipPath(model), headers: json, body })),
+  },
+  {
+    what: 'bodies with binary tensors',
+    lanes: 8,
+    // The header is part of the message here, as the first line, so that it is damaged too.
+    good: (call) => {
+      const { headers, body } = oipBinaryBody({ ...call, id: 'f' });
+      return Buffer.concat([Buffer.from(`${headers[jsonBytesHeader]}\n`), body]);
+    },
+    send: (message, model) => {
+      const end = message.indexOf(0x0a);
+      const length = Buffer.from(message.subarray(0, Math.max(0, end))).toString('latin1');
+      const headers = { [jsonBytesHeader]: length.replace(/[^\x21-\x7e]/g, '?') };
+      return overHttp(
+        requestBytes({ method: 'POST', path: oipPath(model), headers, body: message.subarray(end + 1) }),
+      );
+    },
   },
   {
     what: 'bodies of /predict',

@@ -4,8 +4,9 @@
  */
 import { readFileSync } from 'node:fs';
 import { pino } from 'pino';
-import { type Gateway, startGateway } from '../../gateway/main.ts';
+import { type Gateway, type RepositoryControl, startGateway } from '../../gateway/main.ts';
 import { parseLimits } from '../../gateway/admission/limits.ts';
+import { expectContract, forgetContract } from './contract.ts';
 import { type Caller, type Form, openCaller } from './callers.ts';
 import { MetricsScrape } from './metrics-scrape.ts';
 import { PuppetStore } from './puppet-store.ts';
@@ -44,6 +45,9 @@ export async function startTestGateway(options: {
   readonly threads?: number;
   /** 0 keeps every model on the threads; the default is that of the gateway. */
   readonly inlineRunUsMax?: number;
+  readonly websocketCompression?: boolean;
+  readonly corsOrigins?: readonly string[];
+  readonly control?: RepositoryControl;
 }): Promise<GatewayUnderTest> {
   const store = new PuppetStore();
   for (const { name, version, file } of options.models) {
@@ -60,12 +64,16 @@ export async function startTestGateway(options: {
     limits: limits.value,
     threads: options.threads ?? 1,
     ...(options.inlineRunUsMax === undefined ? {} : { inlineRunUsMax: options.inlineRunUsMax }),
+    websocketCompression: options.websocketCompression ?? false,
+    ...(options.corsOrigins === undefined ? {} : { corsOrigins: options.corsOrigins }),
+    ...(options.control === undefined ? {} : { control: options.control }),
     identity: { name: 'tidegate', version: '0.0.0' },
     log: pino({ base: null }, { write: (line) => void log.push(JSON.parse(line) as LogLine) }),
     workerFile: new URL('../../dist/runtime/worker/main.js', import.meta.url),
   });
   await gateway.loaded;
   const { port } = gateway;
+  await expectContract(port);
   const url = `http://127.0.0.1:${port}`;
   const callers: Caller[] = [];
   const outputsOf = (model: string): OutputNames => store.signatureOf(model).outputs;
@@ -83,6 +91,7 @@ export async function startTestGateway(options: {
     metrics: () => MetricsScrape.of(url),
     close: async () => {
       for (const caller of callers) caller.close();
+      forgetContract(port);
       await gateway.close();
     },
   };

@@ -3,6 +3,8 @@
  * each answer is framed. It corrects nothing and retries nothing.
  */
 import { connect, type Socket } from 'node:net';
+import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib';
+import { checkContract } from './contract.ts';
 
 export interface HttpAnswer {
   readonly status: number;
@@ -38,14 +40,16 @@ interface Waiting {
 
 export class HttpConnection {
   readonly #socket: Socket;
+  readonly #port: number;
   readonly #waiting: Waiting[] = [];
   #received: Buffer = Buffer.alloc(0);
   #over = false;
   /** Resolves when the connection is over, whoever ended it and however. */
   readonly closed: Promise<void>;
 
-  private constructor(socket: Socket) {
+  private constructor(socket: Socket, port: number) {
     this.#socket = socket;
+    this.#port = port;
     socket.setNoDelay(true);
     socket.on('data', (chunk: Buffer) => {
       this.#received = this.#received.length === 0 ? chunk : Buffer.concat([this.#received, chunk]);
@@ -68,7 +72,7 @@ export class HttpConnection {
       socket.once('error', reject);
       socket.once('connect', () => {
         socket.off('error', reject);
-        resolve(new HttpConnection(socket));
+        resolve(new HttpConnection(socket, port));
       });
     });
   }
@@ -90,11 +94,21 @@ export class HttpConnection {
     });
   }
 
-  /** Sends a request and gives its answer; throws when the connection ends instead. */
+  /**
+   * Sends a request and gives its answer; throws when the connection ends instead, and when the answer is not as the
+   * gateway's own description says.
+   */
   async exchange(parts: RequestParts): Promise<HttpAnswer> {
     this.write(requestBytes(parts));
     const answer = await this.next({ bodiless: parts.method === 'HEAD' });
     if (answer === undefined) throw new Error(`the connection ended before ${parts.path} was answered`);
+    await checkContract(this.#port, {
+      method: parts.method ?? 'GET',
+      path: parts.path,
+      status: answer.status,
+      contentType: answer.headers.get('content-type'),
+      body: decodedBody(answer),
+    });
     return answer;
   }
 
@@ -138,9 +152,26 @@ function parseAnswer(
     }),
   );
   const start = headEnd + 4;
-  const end = start + (bodiless ? 0 : bodyLength(headers, over ? bytes.length - start : undefined));
+  const isBodiless = bodiless || status === '204';
+  const end = start + (isBodiless ? 0 : bodyLength(headers, over ? bytes.length - start : undefined));
   if (Number.isNaN(end) || end > bytes.length) return undefined;
   return { answer: { status: Number(status), headers, body: bytes.subarray(start, end) }, bytes: end };
+}
+
+/** The body without its content encoding. */
+export function decodedBody({ headers, body }: HttpAnswer): Buffer {
+  switch (headers.get('content-encoding')) {
+    case undefined:
+      return body;
+    case 'gzip':
+      return gunzipSync(body);
+    case 'deflate':
+      return inflateSync(body);
+    case 'br':
+      return brotliDecompressSync(body);
+    default:
+      throw new Error(`unknown content encoding ${headers.get('content-encoding')}`);
+  }
 }
 
 /** NaN while it is not known: without a length the body ends with the connection. */

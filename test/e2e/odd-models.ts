@@ -95,6 +95,16 @@ export function slowModel(steps: number, width = 256): Uint8Array {
   return writeOnnxModel(graph);
 }
 
+/** One number in, `width` copies of it out: small requests with large answers. */
+export function widenModel(width: number): Uint8Array {
+  const graph = new GraphBuilder('widen');
+  const x = graph.input('x', tensorType('FP32', ['batch', 1]));
+  const ones = graph.constant('ones', tensor('FP32', [1, width], new Array<number>(width).fill(1)));
+  graph.node('MatMul', [x, ones], { outputs: ['y'] });
+  graph.output('y', tensorType('FP32', ['batch', width]));
+  return writeOnnxModel(graph);
+}
+
 /** Well-formed as a file, but with an operator that no runtime has. */
 export function unloadableModel(): Uint8Array {
   const graph = new GraphBuilder('unloadable');

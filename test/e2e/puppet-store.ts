@@ -6,6 +6,8 @@ import { createHash } from 'node:crypto';
 import { describeOnnxModel } from '../../registry-store/onnx/describe-model.ts';
 import type {
   Deployment,
+  StoreCondition,
+  StoreError,
   StoreEvent,
   StoreSnapshot,
   VerifiedStore,
@@ -20,6 +22,7 @@ export class PuppetStore implements VerifiedStore {
   readonly #models = new Map<string, Map<string, VersionMetadata>>();
   readonly #deployments = new Map<string, Deployment>();
   #revision = 1;
+  #condition: StoreCondition = { fresh: true, lastVerifiedAtMs: 1, expires: new Map(), expiresSoon: [] };
 
   get current(): StoreSnapshot {
     const deployments = new Map(this.#deployments);
@@ -28,8 +31,28 @@ export class PuppetStore implements VerifiedStore {
       revision: this.#revision,
       models: new Map([...this.#models].map(([name, versions]) => [name, new Map(versions)])),
       deployments,
-      manifest: { revision: this.#revision, changed, deployments },
+      manifest: {
+        revision: this.#revision,
+        changed,
+        deployments,
+        stages: new Map(),
+        history: { events: 1, segments: 1 },
+      },
     };
+  }
+
+  get condition(): StoreCondition {
+    return this.#condition;
+  }
+
+  /** Lets it age, or find the source gone. */
+  setCondition(condition: Partial<StoreCondition>): void {
+    this.#condition = { ...this.#condition, ...condition };
+    for (const listener of this.#listeners) listener({ kind: 'condition', condition: this.#condition });
+  }
+
+  refuse(error: StoreError): void {
+    for (const listener of this.#listeners) listener({ kind: 'refused', error });
   }
 
   publish(name: string, version: string, file: Uint8Array): void {
@@ -48,6 +71,7 @@ export class PuppetStore implements VerifiedStore {
       metrics: new Map(),
       tags: [],
       stage: 'staged',
+      published: { revision: this.#revision, by: 'test', why: 'test' },
       signature,
       onnx: { irVersion, opsets: new Map(Object.entries(opsets)), parameterCount, producer },
       artifact: { path: `models/${name}/${version}/model.onnx`, lengthBytes: file.length, sha256 },
@@ -56,7 +80,8 @@ export class PuppetStore implements VerifiedStore {
     this.#models.set(name, versions.set(version, metadata));
   }
 
-  deploy(model: string, version: string): void {
+  /** `rollout` leaves another version beside it, as a strategy would. */
+  deploy(model: string, version: string, rollout: Partial<Deployment> = {}): void {
     const metadata = this.#models.get(model)?.get(version);
     if (metadata === undefined) throw new Error(`${model} ${version} was not published`);
     const before = this.#deployments.get(model);
@@ -65,8 +90,8 @@ export class PuppetStore implements VerifiedStore {
       before === undefined || before.version === version
         ? {}
         : { previousVersion: before.version, previousSha256: before.sha256 };
-    this.#deployments.set(model, { model, strategy: 'all', version, sha256, ...previous });
-    this.#changed();
+    this.#deployments.set(model, { model, strategy: 'all', version, sha256, ...previous, ...rollout });
+    this.#changed(model);
   }
 
   /** Of the version published last; tests that compare versions give them one signature. */
@@ -78,7 +103,7 @@ export class PuppetStore implements VerifiedStore {
 
   undeploy(model: string): void {
     this.#deployments.delete(model);
-    this.#changed();
+    this.#changed(model);
   }
 
   subscribe(listener: Listener): () => void {
@@ -95,9 +120,11 @@ export class PuppetStore implements VerifiedStore {
     return Promise.resolve();
   }
 
-  #changed(): void {
+  #changed(model: string): void {
     this.#revision += 1;
     const snapshot = this.current;
-    for (const listener of this.#listeners) listener({ kind: 'snapshot', snapshot });
+    for (const listener of this.#listeners) {
+      listener({ kind: 'snapshot', snapshot, changedModels: new Set([model]) });
+    }
   }
 }

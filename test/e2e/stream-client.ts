@@ -3,25 +3,28 @@
  * rather than fast, and hands out messages as they come.
  */
 import { randomBytes } from 'node:crypto';
-import { request } from 'node:http';
+import { type IncomingHttpHeaders, request } from 'node:http';
 import type { Socket } from 'node:net';
 
 export const opcode = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const;
 
 export interface StreamMessage {
   readonly opcode: number;
+  /** By permessage-deflate (RFC 7692): the payload is compressed. */
+  readonly compressed: boolean;
   readonly payload: Buffer;
 }
 
 /** A client frame, masked as clients must. */
 export function clientFrame(
   payload: Uint8Array | string,
-  options: { readonly opcode?: number; readonly final?: boolean } = {},
+  options: { readonly opcode?: number; readonly final?: boolean; readonly compressed?: boolean } = {},
 ): Buffer {
   const bytes = Buffer.from(payload);
   const mask = randomBytes(4);
   const head = Buffer.alloc(14);
-  head[0] = ((options.final ?? true) ? 0x80 : 0) | (options.opcode ?? opcode.binary);
+  const flags = ((options.final ?? true) ? 0x80 : 0) | (options.compressed === true ? 0x40 : 0);
+  head[0] = flags | (options.opcode ?? opcode.binary);
   let headBytes = 2;
   if (bytes.length < 126) {
     head[1] = 0x80 | bytes.length;
@@ -38,15 +41,27 @@ export function clientFrame(
   return Buffer.concat([head.subarray(0, headBytes), mask, masked]);
 }
 
+/** A handshake that the server did not take. */
+export interface RefusedHandshake {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: string;
+}
+
 export class StreamClient {
   readonly #socket: Socket;
+  /** Of the server's answer to the handshake. */
+  readonly headers: IncomingHttpHeaders;
+  /** Code and reason of the close frame, once there was one. */
+  closeFrame: { readonly code: number; readonly reason: string } | undefined;
   #received: Buffer = Buffer.alloc(0);
   #onMessage: (message: StreamMessage) => void = () => undefined;
   /** Resolves when the connection is over, whoever ended it. */
   readonly closed: Promise<void>;
 
-  private constructor(socket: Socket) {
+  private constructor(socket: Socket, headers: IncomingHttpHeaders) {
     this.#socket = socket;
+    this.headers = headers;
     socket.setNoDelay(true);
     socket.on('error', () => undefined);
     this.closed = new Promise((resolve) => {
@@ -56,27 +71,52 @@ export class StreamClient {
     });
   }
 
-  static open(port: number): Promise<StreamClient> {
+  static async open(port: number, headers: Readonly<Record<string, string>> = {}): Promise<StreamClient> {
+    const opened = await StreamClient.handshake(port, headers);
+    if (opened instanceof StreamClient) return opened;
+    throw new Error(`the handshake was answered with ${opened.status}`);
+  }
+
+  /** Frames that come with the answer are handed out once this has resolved. */
+  static handshake(
+    port: number,
+    headers: Readonly<Record<string, string>> = {},
+    path = '/v2/stream',
+  ): Promise<StreamClient | RefusedHandshake> {
     return new Promise((resolve, reject) => {
-      const headers = {
-        connection: 'Upgrade',
-        upgrade: 'websocket',
-        'sec-websocket-key': randomBytes(16).toString('base64'),
-        'sec-websocket-version': '13',
-      };
-      const handshake = request({ host: '127.0.0.1', port, path: '/v2/stream', headers });
+      const handshake = request({
+        host: '127.0.0.1',
+        port,
+        path,
+        headers: {
+          connection: 'Upgrade',
+          upgrade: 'websocket',
+          'sec-websocket-key': randomBytes(16).toString('base64'),
+          'sec-websocket-version': '13',
+          ...headers,
+        },
+      });
       handshake.once('error', reject);
       handshake.once('response', (response) => {
-        response.resume();
-        reject(new Error(`the handshake was answered with ${response.statusCode ?? 0}`));
-      });
-      handshake.once('upgrade', (_, socket: Socket, head) => {
-        const client = new StreamClient(socket);
-        resolve(client);
-        socket.on('data', (chunk: Buffer) => {
-          client.#receive(chunk);
+        let body = '';
+        response.setEncoding('utf8');
+        response.on('data', (chunk: string) => {
+          body += chunk;
         });
-        if (head.length > 0) client.#receive(head);
+        response.once('end', () => {
+          resolve({ status: response.statusCode ?? 0, headers: response.headers, body });
+        });
+      });
+      handshake.once('upgrade', (response, socket: Socket, head) => {
+        const client = new StreamClient(socket, response.headers);
+        if (head.length > 0) socket.unshift(head);
+        resolve(client);
+        // The caller has its listener by then.
+        setImmediate(() => {
+          socket.on('data', (chunk: Buffer) => {
+            client.#receive(chunk);
+          });
+        });
       });
       handshake.end();
     });
@@ -100,6 +140,11 @@ export class StreamClient {
   /** One binary message. */
   send(payload: Uint8Array): void {
     this.#socket.write(clientFrame(payload));
+  }
+
+  /** One text message. */
+  sendText(text: string): void {
+    this.#socket.write(clientFrame(text, { opcode: opcode.text }));
   }
 
   /** Bytes as they are, well-formed frames or not. */
@@ -127,7 +172,12 @@ export class StreamClient {
       const frame = parseFrame(this.#received);
       if (frame === undefined) return;
       this.#received = this.#received.subarray(frame.bytes);
-      this.#onMessage({ opcode: frame.opcode, payload: frame.payload });
+      const { payload, compressed } = frame;
+      if (frame.opcode === opcode.close && payload.length >= 2) {
+        this.closeFrame = { code: payload.readUInt16BE(0), reason: payload.subarray(2).toString() };
+      } else {
+        this.#onMessage({ opcode: frame.opcode, payload, compressed });
+      }
     }
   }
 }
@@ -150,5 +200,6 @@ function parseFrame(bytes: Buffer): (StreamMessage & { readonly bytes: number })
   }
   const end = start + length;
   if (end > bytes.length) return undefined;
-  return { opcode: first & 0x0f, payload: bytes.subarray(start, end), bytes: end };
+  const payload = bytes.subarray(start, end);
+  return { opcode: first & 0x0f, compressed: (first & 0x40) !== 0, payload, bytes: end };
 }

@@ -2,15 +2,19 @@
  * Signs what no publisher of ours would: a forger has all keys and no scruples. It writes a next state in which one role
  * says something else, with good signatures and pins all the way up, so that only the check in question can refuse it.
  */
-import { readFile } from 'node:fs/promises';
-import { type Signer, keyFile, parseKey } from '../../registry-store/lifecycle/key-folder.ts';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { keyFile, openKey, readKeyFile } from '../../registry-store/lifecycle/key-file.ts';
+import { createKey } from '../../registry-store/lifecycle/key-folder.ts';
 import {
   type StoreRole,
   pinOf,
-  snapshotContent,
-  timestampContent,
+  snapshotMeta,
+  timestampMeta,
 } from '../../registry-store/lifecycle/metadata-content.ts';
 import { type SignedJson, signFile, signedJsonOf } from '../../registry-store/lifecycle/signed-file.ts';
+import type { Signer } from '../../registry-store/lifecycle/signer.ts';
 import { metadataFile } from '../../registry-store/trust/store-file.ts';
 import type { TemporaryStore } from './temporary-store.ts';
 
@@ -53,7 +57,8 @@ function place(content: Content, path: readonly string[]): [Content, string] {
 }
 
 export interface Forgery {
-  readonly role: StoreRole;
+  /** Any role but root; `models-iris` for what a publisher of iris says. */
+  readonly role: string;
   readonly edit?: Edit;
   /** The role whose key signs; default the one it should be. */
   readonly signedAs?: StoreRole;
@@ -61,41 +66,57 @@ export interface Forgery {
   readonly respell?: (text: string) => string;
 }
 
-const pinned = ['targets', 'models', 'deployments'] as const;
-
 export async function signerOf(store: TemporaryStore, role: StoreRole): Promise<Signer> {
-  const path = keyFile(store.keysFolder, role);
-  return parseKey(path, await readFile(path));
+  const file = await readKeyFile(keyFile(store.keysFolder, role));
+  if (file === undefined) throw new Error(`there is no key for ${role}`);
+  return openKey(file, undefined);
+}
+
+/** A signer that no store knows, and its key file, to be put wherever it should not be. */
+export async function freshSigner(): Promise<{ readonly signer: Signer; readonly file: Buffer }> {
+  const folder = await mkdtemp(join(tmpdir(), 'tidegate-key-'));
+  try {
+    const { path } = await createKey({ keysFolder: folder, name: 'fresh' });
+    const key = await readKeyFile(path);
+    if (key === undefined) throw new Error('the fresh key is missing');
+    return { signer: await openKey(key, undefined), file: await readFile(path) };
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 }
 
 /** The forged file as version `version + 1`, and snapshot and timestamp that vouch for it. */
 export async function forge(store: TemporaryStore, forgery: Forgery): Promise<void> {
   const current = await contents(store);
-  const change = async (role: StoreRole, content: SignedJson): Promise<Uint8Array> => {
+  const change = async (role: string, content: SignedJson): Promise<Uint8Array> => {
     const forged = structuredClone(content) as Content;
     const isForged = role === forgery.role;
     if (isForged) forgery.edit?.(forged);
-    const signer = await signerOf(store, (isForged ? forgery.signedAs : undefined) ?? role);
-    const bytes = signFile(forged, [signer]);
+    const own = role.startsWith('models-') ? 'models' : (role as StoreRole);
+    const signer = await signerOf(store, (isForged ? forgery.signedAs : undefined) ?? own);
+    const bytes = await signFile(forged, [signer]);
     const text = Buffer.from(bytes).toString('utf8');
     const spelled = isForged ? Buffer.from(forgery.respell?.(text) ?? text) : bytes;
     await store.write(metadataFile(role, Number(content['version'])), spelled);
     return spelled;
   };
   const pins = new Map<string, ReturnType<typeof pinOf>>();
-  for (const role of pinned) {
-    const { content, bytes } = current.get(role)!;
+  for (const [role, { content, bytes }] of current) {
+    if (['root', 'timestamp', 'snapshot'].includes(role)) continue;
     const version = Number(content['version']);
     const next = role === forgery.role ? await change(role, { ...content, version: version + 1 }) : bytes;
     pins.set(role, pinOf(role === forgery.role ? version + 1 : version, next));
   }
   const snapshot = current.get('snapshot')!.content;
-  const snapshotIssue = { version: Number(snapshot['version']) + 1, expires: String(snapshot['expires']) };
-  const snapshotBytes = await change('snapshot', snapshotContent(snapshotIssue, pins));
+  const snapshotVersion = Number(snapshot['version']) + 1;
+  const snapshotBytes = await change('snapshot', {
+    ...snapshot,
+    version: snapshotVersion,
+    meta: snapshotMeta(pins),
+  });
   const timestamp = current.get('timestamp')!.content;
-  const timestampIssue = { version: Number(timestamp['version']) + 1, expires: String(timestamp['expires']) };
-  const pin = pinOf(snapshotIssue.version, snapshotBytes);
-  await change('timestamp', timestampContent(timestampIssue, pin));
+  const meta = timestampMeta(pinOf(snapshotVersion, snapshotBytes));
+  await change('timestamp', { ...timestamp, version: Number(timestamp['version']) + 1, meta });
 }
 
 /** A next root, signed by the given keys. */
@@ -107,7 +128,7 @@ export async function forgeRoot(
   const content = structuredClone(signedJsonOf(bytes, 'root')) as Content;
   content['version'] = 2;
   options.edit(content);
-  await store.write(metadataFile('root', 2), signFile(content, options.signers));
+  await store.write(metadataFile('root', 2), await signFile(content, options.signers));
 }
 
 /** Current content and bytes of every role. */
@@ -116,7 +137,7 @@ async function contents(
 ): Promise<ReadonlyMap<string, { readonly content: SignedJson; readonly bytes: Uint8Array }>> {
   const found = new Map<string, { readonly content: SignedJson; readonly bytes: Uint8Array }>();
   for (const file of await store.files()) {
-    const match = /^metadata\/(?:\d+\.)?([a-z]+)\.json$/.exec(file);
+    const match = /^metadata\/(?:\d+\.)?([a-z][a-z0-9-]*)\.json$/.exec(file);
     if (match?.[1] === undefined) continue;
     const bytes = await readFile(store.path(file));
     const content = signedJsonOf(bytes, file);

@@ -67,6 +67,22 @@ export class TemporaryStore {
     return join(this.base, 'keys');
   }
 
+  /** What every change of the store needs to be told. */
+  get publisher(): { readonly folder: string; readonly keysFolders: readonly string[] } {
+    return { folder: this.folder, keysFolders: [this.keysFolder] };
+  }
+
+  /** What every look at it needs to be told. */
+  get reader(): {
+    readonly folder: string;
+    readonly pinnedRootPath: string;
+    readonly stateFolder: string;
+    readonly nowMs: number;
+  } {
+    const { folder, pinnedRootPath, stateFolder } = this;
+    return { folder, pinnedRootPath, stateFolder, nowMs: Date.now() };
+  }
+
   get stateFolder(): string {
     return join(this.base, 'state');
   }
@@ -76,25 +92,24 @@ export class TemporaryStore {
   }
 
   async init(nowMs = Date.now()): Promise<void> {
-    await initStore({ folder: this.folder, keysFolder: this.keysFolder, nowMs, actor: 'test' });
+    await initStore({ ...this.publisher, nowMs, actor: 'test' });
   }
 
   async publish(model: string, version: string, nowMs = Date.now()): Promise<void> {
     await publishModel({
-      folder: this.folder,
-      keysFolder: this.keysFolder,
+      ...this.publisher,
       nowMs,
       model,
       version,
       artifact: await demoModel(version === '2.0.0' ? '2.0.0' : '1.0.0'),
       framework: 'test',
       author: 'test',
+      actor: 'test',
     });
   }
 
   async deploy(model: string, version: string, nowMs = Date.now()): Promise<void> {
-    const { folder, keysFolder } = this;
-    await deployModel({ folder, keysFolder, nowMs, model, version, actor: 'test', why: 'a test' });
+    await deployModel({ ...this.publisher, nowMs, model, version, actor: 'test', why: 'a test' });
   }
 
   async open(options: Partial<StoreOptions> = {}): Promise<VerifiedStore> {

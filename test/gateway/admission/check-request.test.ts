@@ -16,7 +16,7 @@ function tensor(name: string, shape: readonly number[], datatype: Datatype = 'FP
 }
 
 function request(inputs: readonly InputTensor[], outputs?: readonly string[]): InferRequest {
-  return { id: undefined, inputs, outputs };
+  return { id: undefined, inputs, outputs, options: undefined };
 }
 
 const iris: ModelSignature = {
@@ -211,7 +211,7 @@ describe('checkRequest', () => {
     ['the first ones', ['a', 'b'], [0, 1]],
     ['one of them', ['c'], [2]],
   ])('reads %s as the outputs wanted', (_, outputs, outputIndexes) => {
-    const result = checkRequest({ id: undefined, inputs: fits, outputs }, pair, limits);
+    const result = checkRequest({ id: undefined, inputs: fits, outputs, options: undefined }, pair, limits);
     expect(result).toMatchObject({ ok: true, value: { outputIndexes } });
   });
 

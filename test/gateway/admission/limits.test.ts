@@ -10,6 +10,8 @@ describe('parseLimits', () => {
         requestRowsMax: 1024,
         requestBytesMax: 67_108_864,
         bodyBytesMax: 67_108_864,
+        inflatedBytesMax: 67_108_864,
+        inlineJsonBytesMax: 65_536,
         headerBytesMax: 16_384,
         frameBytesMax: 16_777_216,
         connectionBacklogBytesMax: 16_777_216,

@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest';
 import type { FailureCause } from '../../../gateway/batch/batcher.ts';
 import {
   cause,
+  level,
   Member,
   pick,
   Queue,
@@ -18,7 +19,7 @@ import {
 
 interface Model {
   /** Those never run, in order of arrival. */
-  line: { readonly id: number; readonly queue: number; readonly rows: number }[];
+  line: { readonly id: number; readonly queue: number; readonly rows: number; readonly level: number }[];
   /** Those that wait for their second run. */
   alone: number[];
   running: number[][];
@@ -39,10 +40,12 @@ const rowsMaxOfModel = [1, 8, 5] as const;
 class Arrive implements ModelCommand {
   readonly #queue: number;
   readonly #rows: number;
+  readonly #level: number;
 
-  constructor(queue: number, rows: number) {
+  constructor(queue: number, rows: number, urgency: number) {
     this.#queue = queue;
     this.#rows = rows;
+    this.#level = urgency;
   }
 
   check(): boolean {
@@ -52,15 +55,15 @@ class Arrive implements ModelCommand {
   run(model: Model, real: Real): void {
     const id = real.members.length;
     const home = real.queues[this.#queue]!;
-    const member = new Member(id, home, this.#rows);
+    const member = new Member(id, home, this.#rows, this.#level);
     real.members.push(member);
     real.batcher.arrive(home, member);
-    model.line.push({ id, queue: this.#queue, rows: this.#rows });
+    model.line.push({ id, queue: this.#queue, rows: this.#rows, level: this.#level });
     agree(model, real);
   }
 
   toString(): string {
-    return `arrive(queue ${this.#queue}, ${this.#rows} rows)`;
+    return `arrive(queue ${this.#queue}, ${this.#rows} rows, level ${this.#level})`;
   }
 }
 
@@ -157,7 +160,7 @@ class Cancel implements ModelCommand {
 
 /** The members a batch of `queue` must have: the longest prefix of its line that fits, or its head. */
 function greedy(model: Model, queue: number): number[] {
-  const line = model.line.filter((entry) => entry.queue === queue);
+  const line = model.line.filter((entry) => entry.queue === queue).toSorted((a, b) => a.level - b.level);
   const fitting = line.filter(
     (_, index) => line.slice(0, index + 1).reduce((sum, { rows }) => sum + rows, 0) <= rowsMaxOfModel[queue]!,
   );
@@ -180,8 +183,8 @@ describe('the batcher against a model of plain lists', () => {
     const commands = fc.commands(
       [
         fc
-          .tuple(fc.nat({ max: rowsMaxOfModel.length - 1 }), fc.integer({ min: 1, max: 6 }))
-          .map(([queue, rows]) => new Arrive(queue, rows)),
+          .tuple(fc.nat({ max: rowsMaxOfModel.length - 1 }), fc.integer({ min: 1, max: 6 }), level)
+          .map(([queue, rows, urgency]) => new Arrive(queue, rows, urgency)),
         fc.constant(new Next()),
         fc.tuple(pick, fc.option(cause, { nil: undefined })).map(([index, how]) => new Settle(index, how)),
         pick.map((index) => new Cancel(index)),

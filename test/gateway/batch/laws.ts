@@ -57,15 +57,33 @@ export const laws = {
     }
   },
 
-  'members of a queue are first run in the order in which they came': (run) => {
-    const newest = new Map<Queue, number>();
+  'members of one level of a queue are first run in the order in which they came': (run) => {
+    const newest = new Map<Queue, number[]>(run.queues.map((queue) => [queue, []]));
     const seen = new Set<Member>();
     for (const batch of batchesOf(run)) {
       for (const member of batch.members) {
         if (seen.has(member)) continue;
         seen.add(member);
-        expect(member.id).toBeGreaterThan(newest.get(member.home) ?? -1);
-        newest.set(member.home, member.id);
+        const levels = newest.get(member.home) ?? [];
+        expect(member.id).toBeGreaterThan(levels[member.level] ?? -1);
+        levels[member.level] = member.id;
+      }
+    }
+  },
+
+  'nobody is first run while somebody more urgent waits in the same queue': (run) => {
+    const hasRun = new Set<Member>();
+    for (const { event, waiting } of waitingAfter(run)) {
+      if (event.kind !== 'next' || event.batch === undefined) continue;
+      const { queue, members } = event.batch;
+      if (members.some((member) => hasRun.has(member))) continue;
+      for (const member of members) hasRun.add(member);
+      const levels = members.map((member) => member.level);
+      expect(levels).toEqual(levels.toSorted((a, b) => a - b));
+      for (const other of waiting) {
+        if (other.home === queue && !hasRun.has(other)) {
+          expect(other.level).toBeGreaterThanOrEqual(Math.max(...levels));
+        }
       }
     }
   },
@@ -178,7 +196,9 @@ export const laws = {
       const { queue, members, rows } = event.batch;
       const retry = members.some((member) => hasRun.has(member));
       for (const member of members) hasRun.add(member);
-      const follower = waiting.find((member) => member.home === queue && !hasRun.has(member));
+      const follower = waiting
+        .filter((member) => member.home === queue && !hasRun.has(member))
+        .toSorted((a, b) => a.level - b.level)[0];
       if (!retry && follower !== undefined) {
         expect(rows + follower.rows).toBeGreaterThan(queue.rowsMax);
       }

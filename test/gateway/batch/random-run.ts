@@ -10,18 +10,21 @@ import {
   BatchQueue,
   type FailureCause,
 } from '../../../gateway/batch/batcher.ts';
+import { defaultLevel, levelMax } from '../../../gateway/batch/level-queue.ts';
 
 export class Member implements BatchMember {
   readonly id: number;
   readonly home: Queue;
   readonly rows: number;
+  readonly level: number;
   state: BatchMember['state'] = 'new';
   retried = false;
 
-  constructor(id: number, home: Queue, rows: number) {
+  constructor(id: number, home: Queue, rows: number, level: number = defaultLevel) {
     this.id = id;
     this.home = home;
     this.rows = rows;
+    this.level = level;
   }
 }
 
@@ -39,7 +42,11 @@ export function sumOfRows(members: readonly Member[]): number {
 }
 
 type Step =
-  | { readonly kind: 'arrive'; readonly queue: number; readonly rows: readonly number[] }
+  | {
+      readonly kind: 'arrive';
+      readonly queue: number;
+      readonly members: readonly { readonly rows: number; readonly level: number }[];
+    }
   | { readonly kind: 'cancel'; readonly picks: readonly number[] }
   | { readonly kind: 'next'; readonly refused: readonly number[] }
   | { readonly kind: 'done'; readonly pick: number }
@@ -77,6 +84,11 @@ export interface Script {
 }
 
 export const pick = fc.nat({ max: 1000 });
+/** Most say nothing about their priority. */
+export const level: fc.Arbitrary<number> = fc.oneof(
+  { weight: 3, arbitrary: fc.constant(defaultLevel) },
+  fc.integer({ min: 1, max: levelMax }),
+);
 export const cause = fc.constantFrom<FailureCause>('model', 'worker');
 /** Queues, by index, that the free worker cannot run; mostly none. */
 const refused = fc.oneof({ weight: 2, arbitrary: fc.constant([]) }, fc.subarray([0, 1, 2, 3]));
@@ -86,7 +98,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({
       kind: fc.constant('arrive' as const),
       queue: fc.nat({ max: 3 }),
-      rows: fc.array(fc.integer({ min: 1, max: 10 }), { minLength: 1, maxLength: 8 }),
+      members: fc.array(fc.record({ rows: fc.integer({ min: 1, max: 10 }), level }), {
+        minLength: 1,
+        maxLength: 8,
+      }),
     }),
   },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('next' as const), refused }) },
@@ -128,9 +143,9 @@ export function play(batcher: TestBatcher, { rowsMax, steps }: Script): Run {
   for (const move of steps) {
     switch (move.kind) {
       case 'arrive':
-        for (const rows of move.rows) {
+        for (const wanted of move.members) {
           const home = queues[move.queue % queues.length]!;
-          const member = new Member(members.length, home, rows);
+          const member = new Member(members.length, home, wanted.rows, wanted.level);
           members.push(member);
           batcher.arrive(home, member);
           note({ kind: 'arrived', member });

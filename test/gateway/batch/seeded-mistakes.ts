@@ -203,7 +203,10 @@ export const mistakes: readonly Mistake[] = [
   {
     mistake: 'the newest goes first',
     Broken: TurnsBatchesAround,
-    broken: ['members of a queue are first run in the order in which they came'],
+    broken: [
+      'members of one level of a queue are first run in the order in which they came',
+      'nobody is first run while somebody more urgent waits in the same queue',
+    ],
   },
   {
     mistake: 'a worker waits for a full batch',

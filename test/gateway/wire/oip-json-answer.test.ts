@@ -29,6 +29,7 @@ const reply: InferReply = {
   batched: true,
   rowStart: 1,
   rows: 2,
+  options: undefined,
 };
 
 describe('OIP JSON answers', () => {

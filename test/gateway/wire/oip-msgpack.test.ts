@@ -40,7 +40,7 @@ describe('decodeOipMsgpack', () => {
               : { outputs: outputs.map((name) => ({ name, parameters: { a: [1] } })) }),
           };
           const body = pack(
-            inputsFirst ? { inputs, ...rest } : { ...rest, parameters: { nested: [{}] }, inputs },
+            inputsFirst ? { inputs, ...rest } : { ...rest, parameters: { other: 'x' }, inputs },
           );
           const result = decodeOipMsgpack(body);
           if (!result.ok) throw new Error(result.message);
@@ -294,6 +294,7 @@ describe('encodeOipMsgpack', () => {
           batched,
           rowStart: start,
           rows: taken,
+          options: undefined,
         };
         expect(unpack(encoded(reply))).toEqual({
           ...(id === undefined ? {} : { id }),
@@ -331,6 +332,7 @@ describe('encodeOipMsgpack', () => {
           batched: false,
           rowStart: 0,
           rows: 1,
+          options: undefined,
         });
         const reply: unknown = unpack(bytes);
         const outputs =

@@ -29,6 +29,7 @@ function answer(columns: readonly OutputColumn[], change: Partial<InferReply> = 
     batched: true,
     rowStart: 1,
     rows: 2,
+    options: undefined,
   };
   encodePredict({ ...reply, ...change }, writer);
   return JSON.parse(Buffer.from(writer.bytes()).toString());

@@ -4,18 +4,19 @@ import { pack, Packr, unpack } from 'msgpackr';
 import { describe, expect, it } from 'vitest';
 import { ByteWriter } from '../../../gateway/wire/byte-writer.ts';
 import { errorTable } from '../../../gateway/wire/error-code.ts';
-import {
-  decodeStreamFrame,
-  encodeStreamError,
-  encodeStreamReply,
-  type FrameError,
-} from '../../../gateway/wire/stream-frame.ts';
+import { StreamAnswerWriter } from '../../../gateway/wire/stream-answer.ts';
+import { decodeStreamFrame, type FrameError } from '../../../gateway/wire/stream-frame.ts';
+import { encodeStreamError } from '../../../gateway/wire/stream-message.ts';
+import { FrameSpace } from '../../../gateway/wire/stream-space.ts';
 import { anyText } from './arbitrary-tensor.ts';
 
 const input = { name: 'x', shape: [1, 4], datatype: 'FP32', data: Buffer.alloc(16) };
 const frame = { id: 7, model: 'iris', inputs: [input] };
 const plain = new Packr({ useRecords: false });
-const anyId = fc.oneof(anyText, fc.nat(0xffffffff));
+const anyId = fc.oneof(
+  anyText.filter((text) => text.length <= 128),
+  fc.nat(0xffffffff),
+);
 
 function written(write: (writer: ByteWriter) => void): unknown {
   const writer = new ByteWriter(8);
@@ -34,6 +35,7 @@ describe('decodeStreamFrame', () => {
     expect(decodeStreamFrame(bytes)).toEqual({
       ok: true,
       value: {
+        kind: 'request',
         id: 7,
         model: 'iris',
         version: '2',
@@ -48,9 +50,56 @@ describe('decodeStreamFrame', () => {
             },
           ],
           outputs: ['y'],
+          options: undefined,
         },
       },
     });
+  });
+
+  it('reads deadline, priority and parameters', () => {
+    const options = {
+      deadline_ms: 250,
+      priority: 3,
+      parameters: { note: 'a', temperature: 0.5, flag: true },
+    };
+    expect(decodeStreamFrame(plain.pack({ ...frame, ...options }))).toMatchObject({
+      ok: true,
+      value: { request: { options: { beginWithinMs: 250, priority: 3 } } },
+    });
+  });
+
+  it.each([0, 3_600_001, -1, 1.5, '5'])('refuses a deadline of %s', (deadline_ms) => {
+    expect(decodeStreamFrame(plain.pack({ ...frame, deadline_ms }))).toMatchObject({
+      ok: false,
+      code: 'INVALID_REQUEST',
+      id: 7,
+    });
+  });
+
+  it('reads cancel and ping', () => {
+    expect(decodeStreamFrame(plain.pack({ op: 'cancel', id: 'a' }))).toEqual({
+      ok: true,
+      value: { kind: 'cancel', id: 'a' },
+    });
+    expect(decodeStreamFrame(plain.pack({ op: 'ping' }))).toEqual({
+      ok: true,
+      value: { kind: 'ping', id: undefined },
+    });
+    expect(decodeStreamFrame(plain.pack({ id: 9, op: 'ping' }))).toEqual({
+      ok: true,
+      value: { kind: 'ping', id: 9 },
+    });
+  });
+
+  it.each([
+    ['no id to cancel', { op: 'cancel' }, undefined],
+    ['an op that there is not', { op: 'resume', id: 3 }, 3],
+    ['an op that is a number', { op: 1, id: 3 }, 3],
+    ['an id that is too long', { ...frame, id: 'x'.repeat(129) }, undefined],
+  ])('refuses %s', (_, map, id) => {
+    const result = decodeStreamFrame(plain.pack(map));
+    expect(result).toMatchObject({ ok: false, code: 'INVALID_REQUEST' });
+    expect(result.ok ? undefined : result.id).toBe(id);
   });
 
   it('keeps the type and the value of any id, from request to reply and to error', () => {
@@ -59,7 +108,7 @@ describe('decodeStreamFrame', () => {
         const decoded = decodeStreamFrame(plain.pack({ id, model, inputs: [] }));
         expect(decoded).toMatchObject({
           ok: true,
-          value: { id, model, version: undefined, request: { id } },
+          value: { kind: 'request', id, model, version: undefined, request: { id } },
         });
         const reply = {
           id,
@@ -69,12 +118,11 @@ describe('decodeStreamFrame', () => {
           batched: true,
           rowStart: 0,
           rows: 1,
+          options: undefined,
         };
-        expect(
-          written((writer) => {
-            encodeStreamReply(reply, writer);
-          }),
-        ).toEqual({
+        const space = new FrameSpace();
+        new StreamAnswerWriter().write(reply, space);
+        expect(unpack(space.bytes.subarray(0, space.length))).toEqual({
           id,
           model_name: model,
           model_version: '1',
@@ -83,12 +131,13 @@ describe('decodeStreamFrame', () => {
         const error: FrameError = { ok: false, code: 'QUEUE_FULL', message: 'm', id };
         expect(
           written((writer) => {
-            encodeStreamError(error, writer);
+            encodeStreamError(error, 'msgpack', writer);
           }),
         ).toEqual({
           id,
           error: 'm',
           code: 'QUEUE_FULL',
+          retry_after_ms: 100,
         });
       }),
     );
@@ -96,7 +145,6 @@ describe('decodeStreamFrame', () => {
 
   it('ignores unknown fields, which leaves room for later ones', () => {
     const bytes = plain.pack({
-      deadline_ms: 50,
       key: 'user-1',
       cancel: false,
       ...frame,
@@ -207,7 +255,7 @@ describe('encodeStreamError', () => {
     const error: FrameError = { ok: false, code: 'MALFORMED_MSGPACK', message: 'm' };
     expect(
       written((writer) => {
-        encodeStreamError(error, writer);
+        encodeStreamError(error, 'msgpack', writer);
       }),
     ).toEqual({
       id: null,

@@ -7,11 +7,9 @@ import { TemporaryStore } from '../temporary-store.ts';
 describe('a deployment', () => {
   test('names the version before, its bytes, who decided and why', async () => {
     const store = await TemporaryStore.makeWithIris();
-    const { folder, keysFolder } = store;
     const nowMs = Date.UTC(2026, 10, 2);
     const { snapshot, changed } = await deployModel({
-      folder,
-      keysFolder,
+      ...store.publisher,
       nowMs,
       model: 'iris',
       version: '1.0.0',
@@ -21,7 +19,7 @@ describe('a deployment', () => {
     const versions = snapshot.models.get('iris');
     expect(changed).toBe(true);
     expect(snapshot.manifest.changed).toMatchObject({ by: 'Grace', why: 'the new one is worse' });
-    expect(snapshot.manifest.revision).toBe(4);
+    expect([snapshot.manifest.revision, snapshot.revision]).toEqual([6, 6]);
     expect(snapshot.deployments.get('iris')).toEqual({
       model: 'iris',
       version: '1.0.0',
@@ -35,8 +33,7 @@ describe('a deployment', () => {
   test('of what is live already signs nothing', async () => {
     const store = await TemporaryStore.makeWithIris();
     const before = await store.files();
-    const { folder, keysFolder } = store;
-    const options = { folder, keysFolder, nowMs: Date.now(), model: 'iris', version: '2.0.0', actor: 'test' };
+    const options = { ...store.publisher, nowMs: Date.now(), model: 'iris', version: '2.0.0', actor: 'test' };
     const { changed, snapshot } = await deployModel(options);
     expect(changed).toBe(false);
     expect(snapshot.revision).toBe(5);
@@ -65,17 +62,16 @@ describe('refused:', () => {
     expect((await store.open()).current.revision).toBe(5);
   });
 
-  test('an archived version', async () => {
+  test('a version that is still in training', async () => {
     const store = await TemporaryStore.makeWithIris();
     const stage = ['targets', 'models/iris/1.0.0/model.onnx', 'custom', 'stage'];
-    await forge(store, { role: 'models', edit: put(stage, 'archived') });
+    await forge(store, { role: 'models-iris', edit: put(stage, 'training') });
     await expect(store.deploy('iris', '1.0.0')).rejects.toMatchObject({ code: 'NOT_DEPLOYABLE' });
   });
 
   test('a reason that cannot be signed', async () => {
     const store = await TemporaryStore.makeWithIris();
-    const { folder, keysFolder } = store;
-    const options = { folder, keysFolder, nowMs: Date.now(), model: 'iris', version: '1.0.0', actor: 'test' };
+    const options = { ...store.publisher, nowMs: Date.now(), model: 'iris', version: '1.0.0', actor: 'test' };
     await expect(deployModel({ ...options, why: 'a\nb' })).rejects.toMatchObject({
       code: 'INVALID_ARGUMENT',
     });

@@ -7,16 +7,16 @@ import { TemporaryStore } from '../temporary-store.ts';
 test('makes one key per role, for the eyes of the owner only, and none of them in the store', async () => {
   const store = await TemporaryStore.make();
   await store.init();
-  const keys = (await readdir(store.keysFolder)).filter((name) => name.endsWith('.pem'));
+  const keys = (await readdir(store.keysFolder)).filter((name) => name.endsWith('.key'));
   expect(keys.sort()).toEqual(
-    ['deployments', 'models', 'root', 'snapshot', 'targets', 'timestamp'].map((role) => `${role}.pem`),
+    ['deployments', 'models', 'root', 'snapshot', 'targets', 'timestamp'].map((role) => `${role}.key`),
   );
-  const pems = await Promise.all(keys.map((key) => readFile(join(store.keysFolder, key), 'utf8')));
-  expect(new Set(pems).size).toBe(6);
+  const files = await Promise.all(keys.map((key) => readFile(join(store.keysFolder, key), 'utf8')));
+  expect(new Set(files).size).toBe(6);
   for (const key of keys) expect((await stat(join(store.keysFolder, key))).mode & 0o777).toBe(0o600);
   expect((await stat(store.keysFolder)).mode & 0o077).toBe(0);
   for (const file of await store.files()) {
-    expect(await readFile(store.path(file), 'utf8')).not.toContain('PRIVATE');
+    expect(await readFile(store.path(file), 'utf8')).not.toContain('pkcs8');
   }
 });
 
@@ -38,6 +38,7 @@ test('makes a store of exactly these files', async () => {
     'metadata/1.targets.json',
     'metadata/timestamp.json',
     'targets/deployments/<sha256>.default.json',
+    'targets/deployments/history/<sha256>.000001.json',
   ]);
   expect(await readdir(store.base)).toEqual(['keys', 'store']);
 });
@@ -51,7 +52,7 @@ test('never touches a store or keys that are there', async () => {
 
   const keysOnly = await TemporaryStore.make();
   await mkdir(keysOnly.keysFolder);
-  await writeFile(join(keysOnly.keysFolder, 'models.pem'), 'precious');
+  await writeFile(join(keysOnly.keysFolder, 'models.key'), 'precious');
   await expect(keysOnly.init()).rejects.toMatchObject({ code: 'STORE_EXISTS' });
   expect(await readdir(keysOnly.base)).toEqual(['keys']);
 });

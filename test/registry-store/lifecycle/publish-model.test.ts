@@ -1,27 +1,27 @@
 /** Publishing: what goes in comes out, what is wrong changes nothing, and publishers do not get in each other's way. */
-import { chmod, cp, readFile, rm, symlink } from 'node:fs/promises';
+import { chmod, cp, lstat, readFile, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { keyFile } from '../../../registry-store/lifecycle/key-folder.ts';
+import { keyFile } from '../../../registry-store/lifecycle/key-file.ts';
 import {
   type PublishOptions,
   type PublishResult,
   type StoreError,
+  collectGarbage,
   publishModel,
 } from '../../../registry-store/main.ts';
 import { TemporaryStore, demoModel } from '../temporary-store.ts';
 
 async function publish(store: TemporaryStore, options: Partial<PublishOptions> = {}): Promise<PublishResult> {
-  const { folder, keysFolder } = store;
   return publishModel({
-    folder,
-    keysFolder,
+    ...store.publisher,
     nowMs: Date.now(),
     model: 'iris',
     version: '3.0.0',
     artifact: await demoModel('1.0.0'),
     framework: 'scikit-learn',
     author: 'Ada',
+    actor: 'Grace',
     ...options,
   });
 }
@@ -124,7 +124,7 @@ describe('refused, and nothing is changed:', () => {
   test.each([
     ['the key is not here', (path: string) => rm(path), 'KEY_MISSING'],
     ['the key is open to others', (path: string) => chmod(path, 0o644), 'KEY_UNSAFE'],
-    ['the key is another role’s', (path: string) => cp(join(path, '../snapshot.pem'), path), 'KEY_UNSAFE'],
+    ['the key is another role’s', (path: string) => cp(join(path, '../snapshot.key'), path), 'KEY_UNSAFE'],
     ['the key is no key', (path: string) => cp(join(path, '../root.json'), path), 'KEY_UNSAFE'],
   ])('%s', async (_, spoil, code) => {
     const store = await TemporaryStore.makeWithIris();
@@ -139,8 +139,8 @@ describe('refused, and nothing is changed:', () => {
 
   test('the store does not verify', async () => {
     const store = await TemporaryStore.makeWithIris();
-    const bytes = await readFile(store.path('metadata/3.models.json'));
-    await store.write('metadata/3.models.json', bytes.fill(0x20, 300, 301));
+    const bytes = await readFile(store.path('metadata/2.models-iris.json'));
+    await store.write('metadata/2.models-iris.json', bytes.fill(0x20, 300, 301));
     await expect(publish(store)).rejects.toMatchObject({ code: 'STORE_REFUSED', check: 'signature' });
   });
 
@@ -219,6 +219,10 @@ describe('a publisher over time', () => {
     await publish(store);
     expect(await readFile(store.path('notes.txt'), 'utf8')).toBe('precious');
     await symlink(elsewhere, store.path('link'));
-    await expect(publish(store, { version: '3.1.0' })).rejects.toMatchObject({ check: 'file-kind' });
+    await publish(store, { version: '3.1.0' });
+    expect((await lstat(store.path('link'))).isSymbolicLink()).toBe(true);
+    await expect(collectGarbage({ ...store.publisher, nowMs: Date.now() })).rejects.toMatchObject({
+      check: 'file-kind',
+    });
   });
 });

@@ -17,7 +17,8 @@ test('says what is there, what is live and until when it is signed', async () =>
     'timestamp 5',
     'snapshot 5',
     'targets 1',
-    'models 3',
+    'models 2',
+    'models-iris 2',
     'deployments 3',
   ]);
   for (const { expires } of roles) expect(expires).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { datatypes } from '../../../registry-store/manifest/signature.ts';
-import { stages } from '../../../registry-store/manifest/stage.ts';
+import { entryStages } from '../../../registry-store/manifest/stage.ts';
 import {
   type VersionFacts,
   parseVersionMetadata,
@@ -21,6 +21,7 @@ const facts: VersionFacts = {
   metrics: new Map([['accuracy', 0.5]]),
   tags: ['a'],
   stage: 'staged',
+  published: { revision: 3, by: 'Ada', why: 'a test' },
   signature: { inputs: [{ name: 'x', datatype: 'FP32', shape: [-1, 4] }], outputs: [], batching: 'rows' },
   onnx: { irVersion: 8, opsets: new Map([['ai.onnx', 17]]), parameterCount: 0, producer: '' },
 };
@@ -40,7 +41,7 @@ test('every version that can be said can be read', () => {
       )
       .map((metrics) => new Map(Object.entries(metrics).map(([name, value]) => [name, value + 0]))),
     tags: fc.array(fc.stringMatching(/^[a-z0-9]{1,8}$/), { maxLength: 5 }),
-    stage: fc.constantFrom(...stages),
+    stage: fc.constantFrom(...entryStages),
     description: fc.string({ maxLength: 100 }).filter((text) => !/[\u0000-\u001f\u007f]/.test(text)),
     inputs: fc.array(tensor, { maxLength: 3 }),
     outputs: fc.array(tensor, { maxLength: 3 }),

@@ -34,7 +34,8 @@ describe('a changed byte', () => {
       'timestamp.json',
       '1.root.json',
       '1.targets.json',
-      '3.models.json',
+      '2.models.json',
+      '2.models-iris.json',
       '3.deployments.json',
       '5.snapshot.json',
     ];
@@ -118,8 +119,8 @@ describe('files as a whole', () => {
       const store = await original.copy();
       await rm(store.path(file));
       const isSuperseded =
-        /^metadata\/(?:[12]\.models|[1-4]\.snapshot)\.json$/.test(file) ||
-        (file.endsWith('.default.json') && !(await isInForce(file)));
+        /^metadata\/(?:1\.models|1\.models-iris|[1-4]\.snapshot)\.json$/.test(file) ||
+        (/\.(?:default|000001)\.json$/.test(file) && !(await isInForce(file)));
       // Without the metadata that listed it, an old manifest is a file that nobody signed.
       const isOrphaning = /^metadata\/[12]\.deployments\.json$/.test(file);
       if (isSuperseded) await (await store.open()).close();
@@ -130,7 +131,7 @@ describe('files as a whole', () => {
 
   test('two files that changed places are refused', async () => {
     const pairs = [
-      ['metadata/3.models.json', 'metadata/2.models.json'],
+      ['metadata/2.models-iris.json', 'metadata/1.models-iris.json'],
       ['metadata/1.models.json', 'metadata/1.deployments.json'],
       ['metadata/5.snapshot.json', 'metadata/4.snapshot.json'],
       ['metadata/timestamp.json', 'metadata/5.snapshot.json'],
@@ -173,5 +174,5 @@ describe('files as a whole', () => {
 
 async function isInForce(file: string): Promise<boolean> {
   const role = await readFile(original.path('metadata/3.deployments.json'), 'utf8');
-  return role.includes(/([0-9a-f]{64})\.default/.exec(file)?.[1] ?? '?');
+  return role.includes(/([0-9a-f]{64})\.(?:default|000001)/.exec(file)?.[1] ?? '?');
 }

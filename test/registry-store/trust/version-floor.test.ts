@@ -36,6 +36,22 @@ test('a role with new keys starts anew, so that a number pushed up by a thief do
   expect(checkFloor(floor({ timestamp: 999_999 }), floor({ timestamp: 2 }, keyB)).ok).toBe(true);
 });
 
+test.each(['timestamp', 'snapshot'])('new keys for %s start everything below root anew', (role) => {
+  const before = floor({ root: 2, timestamp: 9, snapshot: 9, targets: 9, models: 9 });
+  const now = new Map([
+    ...floor({ root: 3, timestamp: 1, snapshot: 1, targets: 1, models: 1 }),
+    ...floor({ [role]: 1 }, keyB),
+  ]);
+  expect(checkFloor(before, now).ok).toBe(true);
+  expect(checkFloor(before, new Map([...now, ...floor({ root: 1 })])).ok).toBe(false);
+});
+
+test('new keys for one role say nothing of the others', () => {
+  const before = floor({ models: 9, deployments: 9 });
+  const now = new Map([...floor({ models: 9 }, keyB), ...floor({ deployments: 8 })]);
+  expect(checkFloor(before, now)).toMatchObject({ ok: false, check: 'rollback' });
+});
+
 test('root never starts anew', () => {
   expect(checkFloor(floor({ root: 3 }), floor({ root: 2 }, keyB)).ok).toBe(false);
 });

@@ -1,0 +1,88 @@
+/** Deployments, changes and events of the history as short lines for people. JSON has everything; these have the gist. */
+import type {
+  Deployment,
+  DeploymentChange,
+  DeploymentResources,
+  HistoryEvent,
+  StageChange,
+  StateChange,
+} from '../registry-store/main.ts';
+import { momentText } from './moment.ts';
+import { columns } from './output.ts';
+import { coresText, shareText, sizeText } from './quantity.ts';
+
+/** Key ids are 64 hex digits; the first ones tell a handful of keys apart. */
+export const shortKeyLength = 12;
+
+/** More changes than this in one event are counted, not listed. */
+const changesShownMax = 5;
+
+/** Newest last, as the history is; one line for the event and one for each further change. */
+export function historyLines(events: readonly HistoryEvent[]): readonly string[] {
+  return columns(events.flatMap(eventRows));
+}
+
+function eventRows({ revision, at, by, why, action, changes }: HistoryEvent): readonly (readonly string[])[] {
+  const texts = changes.map(changeText);
+  const shown = texts.slice(0, changesShownMax);
+  if (texts.length > shown.length) shown.push(`and ${texts.length - shown.length} more`);
+  const [first = '', ...others] = shown;
+  return [
+    [String(revision), momentText(at), by, action, first, why],
+    ...others.map((text) => ['', '', '', '', text]),
+  ];
+}
+
+export function changeText(change: StateChange): string {
+  switch (change.kind) {
+    case 'deployment':
+      return deploymentChangeText(change);
+    case 'stage':
+      return stageChangeText(change);
+    case 'keys': {
+      const marked = [
+        ...change.added.map((keyId) => `+${keyId.slice(0, shortKeyLength)}`),
+        ...change.removed.map((keyId) => `-${keyId.slice(0, shortKeyLength)}`),
+      ];
+      return `${change.role}: ${[...marked, `threshold ${change.threshold}`].join(' ')}`;
+    }
+  }
+}
+
+function stageChangeText({ model, version, from, to }: StageChange): string {
+  if (from === null) return `${model} ${version} new, ${to ?? 'unknown'}`;
+  return `${model} ${version} ${from} -> ${to ?? 'gone'}`;
+}
+
+function deploymentChangeText({ model, before, after }: DeploymentChange): string {
+  if (after === null) return `${model} undeployed, was ${before?.version ?? 'not live'}`;
+  const parts: string[] = [];
+  if (before?.version !== after.version) {
+    parts.push(before === null ? `${after.version} live` : `${before.version} -> ${after.version}`);
+  }
+  const [rolloutBefore, rollout] = [before === null ? '' : rolloutText(before), rolloutText(after)];
+  if (rollout !== rolloutBefore) parts.push(rollout === '' ? 'rollout over' : rollout);
+  const [resourcesBefore, resources] = [resourcesText(before?.resources), resourcesText(after.resources)];
+  if (resources !== resourcesBefore) parts.push(resources === '' ? 'no limits' : resources);
+  return `${model} ${parts.length === 0 ? after.version : parts.join(', ')}`;
+}
+
+/** `canary 2.0.0 at 5%`, or nothing when no rollout is on. */
+export function rolloutText({ strategy, candidate, trafficBps }: Deployment): string {
+  if (candidate === undefined) return '';
+  const share = trafficBps === undefined ? '' : ` at ${shareText(trafficBps)}`;
+  return `${strategy.replace('_', '/')} ${candidate.version}${share}`;
+}
+
+/** `2 replicas, 1 to 4 replicas at 70% CPU, 1.5 cores, 512 MiB`, or nothing. */
+export function resourcesText(resources: DeploymentResources | undefined): string {
+  const { replicas, autoScaling, cpuLimitMillis, memoryLimitBytes } = resources ?? {};
+  const parts = [
+    replicas !== undefined && `${replicas} replica${replicas === 1 ? '' : 's'}`,
+    autoScaling !== undefined &&
+      `${autoScaling.minReplicas} to ${autoScaling.maxReplicas} replicas at ${autoScaling.targetCpuPercent}% CPU`,
+    cpuLimitMillis !== undefined && `${coresText(cpuLimitMillis)} cores`,
+    memoryLimitBytes !== undefined && sizeText(memoryLimitBytes),
+  ];
+  return parts.filter((part) => part !== false).join(', ');
+}

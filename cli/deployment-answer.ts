@@ -1,0 +1,51 @@
+/** What is deployed for a model after a command about it: the same JSON for all of them, and lines for people. */
+import type { Deployment } from '../registry-store/main.ts';
+import { resourcesJson } from '../registry-store/manifest/deployment.ts';
+import { resourcesText, rolloutText } from './change-text.ts';
+
+/** `version` and the rest are null when nothing is deployed. */
+export function deploymentAnswerJson(
+  model: string,
+  result: {
+    readonly deployment: Deployment | undefined;
+    readonly changed: boolean;
+    readonly revision: number;
+  },
+): object {
+  const { deployment, changed, revision } = result;
+  return { model, ...deploymentFields(deployment), changed, revision };
+}
+
+export function deploymentFields(deployment: Deployment | undefined): object {
+  return {
+    version: deployment?.version ?? null,
+    previous_version: deployment?.previousVersion ?? null,
+    strategy: deployment?.strategy ?? null,
+    candidate_version: deployment?.candidate?.version ?? null,
+    traffic_bps: deployment?.trafficBps ?? null,
+    resources: deployment?.resources === undefined ? null : resourcesJson(deployment.resources),
+  };
+}
+
+/** `iris 2.0.0 is live; 1.0.0 is kept for going back (revision 5)`, and how a rollout goes on. */
+export function deploymentLines(deployment: Deployment, revision: number): readonly string[] {
+  const { model, version, previousVersion, candidate, resources } = deployment;
+  const kept = previousVersion === undefined ? '' : `; ${previousVersion} is kept for going back`;
+  const limits = resourcesText(resources);
+  return [
+    `${model} ${version} is live${kept} (revision ${revision})`,
+    ...(limits === '' ? [] : [`  with ${limits}`]),
+    ...(candidate === undefined ? [] : rolloutLines(deployment, candidate.version)),
+  ];
+}
+
+function rolloutLines(deployment: Deployment, candidate: string): readonly string[] {
+  const { model, version } = deployment;
+  return [
+    `  beside it: ${rolloutText(deployment)}`,
+    `This release records the rollout but does not carry it out: ${version} goes on answering alone.`,
+    '',
+    `Next: tidegate promote ${model}    puts ${candidate} live`,
+    `      tidegate rollback ${model}   drops it`,
+  ];
+}

@@ -1,0 +1,24 @@
+/** Moments as people read them. JSON keeps the full ISO text; these are for tables, always in UTC and to the minute. */
+
+/** `2026-11-23 20:39` from ISO 8601 text in UTC. */
+export function momentText(iso: string): string {
+  return iso.slice(0, 16).replace('T', ' ');
+}
+
+const units = [
+  ['year', 365 * 86_400_000],
+  ['month', 30 * 86_400_000],
+  ['day', 86_400_000],
+  ['hour', 3_600_000],
+  ['minute', 60_000],
+] as const;
+
+/** `in 11 months`, `2 days ago`; the largest unit of which there are at least two. */
+export function distanceText(iso: string, nowMs: number): string {
+  const distanceMs = Date.parse(iso) - nowMs;
+  const [unit, unitMs] = units.find(([, ms]) => Math.abs(distanceMs) >= 2 * ms) ?? ['minute', 60_000];
+  // What was signed for five years a moment ago lasts five years, to people.
+  const count = Math.floor(Math.abs(distanceMs) / unitMs + 0.02);
+  const text = `${count} ${unit}${count === 1 ? '' : 's'}`;
+  return distanceMs < 0 ? `${text} ago` : `in ${text}`;
+}

@@ -1,0 +1,73 @@
+/**
+ * What a running gateway says of itself: whether it is ready, which revision of the store it serves, whether that is
+ * fresh, and why a model is not served as the store says. The words come from its health endpoint.
+ */
+import { columns } from './output.ts';
+import { distanceText } from './moment.ts';
+
+export interface NodeStatus {
+  readonly ready: boolean;
+  readonly store?: {
+    readonly revision: number;
+    readonly fresh: boolean;
+    readonly last_verified: string | null;
+    readonly error?: { readonly code: string; readonly check?: string; readonly since: string };
+    readonly expires_soon?: readonly string[];
+  };
+  readonly problems?: readonly {
+    readonly model: string;
+    readonly problem: string;
+    readonly reason: string;
+  }[];
+}
+
+const answerMsMax = 5000;
+
+/** Rejects with an Error that says what to do when nothing of ours answers at the address. */
+export async function askNode(address: string): Promise<NodeStatus> {
+  const url = new URL('v2/health/ready', address.endsWith('/') ? address : `${address}/`);
+  let answer: unknown;
+  try {
+    const response = await fetch(url, { signal: AbortSignal.timeout(answerMsMax) });
+    answer = await response.json();
+  } catch (error) {
+    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(`No gateway answers at ${address} (${reason}). Is it running, and is this its address?`, {
+      cause: error,
+    });
+  }
+  if (isNodeStatus(answer)) return answer;
+  throw new Error(`What answers at ${address} is not a Tidegate gateway.`);
+}
+
+export function nodeLines(address: string, node: NodeStatus, nowMs: number): readonly string[] {
+  const { ready, store, problems = [] } = node;
+  const lines = [`${address} is ${ready ? 'ready' : 'not ready'}`];
+  if (store !== undefined) lines.push(...storeLines(store, nowMs));
+  if (problems.length > 0) {
+    const rows = problems.map(({ model, problem, reason }) => [`  ${model}`, problem, reason]);
+    lines.push('', 'Not served as the store says:', ...columns(rows));
+  }
+  return lines;
+}
+
+function storeLines(store: NonNullable<NodeStatus['store']>, nowMs: number): readonly string[] {
+  const verified = store.last_verified;
+  const when =
+    verified === null ? 'not verified since it started' : `verified ${distanceText(verified, nowMs)}`;
+  const lines = [`It serves revision ${store.revision}, ${store.fresh ? 'fresh' : 'NOT fresh'}, ${when}`];
+  const { error, expires_soon: expiring = [] } = store;
+  if (error !== undefined) {
+    const check = error.check === undefined ? '' : `, check ${error.check}`;
+    lines.push(
+      `What it sees now is refused since ${error.since}: ${error.code}${check}; the last good state serves`,
+    );
+  }
+  if (expiring.length > 0) lines.push(`Expires soon: ${expiring.join(', ')}; run tidegate refresh`);
+  return lines;
+}
+
+function isNodeStatus(value: unknown): value is NodeStatus {
+  return typeof value === 'object' && value !== null && 'ready' in value && typeof value.ready === 'boolean';
+}

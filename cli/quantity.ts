@@ -1,0 +1,62 @@
+/** Quantities on the command line: options parsed with a message that shows how to write them, and text for people. */
+import { InvalidArgumentError } from 'commander';
+import { parseCoresMillis, parseShareBps, parseSizeBytes } from '../registry-store/platform/quantity.ts';
+
+const kibi = 1024;
+
+/** For an option that takes a size; the text as it was, once it is known to be one. */
+export function sizeOption(text: string): string {
+  if (parseSizeBytes(text) !== undefined) return text;
+  throw new InvalidArgumentError('Write a size like 512Mi, 2GB or a number of bytes.');
+}
+
+export function coresOption(text: string): string {
+  if (parseCoresMillis(text) !== undefined) return text;
+  throw new InvalidArgumentError('Write cores like 0.5, 2 or 1500m.');
+}
+
+/** A percentage as a number. */
+export function shareOption(text: string): number {
+  const bps = parseShareBps(text);
+  if (bps !== undefined) return bps / 100;
+  throw new InvalidArgumentError('A share is a percentage from 0 to 100, in steps of 0.01.');
+}
+
+export function countOption(text: string): number {
+  const count = Number(text);
+  if (/^\d+$/.test(text) && Number.isSafeInteger(count) && count >= 1) return count;
+  throw new InvalidArgumentError('This is a whole number from 1.');
+}
+
+export function percentOption(text: string): number {
+  const percent = Number(text.replace(/ ?%$/, ''));
+  if (text !== '' && Number.isInteger(percent) && percent >= 1 && percent <= 100) return percent;
+  throw new InvalidArgumentError('This is a whole percentage from 1 to 100.');
+}
+
+const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'] as const;
+
+/** `29.4 MiB`: three digits are enough for people. */
+export function sizeText(bytes: number): string {
+  let [value, index] = [bytes, 0];
+  while (value >= kibi && index < units.length - 1) {
+    value /= kibi;
+    index += 1;
+  }
+  return `${index === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[index] ?? 'B'}`;
+}
+
+/** `5%`, `0.25%` from hundredths of a percent. */
+export function shareText(bps: number): string {
+  return `${bps / 100}%`;
+}
+
+/** `1.5` from thousandths of a core. */
+export function coresText(millis: number): string {
+  return String(millis / 1000);
+}
+
+/** `1 version`, `3 versions` */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}

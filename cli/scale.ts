@@ -1,0 +1,57 @@
+/** `tidegate scale` and `tidegate undeploy`: how much a deployment may use, and its end. */
+import { type Command, InvalidArgumentError } from 'commander';
+import { DeploymentConfig, scaleDeployment, undeployModel } from '../registry-store/main.ts';
+import { deploymentAnswerJson, deploymentLines } from './deployment-answer.ts';
+import { type Output, write } from './output.ts';
+import { type ResourceOptions, addResourceOptions, resourceFields } from './resource-options.ts';
+import { type ChangeOptions, addChangeOptions, withChange } from './store-options.ts';
+
+export function registerScale(program: Command, output: Output): void {
+  const command = program
+    .command('scale')
+    .description('change how much a deployment may use')
+    .argument('<model>', 'name of the model');
+  addChangeOptions(addResourceOptions(command))
+    .addHelpText(
+      'after',
+      `
+What is not named stays as it is.
+
+Examples:
+  $ tidegate scale iris --replicas 4
+  $ tidegate scale iris --min-replicas 1 --max-replicas 8 --target-cpu 60`,
+    )
+    .action(async (model: string, options: ChangeOptions & ResourceOptions) => {
+      const { resources } = new DeploymentConfig(resourceFields(options));
+      if (resources === undefined) {
+        throw new InvalidArgumentError('Name what changes, such as --replicas 4.');
+      }
+      const result = await withChange(options, output, (change) =>
+        scaleDeployment({ ...change, model, resources }),
+      );
+      const { deployment, changed, revision } = result;
+      const lines = changed
+        ? deploymentLines(deployment, revision)
+        : [`${model} was scaled like this already; nothing changed`];
+      write(output, { json: deploymentAnswerJson(model, result), lines }, options);
+    });
+}
+
+export function registerUndeploy(program: Command, output: Output): void {
+  addChangeOptions(program.command('undeploy'))
+    .description('take a model out of service')
+    .argument('<model>', 'name of the model')
+    .addHelpText(
+      'after',
+      `
+Its versions stay in the store and in their stages, so deploying one of them brings it back.
+
+Examples:
+  $ tidegate undeploy iris --why "replaced by irises"`,
+    )
+    .action(async (model: string, options: ChangeOptions) => {
+      const result = await withChange(options, output, (change) => undeployModel({ ...change, model }));
+      const lines = [`${model} is out of service (revision ${result.revision})`];
+      write(output, { json: deploymentAnswerJson(model, result), lines }, options);
+    });
+}

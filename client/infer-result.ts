@@ -1,0 +1,45 @@
+/** The answer to one call: which version of the model ran, and its outputs as typed tensors. */
+import { TidegateError } from './tidegate-error.ts';
+import type { Datatype } from './tensor/datatype.ts';
+import type { NamedTensor } from './tensor/tensor.ts';
+
+export interface InferResultFields {
+  readonly model: string;
+  readonly version: string;
+  readonly outputs: readonly NamedTensor[];
+}
+
+export class InferResult {
+  /** The model that answered. */
+  readonly model: string;
+  /** The version that answered; empty when the server does not say. */
+  readonly version: string;
+  /** In the order of the answer. Typed arrays may be views of one received buffer and are the caller's from now on. */
+  readonly outputs: readonly NamedTensor[];
+
+  constructor({ model, version, outputs }: InferResultFields) {
+    this.model = model;
+    this.version = version;
+    this.outputs = outputs;
+  }
+
+  /**
+   * The output called `name`. With a `datatype` it is checked and the compiler knows the typed array:
+   * `result.output('probabilities', 'FP32').data` is a Float32Array.
+   * Throws UNKNOWN_OUTPUT, and INVALID_RESPONSE when the datatype is another one.
+   */
+  output(name: string): NamedTensor;
+  output<D extends Datatype>(name: string, datatype: D): NamedTensor<D>;
+  output(name: string, datatype?: Datatype): NamedTensor {
+    const found = this.outputs.find((output) => output.name === name);
+    if (found === undefined) {
+      const names = this.outputs.map((output) => output.name).join(', ');
+      throw new TidegateError(
+        'UNKNOWN_OUTPUT',
+        `The result has no output ${name}; it has ${names || 'none'}.`,
+      );
+    }
+    if (datatype === undefined || found.datatype === datatype) return found;
+    throw new TidegateError('INVALID_RESPONSE', `The output ${name} is ${found.datatype}, not ${datatype}.`);
+  }
+}

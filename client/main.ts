@@ -1,0 +1,23 @@
+/** What users of the client import, in Node and in the browser. */
+export { HttpClient } from './http-client.ts';
+export type { AskOptions, HttpClientOptions, ModelName } from './http-client.ts';
+export { StreamClient } from './stream-client.ts';
+export type { StreamStatus } from './stream-client.ts';
+export type { StreamClientOptions, StreamEvent } from './stream/stream-options.ts';
+export type { WebSocketConstructor, WebSocketLike } from './stream/web-socket.ts';
+export type { Hello } from './wire/stream-frame.ts';
+export type { HttpEncoding } from './wire/http-message.ts';
+export { tensor } from './tensor/tensor.ts';
+export type { NamedTensor, Tensor, TensorSourceByDatatype } from './tensor/tensor.ts';
+export { datatypes } from './tensor/datatype.ts';
+export type { Datatype, TensorDataByDatatype } from './tensor/datatype.ts';
+export { bytesOf, numbersOf, textsOf } from './tensor/tensor-values.ts';
+export { halfToNumber, numberToHalf } from './tensor/half-float.ts';
+export type { InferCall, InferenceClient, ParameterValue } from './infer-call.ts';
+export { InferResult } from './infer-result.ts';
+export type { InferResultFields } from './infer-result.ts';
+export { TidegateError } from './tidegate-error.ts';
+export type { ClientErrorCode, TidegateErrorCode, TidegateErrorDetails } from './tidegate-error.ts';
+export type { ModelMetadata, ServerMetadata, TensorMetadata } from './server-metadata.ts';
+export type { RetryOptions } from './retry-policy.ts';
+export type { Clock } from './clock.ts';

@@ -1,0 +1,88 @@
+/**
+ * Gives free lanes their next batch and carries the replies back: the threads one batch each, the event loop's own lane
+ * all that arrived in a turn. Which batch is next, and what becomes of a reply, is decided elsewhere.
+ */
+import { performance } from 'node:perf_hooks';
+import type { Lane, LaneReply } from '../../runtime/pool/lane.ts';
+import type { WorkerPool } from '../../runtime/pool/worker-pool.ts';
+import { type RequestBatch, runOf } from './batch-tensors.ts';
+import type { RequestQueue } from './request-queue.ts';
+
+/** Longest time that inline batches run in one turn of the event loop, milliseconds. */
+const inlineTurnMsMax = 2;
+
+export interface LaneFeederOptions {
+  readonly pool: WorkerPool;
+  readonly next: (accepts: (queue: RequestQueue) => boolean) => RequestBatch | undefined;
+  readonly settle: (batch: RequestBatch, reply: LaneReply, startedMs: number) => void;
+  /** An invariant broke on the way to a lane; gives what the log calls it. */
+  readonly onFault: (fault: unknown) => string;
+}
+
+export class LaneFeeder {
+  readonly #options: LaneFeederOptions;
+  #inlineBusy = false;
+
+  constructor(options: LaneFeederOptions) {
+    this.#options = options;
+  }
+
+  /** Something may wait: every lane that is free gets what it can run. */
+  feedAll(): void {
+    for (const lane of this.#options.pool.lanes) this.feed(lane);
+    void this.#runInline();
+  }
+
+  /** Gives a free lane its next batch. */
+  feed(lane: Lane): void {
+    if (lane.state !== 'idle') return;
+    const batch = this.#options.next(this.#needsThread);
+    if (batch !== undefined) void this.#run(lane, batch);
+  }
+
+  async #run(lane: Lane, batch: RequestBatch): Promise<void> {
+    const startedMs = performance.now();
+    const reply = await this.#runSafely(() => lane.run(runOf(batch)));
+    // The next batch goes out before this one is encoded, so that the lane does not wait for the encoder.
+    this.feed(lane);
+    this.#options.settle(batch, reply, startedMs);
+  }
+
+  /** Runs what is cheaper to run here than to hand over: all that arrived in this turn, batch by batch. */
+  async #runInline(): Promise<void> {
+    if (this.#inlineBusy) return;
+    this.#inlineBusy = true;
+    const { pool, next, settle } = this.#options;
+    let turnMs = performance.now();
+    try {
+      for (;;) {
+        const batch = next(this.#runsInline);
+        if (batch === undefined) break;
+        const startedMs = performance.now();
+        const reply = await this.#runSafely(() => pool.inlineLane.run(runOf(batch)));
+        settle(batch, reply, startedMs);
+        // Sockets, timers and the other lanes must not wait for a long queue.
+        if (performance.now() - turnMs > inlineTurnMsMax) {
+          await new Promise((resolve) => setImmediate(resolve));
+          turnMs = performance.now();
+        }
+      }
+    } finally {
+      this.#inlineBusy = false;
+    }
+  }
+
+  /** A broken invariant on the way to a lane is a lane that did not answer. */
+  async #runSafely(run: () => Promise<LaneReply>): Promise<LaneReply> {
+    try {
+      return await run();
+    } catch (fault) {
+      return { kind: 'lost', detail: this.#options.onFault(fault) };
+    }
+  }
+
+  readonly #runsInline = (queue: RequestQueue): boolean =>
+    this.#options.pool.inlineLane.holds(queue.generation.session);
+
+  readonly #needsThread = (queue: RequestQueue): boolean => !this.#runsInline(queue);
+}

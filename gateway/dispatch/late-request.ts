@@ -1,0 +1,167 @@
+/**
+ * Requests whose body is so large that reading it would stop the event loop: they are read on a thread of their own and
+ * join the others once their elements are in the arena. Until then there is no pending request, only this.
+ *
+ * Invariants: the sink is told exactly once unless the client is gone; the generation is held from arrival until the
+ * request is queued or over; a slot that was reserved is queued or given back.
+ */
+import { performance } from 'node:perf_hooks';
+import { checkRequest } from '../admission/check-request.ts';
+import type { Limits } from '../admission/limits.ts';
+import type { Result, WireError } from '../wire/error-code.ts';
+import type { InferRequest } from '../wire/infer-request.ts';
+import type { BodyLane } from './body-lane.ts';
+import type { ReadRequest, TextFormat } from './body-task.ts';
+import type { Dispatcher, Reservation } from './dispatcher.ts';
+import { failureAnswer, queueFull } from './failure-answers.ts';
+import type { ModelGeneration } from './model-generation.ts';
+import { PendingRequest, type ReplySink } from './request-queue.ts';
+
+export interface LargeBody {
+  readonly protocol: TextFormat;
+  /** Its memory is taken over: the caller must not touch it again. */
+  readonly body: Uint8Array<ArrayBuffer>;
+  readonly jsonBytes: number;
+  readonly sink: ReplySink;
+  readonly beginWithinMs: number | undefined;
+}
+
+export interface LateRequestsOptions {
+  readonly dispatcher: Dispatcher;
+  readonly lane: BodyLane;
+  readonly limits: Pick<Limits, 'requestRowsMax' | 'requestBytesMax' | 'queueBytesMax'>;
+}
+
+/** A request that is being read. */
+export class LateRequest {
+  readonly sink: ReplySink;
+  /** Once it is queued like any other. */
+  pending: PendingRequest | undefined;
+  #isOver = false;
+
+  constructor(sink: ReplySink) {
+    this.sink = sink;
+  }
+
+  /** Answered, or its client is gone. */
+  isOver(): boolean {
+    return this.#isOver;
+  }
+
+  end(): void {
+    this.#isOver = true;
+  }
+}
+
+export class LateRequests {
+  readonly #options: LateRequestsOptions;
+  readonly #reading = new Set<LateRequest>();
+  #bytesReading = 0;
+
+  constructor(options: LateRequestsOptions) {
+    this.#options = options;
+  }
+
+  take(generation: ModelGeneration, large: LargeBody): LateRequest | WireError {
+    const { length } = large.body;
+    // An empty lane takes any body that was allowed to arrive.
+    const { queueBytesMax } = this.#options.limits;
+    if (this.#bytesReading > 0 && this.#bytesReading + length > queueBytesMax) return queueFull;
+    const late = new LateRequest(large.sink);
+    this.#reading.add(late);
+    this.#bytesReading += length;
+    generation.acquire();
+    void this.#carry(late, generation, large).then(() => {
+      this.#bytesReading -= length;
+      this.#reading.delete(late);
+      generation.release();
+    });
+    return late;
+  }
+
+  /** The client is gone. */
+  abandon(late: LateRequest): void {
+    late.end();
+    if (late.pending !== undefined) this.#options.dispatcher.abandon(late.pending);
+  }
+
+  /** Answers everything that is still being read. */
+  failAll(error: WireError): void {
+    for (const late of this.#reading) {
+      if (late.isOver() || late.pending !== undefined) continue;
+      late.end();
+      late.sink.fail(error);
+    }
+  }
+
+  async #carry(late: LateRequest, generation: ModelGeneration, large: LargeBody): Promise<void> {
+    let outcome: PendingRequest | WireError;
+    try {
+      outcome = await this.#read(late, generation, large);
+    } catch (fault) {
+      outcome = this.#options.dispatcher.reportFault(fault);
+    }
+    if (outcome instanceof PendingRequest) {
+      late.pending = outcome;
+      if (late.isOver()) this.#options.dispatcher.abandon(outcome);
+      return;
+    }
+    generation.metrics.outcomes.count(large.protocol, late.isOver() ? 'ABANDONED' : outcome.code);
+    if (!late.isOver()) late.sink.fail(outcome);
+    late.end();
+  }
+
+  async #read(
+    late: LateRequest,
+    generation: ModelGeneration,
+    large: LargeBody,
+  ): Promise<PendingRequest | WireError> {
+    const { dispatcher, lane, limits } = this.#options;
+    const arrivedMs = performance.now();
+    const ticket = lane.ticket();
+    const { protocol, body, jsonBytes, sink } = large;
+    const { signature } = generation;
+    const read = await lane.read({ ticket, format: protocol, body, jsonBytes, signature });
+    if (read?.ok !== true) return read ?? failureAnswer('worker');
+    const request = withoutElements(read.value);
+    const admitted = checkRequest(request, signature, limits);
+    const room: Reservation | WireError = admitted.ok
+      ? dispatcher.reserve(generation, admitted.value)
+      : admitted;
+    if ('code' in room || late.isOver() || !admitted.ok) {
+      lane.drop(ticket);
+      if ('code' in room) return room;
+      dispatcher.giveBack(room);
+      return failureAnswer('worker');
+    }
+    const { queue, place } = room;
+    const targets = admitted.value.inputs.map(({ name }, index) => {
+      return { name, byteOffset: queue.slabs.byteOffset(place, index) };
+    });
+    const filled: Result<PendingRequest['strings']> =
+      (await lane.fill(ticket, targets)) ?? failureAnswer('worker');
+    if (!filled.ok || late.isOver()) {
+      dispatcher.giveBack(room);
+      return filled.ok ? failureAnswer('worker') : filled;
+    }
+    const { id, options } = request;
+    const withinMs = Math.min(options?.beginWithinMs ?? Infinity, large.beginWithinMs ?? Infinity);
+    const deadlineMs = withinMs === Infinity ? undefined : arrivedMs + withinMs;
+    const strings = filled.value;
+    const { rows } = admitted.value;
+    return dispatcher.enqueue(
+      new PendingRequest({ rows, id, protocol, queue, sink, place, strings, arrivedMs, deadlineMs, options }),
+    );
+  }
+}
+
+const noBytes = new Uint8Array();
+
+/** As decoded here, but for the elements: what admission looks at is there. */
+function withoutElements(read: ReadRequest): InferRequest {
+  const inputs = read.inputs.map(({ name, datatype, shape, sourceBytes }) => {
+    const source = { kind: 'json', text: noBytes, start: 0, end: sourceBytes } as const;
+    return { name, datatype, shape, source };
+  });
+  return { ...read, inputs };
+}

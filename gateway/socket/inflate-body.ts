@@ -1,0 +1,90 @@
+/**
+ * Reads a compressed body on the threads of the system, piece by piece as it arrives, and gives up as soon as it becomes
+ * larger than it may: a few bytes that inflate to gigabytes cost no more than the limit.
+ */
+import {
+  type BrotliDecompress,
+  createBrotliDecompress,
+  createGunzip,
+  createInflate,
+  type Gunzip,
+  type Inflate,
+} from 'node:zlib';
+import { fail, type Result, succeed } from '../wire/error-code.ts';
+import { CollectedBody } from './collected-body.ts';
+import type { ContentEncoding } from './content-encoding.ts';
+
+export interface InflaterOptions {
+  readonly encoding: ContentEncoding;
+  /** Most bytes that may come out. */
+  readonly bytesMax: number;
+  /** Called once, unless `cancel` was called before: in a turn of its own, never within `write`. */
+  readonly done: (body: Result<Uint8Array>) => void;
+}
+
+/** Output is made in pieces of this size: fewer trips to the threads than with the default of 16 KiB. */
+const chunkSize = 64 * 1024;
+
+export class BodyInflater {
+  readonly #options: InflaterOptions;
+  readonly #stream: Gunzip | Inflate | BrotliDecompress;
+  readonly #collected: CollectedBody;
+  #over = false;
+
+  constructor(options: InflaterOptions) {
+    this.#options = options;
+    this.#collected = new CollectedBody(options.bytesMax);
+    this.#stream = streamOf(options.encoding);
+    this.#stream.on('data', (piece: Buffer) => {
+      if (!this.#over && !this.#collected.add(piece)) this.#end(tooLarge(options.bytesMax));
+    });
+    this.#stream.once('end', () => {
+      this.#end(succeed(this.#collected.bytes()));
+    });
+    this.#stream.on('error', () => {
+      this.#end(
+        fail(
+          'MALFORMED_COMPRESSION',
+          `The body is not whole or not in the content encoding '${options.encoding}' that its header names.`,
+        ),
+      );
+    });
+  }
+
+  /** The piece may be reused when this returns. */
+  write(piece: Uint8Array, isLast: boolean): void {
+    if (this.#over) return;
+    if (piece.length > 0) this.#stream.write(Buffer.from(piece));
+    if (isLast) this.#stream.end();
+  }
+
+  /** The client is gone: nobody waits for the body any more. */
+  cancel(): void {
+    this.#over = true;
+    this.#stream.destroy();
+  }
+
+  #end(result: Result<Uint8Array>): void {
+    if (this.#over) return;
+    this.cancel();
+    this.#options.done(result);
+  }
+}
+
+function streamOf(encoding: ContentEncoding): Gunzip | Inflate | BrotliDecompress {
+  switch (encoding) {
+    case 'gzip':
+      return createGunzip({ chunkSize });
+    case 'deflate':
+      return createInflate({ chunkSize });
+    case 'br':
+      return createBrotliDecompress({ chunkSize });
+  }
+}
+
+function tooLarge(bytesMax: number): Result<never> {
+  return fail(
+    'INFLATED_TOO_LARGE',
+    `The body inflates to more than ${bytesMax} bytes. Send fewer rows, or ask the operator to raise inflatedBytesMax.`,
+  );
+}

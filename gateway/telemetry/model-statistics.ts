@@ -1,0 +1,134 @@
+/**
+ * The numbers of a model version under the names that other inference servers gave them: the body of the statistics
+ * extension, and the `nv_inference_*` metrics of existing dashboards. What each of them means here is in
+ * docs/protocol.md.
+ */
+import type { BatchSums, Outcome, VersionMetrics } from './version-metrics.ts';
+
+interface Duration {
+  readonly count: number;
+  readonly ns: number;
+}
+
+/** `timeOriginMs` is where time began on the clock that `lastBatchMs` is on, milliseconds since 1970. */
+export function modelStatistics(metrics: VersionMetrics, timeOriginMs: number): object {
+  const { perRequest, requestSeconds, queueSeconds, failedSeconds, batchRows, lastBatchMs } = metrics;
+  const { succeeded, failed } = countRequests(metrics);
+  const computed = perRequest.batches;
+  return {
+    name: metrics.modelName,
+    version: metrics.modelVersion,
+    last_inference: lastBatchMs === undefined ? 0 : Math.round(timeOriginMs + lastBatchMs),
+    inference_count: batchRows.sum,
+    execution_count: batchRows.count,
+    inference_stats: {
+      success: duration(succeeded, (requestSeconds.sum - failedSeconds) * 1000),
+      fail: duration(failed, failedSeconds * 1000),
+      queue: duration(queueSeconds.count, queueSeconds.sum * 1000),
+      compute_input: duration(computed, perRequest.handOverMs),
+      compute_infer: duration(computed, perRequest.runMs),
+      compute_output: duration(computed, perRequest.answerMs),
+      // There is no response cache, so nothing was ever looked up in one.
+      cache_hit: duration(0, 0),
+      cache_miss: duration(0, 0),
+    },
+    response_stats: {},
+    batch_stats: [...metrics.perBatchSize]
+      .sort(([left], [right]) => left - right)
+      .map(([size, sums]) => batchStatistics(size, sums)),
+    memory_usage: [],
+  };
+}
+
+function batchStatistics(size: number, { batches, handOverMs, runMs, answerMs }: BatchSums): object {
+  return {
+    batch_size: size,
+    compute_input: duration(batches, handOverMs),
+    compute_infer: duration(batches, runMs),
+    compute_output: duration(batches, answerMs),
+  };
+}
+
+function duration(count: number, ms: number): Duration {
+  return { count, ns: Math.max(0, Math.round(ms * 1e6)) };
+}
+
+function countRequests(metrics: VersionMetrics): { readonly succeeded: number; readonly failed: number } {
+  let [succeeded, failed] = [0, 0];
+  for (const { outcome, value } of metrics.outcomes.rows()) {
+    if (outcome === 'OK') succeeded += value;
+    else failed += value;
+  }
+  return { succeeded, failed };
+}
+
+/** A metric that has one value for each model version. */
+export interface VersionCounter {
+  readonly name: string;
+  readonly help: string;
+  readonly read: (metrics: VersionMetrics) => number;
+}
+
+export const versionCounters: readonly VersionCounter[] = [
+  {
+    name: 'nv_inference_request_success',
+    help: 'Requests answered with a result.',
+    read: (metrics) => countRequests(metrics).succeeded,
+  },
+  { name: 'nv_inference_count', help: 'Rows that were run.', read: ({ batchRows }) => batchRows.sum },
+  {
+    name: 'nv_inference_exec_count',
+    help: 'Batches that were run.',
+    read: ({ batchRows }) => batchRows.count,
+  },
+  {
+    name: 'nv_inference_request_duration_us',
+    help: 'Time of requests from arrival to their answer, microseconds.',
+    read: ({ requestSeconds }) => requestSeconds.sum * 1e6,
+  },
+  {
+    name: 'nv_inference_queue_duration_us',
+    help: 'Time of requests from arrival to the start of their batch, microseconds.',
+    read: ({ queueSeconds }) => queueSeconds.sum * 1e6,
+  },
+  {
+    name: 'nv_inference_compute_input_duration_us',
+    help: 'Time in which batches were handed over and back, for each request in them, microseconds.',
+    read: ({ perRequest }) => perRequest.handOverMs * 1000,
+  },
+  {
+    name: 'nv_inference_compute_infer_duration_us',
+    help: 'Time of batches in the model runtime, for each request in them, microseconds.',
+    read: ({ perRequest }) => perRequest.runMs * 1000,
+  },
+  {
+    name: 'nv_inference_compute_output_duration_us',
+    help: 'Time in which the answers of batches were written, for each request in them, microseconds.',
+    read: ({ perRequest }) => perRequest.answerMs * 1000,
+  },
+];
+
+export type FailureReason = 'REJECTED' | 'CANCELED' | 'BACKEND' | 'OTHER';
+export const failureReasons: readonly FailureReason[] = ['REJECTED', 'CANCELED', 'BACKEND', 'OTHER'];
+
+/** Requests of a version that were not answered with a result, by the reason that dashboards know. */
+export function failuresByReason(metrics: VersionMetrics): ReadonlyMap<FailureReason, number> {
+  const failures = new Map(failureReasons.map((reason) => [reason, 0]));
+  for (const { outcome, value } of metrics.outcomes.rows()) {
+    if (outcome === 'OK') continue;
+    const reason = reasons.get(outcome) ?? 'OTHER';
+    failures.set(reason, (failures.get(reason) ?? 0) + value);
+  }
+  return failures;
+}
+
+/** Everything else is `OTHER`: mostly requests that were wrong. */
+const reasons: ReadonlyMap<Outcome, FailureReason> = new Map([
+  ['QUEUE_FULL', 'REJECTED'],
+  ['DEADLINE_EXCEEDED', 'REJECTED'],
+  ['SHUTTING_DOWN', 'REJECTED'],
+  ['ABANDONED', 'CANCELED'],
+  ['CANCELLED', 'CANCELED'],
+  ['MODEL_FAILED', 'BACKEND'],
+  ['WORKER_LOST', 'BACKEND'],
+]);

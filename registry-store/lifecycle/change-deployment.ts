@@ -1,0 +1,125 @@
+/** What is done to a deployment after the first: promote its candidate, scale it, go back, take it out of service. */
+import type { Action } from '../manifest/change.ts';
+import { type Deployment, type DeploymentResources, isSameDeployment } from '../manifest/deployment.ts';
+import type { StoreSnapshot } from '../manifest/store-snapshot.ts';
+import { StoreError } from '../store-error.ts';
+import { changeStore } from './change-store.ts';
+import { findDeployable, findDeployment } from './find-version.ts';
+import { live } from './live-deployment.ts';
+import { recordChange } from './manifest-file.ts';
+import type { ChangeOptions } from './publisher-options.ts';
+
+export interface ModelOptions extends ChangeOptions {
+  readonly model: string;
+}
+
+export interface ScaleOptions extends ModelOptions {
+  /** Fields that are given replace those that are there; the others stay. */
+  readonly resources: DeploymentResources;
+}
+
+export interface DeploymentResult {
+  readonly snapshot: StoreSnapshot;
+  /** Revision of the store afterwards. */
+  readonly revision: number;
+  /** What is deployed afterwards. */
+  readonly deployment: Deployment;
+  /** False when that was so already; then nothing was signed. */
+  readonly changed: boolean;
+}
+
+export type UndeployResult = Omit<DeploymentResult, 'deployment'> & { readonly deployment: undefined };
+
+/** The candidate takes all traffic; the version that was live becomes the previous one. Codes: NOT_DEPLOYED, INVALID_STRATEGY. */
+export function promoteCandidate(options: ModelOptions): Promise<DeploymentResult> {
+  return changeDeployment(options, 'promote', (snapshot) => {
+    const before = findDeployment(snapshot, options.model);
+    const { candidate } = before;
+    if (candidate === undefined) {
+      throw new StoreError(
+        'INVALID_STRATEGY',
+        `${options.model} has no candidate to promote: ${before.version} takes all traffic.`,
+      );
+    }
+    return keepingResources(live(options.model, candidate, before), before);
+  });
+}
+
+/** Takes a model out of service. Its versions stay in their stages, so it can come back. Codes: NOT_DEPLOYED. */
+export function undeployModel(options: ModelOptions): Promise<UndeployResult> {
+  return decideDeployment(options, 'undeploy', (snapshot) => {
+    findDeployment(snapshot, options.model);
+    return undefined;
+  });
+}
+
+/** Codes: NOT_DEPLOYED, INVALID_ARGUMENT. */
+export function scaleDeployment(options: ScaleOptions): Promise<DeploymentResult> {
+  return changeDeployment(options, 'scale', (snapshot) => {
+    const before = findDeployment(snapshot, options.model);
+    const resources = mergeResources(before.resources, options.resources);
+    return resources === undefined ? before : { ...before, resources };
+  });
+}
+
+/**
+ * Ends a rollout that is on, by dropping its candidate; without one, goes back to the previous version.
+ * Codes: NOT_DEPLOYED, UNKNOWN_VERSION when there is none to go back to, NOT_DEPLOYABLE when it is archived.
+ */
+export function rollbackModel(options: ModelOptions): Promise<DeploymentResult> {
+  const { model } = options;
+  return changeDeployment(options, 'rollback', (snapshot) => {
+    const before = findDeployment(snapshot, model);
+    const { version, sha256, candidate, previousVersion } = before;
+    if (candidate !== undefined) return keepingResources(live(model, { version, sha256 }, before), before);
+    if (previousVersion === undefined) {
+      throw new StoreError('UNKNOWN_VERSION', `${model} has no version before ${version} to go back to.`);
+    }
+    const { artifact } = findDeployable(snapshot, { model, version: previousVersion });
+    const pin = { version: previousVersion, sha256: artifact.sha256 };
+    return keepingResources(live(model, pin, before), before);
+  });
+}
+
+/** Decides under the lock what is deployed of a model. Signs only what differs from before. */
+export async function changeDeployment(
+  options: ModelOptions,
+  action: Action,
+  decide: (snapshot: StoreSnapshot) => Deployment,
+): Promise<DeploymentResult> {
+  const result = await decideDeployment(options, action, decide);
+  const deployment = result.snapshot.deployments.get(options.model);
+  if (deployment === undefined) throw new Error(`${options.model} is missing after it was deployed`);
+  return { ...result, deployment };
+}
+
+/** The same; undefined takes the model out of service. */
+async function decideDeployment(
+  options: ModelOptions,
+  action: Action,
+  decide: (snapshot: StoreSnapshot) => Deployment | undefined,
+): Promise<UndeployResult> {
+  const { model } = options;
+  let changed = false;
+  const { snapshot } = await changeStore(options, async ({ snapshot: current }, editor) => {
+    const after = decide(current) ?? null;
+    const before = current.deployments.get(model) ?? null;
+    if (isSameDeployment(before, after)) return undefined;
+    changed = true;
+    const changes = [{ kind: 'deployment', model, before, after } as const];
+    return { put: await recordChange(editor, { action, changes, options }) };
+  });
+  return { snapshot, revision: snapshot.revision, deployment: undefined, changed };
+}
+
+/** Undefined when neither says anything. */
+export function mergeResources(
+  before: DeploymentResources | undefined,
+  given: DeploymentResources | undefined,
+): DeploymentResources | undefined {
+  return before === undefined && given === undefined ? undefined : { ...before, ...given };
+}
+
+function keepingResources(next: Deployment, { resources }: Deployment): Deployment {
+  return { ...next, ...(resources !== undefined && { resources }) };
+}

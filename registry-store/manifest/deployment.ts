@@ -1,0 +1,164 @@
+/**
+ * What is live for one model: the version that takes the traffic, the one before it, and, while a rollout is on, the
+ * candidate beside it. It names digests beside versions, so the holder of a model key cannot swap the bytes of what an
+ * operator put live. How a rollout is carried out is the gateway's business; here it is only said.
+ */
+import type { FieldReader, TextRule } from './field-reader.ts';
+import { versionNameRule } from './names.ts';
+
+/** `all` sends everything to the live version; every other strategy has a candidate beside it. */
+export const deploymentStrategies = ['all', 'blue_green', 'canary', 'rolling', 'shadow'] as const;
+
+export type DeploymentStrategy = (typeof deploymentStrategies)[number];
+
+export interface AutoScaling {
+  readonly minReplicas: number;
+  readonly maxReplicas: number;
+  /** 1 to 100. */
+  readonly targetCpuPercent: number;
+}
+
+/** What a deployment may use on each node. What is left out is for the node to decide. */
+export interface DeploymentResources {
+  readonly replicas?: number;
+  readonly autoScaling?: AutoScaling;
+  /** Thousandths of a processor. */
+  readonly cpuLimitMillis?: number;
+  readonly memoryLimitBytes?: number;
+}
+
+/** A version with its bytes. */
+export interface VersionPin {
+  readonly version: string;
+  /** Lower-case hex. */
+  readonly sha256: string;
+}
+
+export interface Deployment {
+  readonly model: string;
+  /** The version that takes the traffic. */
+  readonly version: string;
+  readonly sha256: string;
+  /** The version that was live before; it stays loaded, so that going back is instant. */
+  readonly previousVersion?: string;
+  readonly previousSha256?: string;
+  readonly strategy: DeploymentStrategy;
+  /** The version a rollout leads to; exactly when the strategy is not `all`. */
+  readonly candidate?: VersionPin;
+  /** Share of traffic for the candidate in hundredths of a percent, 0 to 10000; exactly for `canary` and `shadow`. */
+  readonly trafficBps?: number;
+  readonly resources?: DeploymentResources;
+}
+
+export const trafficBpsMax = 10_000;
+export const replicasMax = 1024;
+const cpuLimitMillisMax = 1_024_000;
+const memoryLimitBytesMax: number = 2 ** 50;
+
+export const sha256Rule: TextRule = { lengthMax: 64, pattern: /^[0-9a-f]{64}$/ };
+
+export function hasCandidate(strategy: DeploymentStrategy): boolean {
+  return strategy !== 'all';
+}
+
+/** Whether the strategy divides traffic by a share. */
+export function hasTraffic(strategy: DeploymentStrategy): boolean {
+  return strategy === 'canary' || strategy === 'shadow';
+}
+
+/** Problems go to the reader. */
+export function readDeployment(model: string, reader: FieldReader): Deployment {
+  const strategy = reader.oneOf('strategy', deploymentStrategies);
+  const hasPrevious = reader.has('previous_version') || reader.has('previous_sha256');
+  if (!hasCandidate(strategy) && reader.has('candidate')) reader.reject('has a candidate without a rollout');
+  if (!hasTraffic(strategy) && reader.has('traffic_bps')) reader.reject('divides traffic without a share');
+  return {
+    model,
+    version: reader.text('version', versionNameRule),
+    sha256: reader.text('sha256', sha256Rule),
+    ...(hasPrevious && {
+      previousVersion: reader.text('previous_version', versionNameRule),
+      previousSha256: reader.text('previous_sha256', sha256Rule),
+    }),
+    strategy,
+    ...(hasCandidate(strategy) && { candidate: readPin(reader.record('candidate')) }),
+    ...(hasTraffic(strategy) && {
+      trafficBps: reader.integer('traffic_bps', { min: 0, max: trafficBpsMax }),
+    }),
+    ...(reader.has('resources') && { resources: readResources(reader.record('resources')) }),
+  };
+}
+
+/** `readDeployment` of it gives the same deployment back. The model is the key it is filed under. */
+export function deploymentJson(deployment: Deployment): Readonly<Record<string, unknown>> {
+  const { previousVersion, previousSha256, candidate, trafficBps, resources } = deployment;
+  return {
+    version: deployment.version,
+    sha256: deployment.sha256,
+    ...(previousVersion !== undefined && { previous_version: previousVersion }),
+    ...(previousSha256 !== undefined && { previous_sha256: previousSha256 }),
+    strategy: deployment.strategy,
+    ...(candidate !== undefined && { candidate: { version: candidate.version, sha256: candidate.sha256 } }),
+    ...(trafficBps !== undefined && { traffic_bps: trafficBps }),
+    ...(resources !== undefined && { resources: resourcesJson(resources) }),
+  };
+}
+
+/** Whether two deployments say the same, or both are missing. */
+export function isSameDeployment(left: Deployment | null, right: Deployment | null): boolean {
+  if (left === null || right === null) return left === right;
+  return left.model === right.model && spelled(left) === spelled(right);
+}
+
+/** Fields come out of `deploymentJson` in one order, so equal deployments have equal spellings. */
+function spelled(deployment: Deployment): string {
+  return JSON.stringify(deploymentJson(deployment));
+}
+
+function readPin(reader: FieldReader): VersionPin {
+  return {
+    version: reader.text('version', versionNameRule),
+    sha256: reader.text('sha256', sha256Rule),
+  };
+}
+
+export function readResources(reader: FieldReader): DeploymentResources {
+  const resources: DeploymentResources = {
+    ...(reader.has('replicas') && { replicas: reader.integer('replicas', { min: 1, max: replicasMax }) }),
+    ...(reader.has('auto_scaling') && { autoScaling: readAutoScaling(reader.record('auto_scaling')) }),
+    ...(reader.has('cpu_limit_millis') && {
+      cpuLimitMillis: reader.integer('cpu_limit_millis', { min: 1, max: cpuLimitMillisMax }),
+    }),
+    ...(reader.has('memory_limit_bytes') && {
+      memoryLimitBytes: reader.integer('memory_limit_bytes', { min: 1, max: memoryLimitBytesMax }),
+    }),
+  };
+  return resources;
+}
+
+export function resourcesJson(resources: DeploymentResources): Readonly<Record<string, unknown>> {
+  const { replicas, autoScaling, cpuLimitMillis, memoryLimitBytes } = resources;
+  return {
+    ...(replicas !== undefined && { replicas }),
+    ...(autoScaling !== undefined && {
+      auto_scaling: {
+        min_replicas: autoScaling.minReplicas,
+        max_replicas: autoScaling.maxReplicas,
+        target_cpu_percent: autoScaling.targetCpuPercent,
+      },
+    }),
+    ...(cpuLimitMillis !== undefined && { cpu_limit_millis: cpuLimitMillis }),
+    ...(memoryLimitBytes !== undefined && { memory_limit_bytes: memoryLimitBytes }),
+  };
+}
+
+function readAutoScaling(reader: FieldReader): AutoScaling {
+  const minReplicas = reader.integer('min_replicas', { min: 1, max: replicasMax });
+  const maxReplicas = reader.integer('max_replicas', { min: 1, max: replicasMax });
+  if (minReplicas > maxReplicas) reader.reject('has more min_replicas than max_replicas');
+  return {
+    minReplicas,
+    maxReplicas,
+    targetCpuPercent: reader.integer('target_cpu_percent', { min: 1, max: 100 }),
+  };
+}

@@ -1,0 +1,78 @@
+/** `tidegate status --node`: what a running gateway says, and what is said when none answers. */
+import { type Server, createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, expect, test } from 'vitest';
+import { runCli } from '../../cli/run.ts';
+
+let server: Server | undefined;
+
+afterEach(() => {
+  server?.close();
+  server = undefined;
+});
+
+async function serve(status: number, body: string): Promise<string> {
+  const listening = createServer((_request, response) => response.writeHead(status).end(body));
+  server = listening;
+  await new Promise<void>((resolve) => listening.listen(0, '127.0.0.1', resolve));
+  return `http://127.0.0.1:${(listening.address() as AddressInfo).port}`;
+}
+
+/** An address where nothing listens any more. */
+async function freeAddress(): Promise<string> {
+  const address = await serve(200, '');
+  await new Promise((resolve) => server?.close(resolve));
+  return address;
+}
+
+async function run(...args: readonly string[]): Promise<{ code: number; out: string; err: string }> {
+  let [out, err] = ['', ''];
+  const code = await runCli(args, { out: (text) => (out += text), err: (text) => (err += text) });
+  return { code, out, err };
+}
+
+const refusedState = {
+  ready: true,
+  store: {
+    revision: 7,
+    fresh: false,
+    last_verified: new Date(Date.now() - 3 * 3_600_000).toISOString(),
+    error: { code: 'STORE_REFUSED', check: 'rollback', since: '2026-11-23T10:00:00.000Z' },
+    expires_soon: ['timestamp'],
+  },
+  problems: [{ model: 'iris', problem: 'NOT_CURRENT', reason: 'MODEL_REFUSED' }],
+};
+
+test('shows what is served, that it is not fresh, and the reason', async () => {
+  const address = await serve(200, JSON.stringify(refusedState));
+  const { code, out } = await run('status', '--node', address);
+  expect(code).toBe(0);
+  expect(out).toContain(`${address} is ready`);
+  expect(out).toMatch(/revision 7, NOT fresh, verified 3 hours ago/);
+  expect(out).toMatch(/STORE_REFUSED, check rollback; the last good state serves/);
+  expect(out).toMatch(/Expires soon: timestamp/);
+  expect(out).toMatch(/iris\s+NOT_CURRENT\s+MODEL_REFUSED/);
+});
+
+test('gives the same as JSON', async () => {
+  const address = await serve(200, JSON.stringify(refusedState));
+  const { out } = await run('status', '--node', address, '--json');
+  expect(JSON.parse(out)).toEqual({ node: address, ...refusedState });
+});
+
+test('ends with 1 when the node is not ready', async () => {
+  const address = await serve(503, JSON.stringify({ ready: false }));
+  const { code, out, err } = await run('status', '--node', `${address}/`);
+  expect([code, err]).toEqual([1, `error: ${address}/ is not ready.\n`]);
+  expect(out).toContain('not ready');
+});
+
+test.each([
+  ['nothing listens', freeAddress, /No gateway answers at .*ECONNREFUSED/],
+  ['something else answers', () => serve(200, '[]'), /not a Tidegate gateway/],
+  ['no JSON comes', () => serve(200, '<html>'), /No gateway answers/],
+])('says so when %s', async (_name, start, message) => {
+  const { code, err } = await run('status', '--node', await start());
+  expect(code).toBe(1);
+  expect(err).toMatch(message);
+});

@@ -1,0 +1,52 @@
+/** `tidegate serve` with the address of a store: from any file server, and without it once it was here. */
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { deployModel, initStore, publishModel } from '../../registry-store/main.ts';
+import { demoModel } from '../e2e/gateway-under-test.ts';
+import { PuppetServer } from '../registry-store/storage/puppet-server.ts';
+import { Served, temporaryFolder } from './served.ts';
+
+test('a store at an address is served, and served again when the address is gone', async () => {
+  const base = await temporaryFolder();
+  const [folder, keysFolder] = [join(base, 'store'), join(base, 'keys')];
+  const publisher = { folder, keysFolders: [keysFolder], actor: 'test' };
+  const version = { model: 'iris', version: '1.0.0' };
+  await initStore({ ...publisher, nowMs: Date.now() });
+  const about = { framework: 'onnx', author: 'test', artifact: demoModel('iris-1.0.0') };
+  await publishModel({ ...publisher, ...version, ...about, nowMs: Date.now() });
+  await deployModel({ ...publisher, ...version, nowMs: Date.now() });
+  const server = await PuppetServer.start(folder);
+  const args = ['--store', server.url, '--root', join(keysFolder, 'root.json'), '--port', '0'];
+  const sizes = ['--cache', join(base, 'cache'), '--cache-size', '1Gi', '--poll', '0.2'];
+
+  const first = await Served.start([...args, ...sizes]);
+  expect(await health(await first.url())).toMatchObject({ ready: true, store: { revision: 3, fresh: true } });
+  first.child.kill('SIGTERM');
+  await first.exited;
+
+  await server.stop();
+  const second = await Served.start([...args, ...sizes], first.folder);
+  expect(await health(await second.url())).toMatchObject({
+    ready: true,
+    store: { fresh: false, error: { code: 'SOURCE_UNREACHABLE' } },
+  });
+  expect(second.err).toContain('serving the last good state');
+
+  const stranger = await Served.start(args);
+  expect((await stranger.exited).code).toBe(1);
+  expect(stranger.err).toContain('cannot be reached');
+});
+
+test.each([
+  [['--store', 'https://user:secret@host/store'], /without user, password/],
+  [['--store', 'https://host/store', '--dev'], /--dev makes a store of its own in a folder/],
+  [['--poll', '0'], /0\.1 to 86400 seconds/],
+] as const)('%j is told to be wrong', async (args, message) => {
+  const served = await Served.start([...args, '--port', '0', '--root', '/dev/null']);
+  expect((await served.exited).code).not.toBe(0);
+  expect(served.err).toMatch(message);
+});
+
+async function health(url: string): Promise<unknown> {
+  return (await fetch(`${url}/v2/health/ready`)).json();
+}

@@ -1,0 +1,135 @@
+/**
+ * What becomes of requests that wait while no lane is free: cancelled, due, or dropped at the end. The pool has no lanes,
+ * so everything waits; memory and bookkeeping are the real ones.
+ */
+import { describe, expect, it } from 'vitest';
+import type { WorkerPool } from '../../../runtime/pool/worker-pool.ts';
+import { PageArena } from '../../../runtime/tensor/page-arena.ts';
+import type { ModelSignature } from '../../../runtime/tensor/signature.ts';
+import { Dispatcher, type Submission } from '../../../gateway/dispatch/dispatcher.ts';
+import { ModelGeneration } from '../../../gateway/dispatch/model-generation.ts';
+import { PendingRequest } from '../../../gateway/dispatch/request-queue.ts';
+import { VersionMetrics } from '../../../gateway/telemetry/version-metrics.ts';
+import { fail } from '../../../gateway/wire/error-code.ts';
+
+const signature: ModelSignature = {
+  inputs: [{ name: 'x', datatype: 'FP32', shape: [-1, 1] }],
+  outputs: [{ name: 'y', datatype: 'FP32', shape: [-1, 1] }],
+  batching: 'rows',
+};
+
+function setUp(): {
+  readonly dispatcher: Dispatcher;
+  readonly pages: PageArena;
+  readonly codes: Map<string, string>;
+  readonly submit: (name: string, beginWithinMs?: number) => PendingRequest;
+} {
+  const arenaBytes = 1024 * 1024;
+  const pages = new PageArena(arenaBytes);
+  const pool = {
+    lanes: [],
+    inlineLane: { holds: () => false },
+    pages,
+    arena: new SharedArrayBuffer(arenaBytes),
+  };
+  const dispatcher = new Dispatcher({
+    pool: pool as unknown as WorkerPool,
+    batchRowsMax: 4,
+    queueRowsMax: 100,
+    onFailure: () => undefined,
+    onFault: (fault) => {
+      throw fault;
+    },
+  });
+  const generation = new ModelGeneration({
+    modelName: 'm',
+    modelVersion: '1',
+    sha256: '',
+    signature,
+    platform: 'onnx',
+    session: 1,
+    metrics: new VersionMetrics('m', '1'),
+  });
+  const codes = new Map<string, string>();
+  const source = { kind: 'packed', bytes: new Uint8Array(4) } as const;
+  const inputs = [{ name: 'x', datatype: 'FP32', shape: [1, 1], source }] as const;
+  const submit = (name: string, beginWithinMs?: number): PendingRequest => {
+    const submission: Submission = {
+      generation,
+      protocol: 'oip-json',
+      request: { rows: 1, inputs, outputIndexes: undefined },
+      id: name,
+      sink: {
+        reply: () => codes.set(name, 'answered'),
+        fail: ({ code }) => {
+          if (codes.has(name)) throw new Error(`${name} is told twice`);
+          codes.set(name, code);
+        },
+      },
+      options: undefined,
+      beginWithinMs,
+    };
+    const outcome = dispatcher.submit(submission);
+    if (outcome instanceof PendingRequest) return outcome;
+    throw new Error(outcome.message);
+  };
+  return { dispatcher, pages, codes, submit };
+}
+
+describe('requests that wait', () => {
+  it('are told CANCELLED when they are cancelled, once', () => {
+    const { dispatcher, codes, submit } = setUp();
+    const [first, second] = [submit('first'), submit('second')];
+    expect(dispatcher.cancel(first)).toBe(true);
+    expect(dispatcher.cancel(first)).toBe(false);
+    expect([...codes]).toEqual([['first', 'CANCELLED']]);
+    expect([dispatcher.inflightRequests, dispatcher.queuedRows]).toEqual([1, 1]);
+    dispatcher.abandon(second);
+    expect(dispatcher.cancel(second)).toBe(false);
+    expect([codes.has('second'), dispatcher.inflightRequests]).toEqual([false, 0]);
+  });
+
+  it('are told DEADLINE_EXCEEDED when they are due, in the order they are due, and the others go on waiting', async () => {
+    const { dispatcher, codes, submit } = setUp();
+    submit('patient');
+    submit('late', 20);
+    submit('early', 1);
+    submit('never', 3_600_000);
+    const endMs = Date.now() + 10_000;
+    while (codes.size < 2 && Date.now() < endMs) await new Promise((resolve) => setTimeout(resolve, 5));
+    expect([...codes]).toEqual([
+      ['early', 'DEADLINE_EXCEEDED'],
+      ['late', 'DEADLINE_EXCEEDED'],
+    ]);
+    expect([dispatcher.inflightRequests, dispatcher.queuedRows]).toEqual([2, 2]);
+  });
+
+  it('that left in another way are not told of their deadline', async () => {
+    const { dispatcher, codes, submit } = setUp();
+    dispatcher.cancel(submit('cancelled', 5));
+    dispatcher.abandon(submit('abandoned', 5));
+    submit('failed', 5);
+    dispatcher.failAll(fail('SHUTTING_DOWN', 'the end'));
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    expect([...codes]).toEqual([
+      ['cancelled', 'CANCELLED'],
+      ['failed', 'SHUTTING_DOWN'],
+    ]);
+    expect(dispatcher.inflightRequests).toBe(0);
+  });
+
+  it('give their memory back however they leave', async () => {
+    const { dispatcher, pages, codes, submit } = setUp();
+    dispatcher.cancel(submit('warm up'));
+    const before = pages.bytesTaken;
+    for (let round = 0; round < 50; round++) {
+      dispatcher.cancel(submit(`c${round}`));
+      dispatcher.abandon(submit(`a${round}`));
+      submit(`d${round}`, 1);
+    }
+    const endMs = Date.now() + 10_000;
+    while (codes.size < 101 && Date.now() < endMs) await new Promise((resolve) => setTimeout(resolve, 2));
+    expect(dispatcher.inflightRequests).toBe(0);
+    expect(pages.bytesTaken).toBe(before);
+  });
+});

@@ -1,0 +1,199 @@
+/** What is live: rollouts that are stored and not yet carried out, going back, scaling, and taking out of service. */
+import { describe, expect, test } from 'vitest';
+import {
+  type DeployOptions,
+  type DeployResult,
+  deployModel,
+  moveStage,
+  promoteCandidate,
+  rollbackModel,
+  scaleDeployment,
+  undeployModel,
+  verifyStore,
+} from '../../../registry-store/main.ts';
+import { TemporaryStore } from '../temporary-store.ts';
+
+function by(store: TemporaryStore): TemporaryStore['publisher'] & {
+  readonly nowMs: number;
+  readonly actor: string;
+  readonly model: string;
+} {
+  return { ...store.publisher, nowMs: Date.now(), actor: 'Grace', model: 'iris' };
+}
+
+async function deploy(store: TemporaryStore, options: Partial<DeployOptions> = {}): Promise<DeployResult> {
+  return deployModel({ ...by(store), version: '3.0.0', ...options });
+}
+
+/** iris 2.0.0 is live, 1.0.0 was before, 3.0.0 is new. */
+async function withThree(): Promise<TemporaryStore> {
+  const store = await TemporaryStore.makeWithIris();
+  await store.publish('iris', '3.0.0');
+  return store;
+}
+
+const rollouts: readonly Partial<DeployOptions>[] = [
+  { strategy: 'blue_green' },
+  { strategy: 'rolling' },
+  { strategy: 'canary', trafficBps: 1000 },
+  { strategy: 'shadow', trafficBps: 0 },
+];
+
+describe.each(rollouts)('a rollout with $strategy', (rollout) => {
+  test('puts the candidate beside the live version, which stays live', async () => {
+    const store = await withThree();
+    const { deployment, changed, revision } = await deploy(store, rollout);
+    expect({ changed, revision }).toEqual({ changed: true, revision: 7 });
+    expect(deployment).toMatchObject({
+      version: '2.0.0',
+      previousVersion: '1.0.0',
+      candidate: { version: '3.0.0' },
+      ...rollout,
+    });
+    expect((await store.open()).current.deployments.get('iris')).toEqual(deployment);
+  });
+
+  test('ends with the candidate live and the old one kept', async () => {
+    const store = await withThree();
+    await deploy(store, { ...rollout, resources: { replicas: 2 } });
+    const { deployment } = await promoteCandidate(by(store));
+    expect(deployment).toMatchObject({ version: '3.0.0', previousVersion: '2.0.0', strategy: 'all' });
+    expect(deployment.resources).toEqual({ replicas: 2 });
+    expect(deployment).not.toHaveProperty('candidate');
+    expect(deployment).not.toHaveProperty('trafficBps');
+    await verifyStore(store.reader);
+  });
+
+  test('or with the candidate dropped and everything as it was', async () => {
+    const store = await withThree();
+    const before = (await store.open()).current.deployments.get('iris');
+    await deploy(store, rollout);
+    expect((await rollbackModel(by(store))).deployment).toEqual(before);
+  });
+});
+
+describe('going back', () => {
+  test('is to the version before, and back again', async () => {
+    const store = await withThree();
+    expect((await rollbackModel(by(store))).deployment).toMatchObject({
+      version: '1.0.0',
+      previousVersion: '2.0.0',
+    });
+    expect((await rollbackModel(by(store))).deployment).toMatchObject({ version: '2.0.0' });
+  });
+
+  test('is refused where there is no version before, or it is archived', async () => {
+    const store = await withThree();
+    await moveStage({ ...by(store), version: '1.0.0', to: 'archived' });
+    await expect(rollbackModel(by(store))).rejects.toMatchObject({ code: 'NOT_DEPLOYABLE' });
+    await store.publish('tulip', '1.0.0');
+    await store.deploy('tulip', '1.0.0');
+    const tulip = rollbackModel({ ...by(store), model: 'tulip' });
+    await expect(tulip).rejects.toMatchObject({ code: 'UNKNOWN_VERSION' });
+  });
+});
+
+describe('resources', () => {
+  test('are merged field by field, and kept when another version goes live', async () => {
+    const store = await withThree();
+    const autoScaling = { minReplicas: 1, maxReplicas: 4, targetCpuPercent: 70 };
+    await scaleDeployment({ ...by(store), resources: { replicas: 2, autoScaling } });
+    await scaleDeployment({ ...by(store), resources: { replicas: 3, cpuLimitMillis: 500 } });
+    const { deployment } = await deploy(store, { resources: { memoryLimitBytes: 2 ** 30 } });
+    expect(deployment).toMatchObject({
+      version: '3.0.0',
+      resources: { replicas: 3, autoScaling, cpuLimitMillis: 500, memoryLimitBytes: 2 ** 30 },
+    });
+  });
+
+  test('that are there already sign nothing', async () => {
+    const store = await withThree();
+    const { revision } = await scaleDeployment({ ...by(store), resources: { replicas: 2 } });
+    const again = await scaleDeployment({ ...by(store), resources: { replicas: 2 } });
+    expect(again).toMatchObject({ changed: false, revision });
+  });
+
+  test.each([
+    { replicas: 0 },
+    { replicas: 1.5 },
+    { cpuLimitMillis: -1 },
+    { memoryLimitBytes: 0 },
+    { autoScaling: { minReplicas: 3, maxReplicas: 2, targetCpuPercent: 50 } },
+    { autoScaling: { minReplicas: 1, maxReplicas: 2, targetCpuPercent: 0 } },
+  ])('that make no sense are refused: %j', async (resources) => {
+    const store = await withThree();
+    await expect(scaleDeployment({ ...by(store), resources })).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+    });
+  });
+});
+
+describe('taken out of service', () => {
+  test('a model has nothing live, its versions stay, and it comes back', async () => {
+    const store = await withThree();
+    const { snapshot, changed } = await undeployModel(by(store));
+    expect(changed).toBe(true);
+    expect(snapshot.deployments.size).toBe(0);
+    expect([...(snapshot.models.get('iris')?.values() ?? [])].map(({ stage }) => stage)).toEqual([
+      'staged',
+      'staged',
+      'staged',
+    ]);
+    await store.deploy('iris', '2.0.0');
+    expect((await store.open()).current.deployments.get('iris')).not.toHaveProperty('previousVersion');
+  });
+
+  test('nothing else can be done to it', async () => {
+    const store = await withThree();
+    await undeployModel(by(store));
+    for (const attempt of [
+      () => undeployModel(by(store)),
+      () => promoteCandidate(by(store)),
+      () => rollbackModel(by(store)),
+      () => scaleDeployment({ ...by(store), resources: { replicas: 1 } }),
+    ]) {
+      await expect(attempt()).rejects.toMatchObject({ code: 'NOT_DEPLOYED' });
+    }
+  });
+});
+
+describe('a rollout that cannot be is refused:', () => {
+  test.each([
+    ['a share where nothing is divided', { strategy: 'blue_green', trafficBps: 10 }],
+    ['a share for all traffic', { strategy: 'all', trafficBps: 10_000 }],
+    ['a canary without a share', { strategy: 'canary' }],
+    ['a share above one', { strategy: 'canary', trafficBps: 10_001 }],
+    ['a share below none', { strategy: 'shadow', trafficBps: -1 }],
+    ['half a basis point', { strategy: 'canary', trafficBps: 0.5 }],
+    ['the live version beside itself', { strategy: 'rolling', version: '2.0.0' }],
+  ] as const)('%s', async (_, options) => {
+    const store = await withThree();
+    await expect(deploy(store, options)).rejects.toMatchObject({ code: 'INVALID_STRATEGY' });
+    expect((await store.open()).current.revision).toBe(6);
+  });
+
+  test('one beside nothing, and promoting what is not there', async () => {
+    const store = await withThree();
+    await expect(promoteCandidate(by(store))).rejects.toMatchObject({ code: 'INVALID_STRATEGY' });
+    await store.publish('tulip', '1.0.0');
+    const canary = { model: 'tulip', version: '1.0.0', strategy: 'canary', trafficBps: 10 } as const;
+    await expect(deploy(store, canary)).rejects.toMatchObject({ code: 'INVALID_STRATEGY' });
+  });
+});
+
+test.each(['blue_green', 'rolling'] as const)(
+  'the first version of a model is live at once, also with %s',
+  async (strategy) => {
+    const store = await withThree();
+    await store.publish('tulip', '1.0.0');
+    const { deployment } = await deploy(store, { model: 'tulip', version: '1.0.0', strategy });
+    expect(deployment).toMatchObject({ version: '1.0.0', strategy: 'all' });
+  },
+);
+
+test('deploying the live version ends a rollout, and does not forget the version before', async () => {
+  const store = await withThree();
+  await deploy(store, { strategy: 'rolling' });
+  const { deployment } = await deploy(store, { version: '2.0.0' });
+  expect(deployment).toMatchObject({ version: '2.0.0', previousVersion: '1.0.0', strategy: 'all' });
+});

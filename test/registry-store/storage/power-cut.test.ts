@@ -1,0 +1,150 @@
+/**
+ * The power goes, and the disk of a node comes back with any one of its files damaged in any of several ways: the node
+ * starts safely, from the source or from the last good state, never from bytes that do not verify and never below what
+ * it had accepted. Only when both copies of its memory are gone bad does it refuse, and says what to do.
+ */
+import { cp, readFile, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { TemporaryStore } from '../temporary-store.ts';
+import { expectLastGood, nodeOver, openingError } from './node-under-test.ts';
+
+type Damage = (path: string) => Promise<void>;
+
+const damages: readonly (readonly [string, Damage])[] = [
+  ['emptied', (path) => truncate(path, 0)],
+  ['cut in half', async (path) => truncate(path, Math.floor((await stat(path)).size / 2))],
+  ['without its last byte', async (path) => truncate(path, (await stat(path)).size - 1)],
+  ['full of zeros', async (path) => writeFile(path, Buffer.alloc((await stat(path)).size))],
+  ['with a bit turned', turnBit],
+  ['with a digit turned', turnDigit],
+  ['gone', (path) => rm(path)],
+];
+
+/** A node over HTTP saw revision N; the server then shows an older state of the same store. */
+let node: TemporaryStore;
+let files: readonly string[];
+let oldStore: string;
+
+beforeAll(async () => {
+  node = new TemporaryStore(`${(await TemporaryStore.template()).base}-power`);
+  await cp((await TemporaryStore.template()).base, node.base, { recursive: true });
+  oldStore = join(node.base, 'old');
+  await cp(node.folder, oldStore, { recursive: true });
+  await node.deploy('iris', '1.0.0');
+  await node.deploy('iris', '2.0.0');
+  return () => node.remove();
+});
+
+async function seenBy(store: TemporaryStore): Promise<void> {
+  const { open } = await nodeOver('http', store);
+  await (await open()).close();
+}
+
+async function filesBelow(folder: string): Promise<readonly string[]> {
+  const entries = await readdir(folder, { withFileTypes: true, recursive: true });
+  const found = entries.filter((entry) => entry.isFile());
+  return found.map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1)).sort();
+}
+
+describe('a state folder', () => {
+  test('has two copies of the memory, the files of the state, and the models', async () => {
+    const store = await node.copy();
+    await seenBy(store);
+    files = await filesBelow(store.stateFolder);
+    expect(files).toContain('memory.json');
+    expect(files).toContain('memory-copy.json');
+    expect(files.filter((file) => file.startsWith('cache/'))).toHaveLength(2);
+    expect(files.filter((file) => file.startsWith('kept/')).length).toBeGreaterThan(5);
+  });
+
+  test.each(damages)(
+    'with any one file %s starts, and is not rolled back',
+    { timeout: 120_000 },
+    async (_name, damage) => {
+      const store = await node.copy();
+      await seenBy(store);
+      const sound = join(store.base, 'sound');
+      await cp(store.stateFolder, sound, { recursive: true });
+      const revision = (await store.open({ stateFolder: join(store.base, 'witness') })).current.revision;
+      const { server, open } = await nodeOver('http', store);
+      const behind = await store.copy();
+      await rm(behind.folder, { recursive: true });
+      await cp(join(behind.base, 'old'), behind.folder, { recursive: true });
+      const rolledBack = await nodeOver('http', behind);
+      for (const file of await filesBelow(sound)) {
+        const reset = async (): Promise<void> => {
+          await rm(store.stateFolder, { recursive: true });
+          await cp(sound, store.stateFolder, { recursive: true });
+          await damage(join(store.stateFolder, file));
+        };
+        // The source is well: the node starts from it.
+        await reset();
+        const opened = await open();
+        expect([file, opened.current.revision]).toEqual([file, revision]);
+        await expectLastGood(opened);
+        expect(opened.condition.fresh).toBe(true);
+        await opened.close();
+        // The source shows an older state: last good or nothing.
+        await reset();
+        const options = { source: rolledBack.server?.url ?? '', stateFolder: store.stateFolder };
+        const shown = await open(options).catch((error: unknown) => error);
+        if (shown instanceof Error)
+          expect([file, shown]).toEqual([file, expect.objectContaining({ check: 'rollback' })]);
+        else {
+          const held = shown as Awaited<ReturnType<typeof open>>;
+          expect([file, held.current.revision]).toEqual([file, revision]);
+          expect(held.condition.lastError?.check).toBe('rollback');
+          await held.close();
+        }
+        // No source: last good or nothing.
+        await reset();
+        const offline = await open({ source: 'http://127.0.0.1:9' }).catch((error: unknown) => error);
+        if (offline instanceof Error)
+          expect([file, offline]).toEqual([file, expect.objectContaining({ code: 'SOURCE_UNREACHABLE' })]);
+        else {
+          const held = offline as Awaited<ReturnType<typeof open>>;
+          expect([file, held.current.revision]).toEqual([file, revision]);
+          await expectLastGood(held);
+          await held.close();
+        }
+      }
+      expect(server).toBeDefined();
+    },
+  );
+
+  test('whose copies of the memory are both damaged refuses, and says what to do', async () => {
+    const store = await node.copy();
+    await seenBy(store);
+    const { open } = await nodeOver('http', store);
+    for (const name of ['memory.json', 'memory-copy.json']) await turnDigit(join(store.stateFolder, name));
+    const error = await openingError(open());
+    expect(error).toMatchObject({ code: 'STORE_REFUSED', check: 'trusted-state' });
+    expect(String(error)).toContain(`then remove ${store.stateFolder}`);
+  });
+
+  test('heals: after a start with one damaged copy both are whole again', async () => {
+    const store = await node.copy();
+    await seenBy(store);
+    const { open } = await nodeOver('http', store);
+    await turnBit(join(store.stateFolder, 'memory.json'));
+    await (await open()).close();
+    const copies = await Promise.all(
+      ['memory.json', 'memory-copy.json'].map((name) => readFile(join(store.stateFolder, name), 'utf8')),
+    );
+    expect(copies[0]).toBe(copies[1]);
+  });
+});
+
+async function turnBit(path: string): Promise<void> {
+  const bytes = await readFile(path);
+  const middle = Math.floor(bytes.length / 2);
+  bytes[middle] = (bytes[middle] ?? 0) ^ 1;
+  await writeFile(path, bytes);
+}
+
+/** Still well formed, and wrong. */
+async function turnDigit(path: string): Promise<void> {
+  const text = await readFile(path, 'latin1');
+  await writeFile(path, text.replace(/"version":\d/, '"version":0').replace(/[1-8](?=[,}])/, '9'), 'latin1');
+}
