@@ -4,12 +4,12 @@
  * changed byte cannot hide in white space, in an escape sequence or in the order of keys.
  */
 import { type Checked, passed, refused } from './check.ts';
+import { readJsonText } from './json-text.ts';
 
 /** Deeper nesting is refused; TUF metadata with our custom fields needs 9. */
 const depthMax = 32;
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** Undefined when the value has no canonical form: a fraction, a function, a control character, too much depth. */
 export function canonicalJson(value: unknown): Uint8Array | undefined {
@@ -19,16 +19,11 @@ export function canonicalJson(value: unknown): Uint8Array | undefined {
 
 /** The value these bytes spell, if they are its canonical form. */
 export function parseCanonicalJson(bytes: Uint8Array, name: string): Checked<unknown> {
-  let text: string;
-  let value: unknown;
-  try {
-    text = decoder.decode(bytes);
-    value = JSON.parse(text);
-  } catch {
-    return refused('canonical-bytes', `${name} is not JSON in UTF-8.`);
-  }
-  if (write(value, 0) !== text) return refused('canonical-bytes', `${name} is not in canonical form.`);
-  return passed(value);
+  const json = readJsonText(bytes);
+  if (json === undefined) return refused('canonical-bytes', `${name} is not JSON in UTF-8.`);
+  if (write(json.value, 0) !== json.text)
+    return refused('canonical-bytes', `${name} is not in canonical form.`);
+  return passed(json.value);
 }
 
 function write(value: unknown, depth: number): string | undefined {

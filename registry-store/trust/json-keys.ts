@@ -3,23 +3,17 @@
  * Metadata of our own stores is canonical and cannot; metadata of other repositories is looked through here.
  */
 import { type Checked, passed, refused } from './check.ts';
+import { readJsonText } from './json-text.ts';
 
-const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 /** A string with the colon that makes it a key, or a bracket. */
 const token = /("(?:[^"\\]|\\.)*")(\s*:)?|[{}[\]]/g;
 
 /** The value of a JSON text in UTF-8 of which no object has a key twice. */
 export function parseUnambiguousJson(bytes: Uint8Array, name: string): Checked<unknown> {
-  let text: string;
-  let value: unknown;
-  try {
-    text = decoder.decode(bytes);
-    value = JSON.parse(text);
-  } catch {
-    return refused('metadata-form', `${name} is not JSON in UTF-8.`);
-  }
-  const key = findKeyTwice(text);
-  if (key === undefined) return passed(value);
+  const json = readJsonText(bytes);
+  if (json === undefined) return refused('metadata-form', `${name} is not JSON in UTF-8.`);
+  const key = findKeyTwice(json.text);
+  if (key === undefined) return passed(json.value);
   return refused('metadata-form', `${name} has the key ${key.slice(0, 80)} twice in one object.`);
 }
 
