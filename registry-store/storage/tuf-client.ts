@@ -8,7 +8,7 @@ import { roleNameRule } from '../manifest/names.ts';
 import { accept, isStoreError, refusal } from '../store-error.ts';
 import { parseUnambiguousJson } from '../trust/json-keys.ts';
 import { metadataBytesMax } from '../trust/store-file.ts';
-import { type FloorEntry, type VersionFloor, checkFloor } from '../trust/version-floor.ts';
+import { type FloorEntry, type VersionFloor, checkFloor, raisedFloor } from '../trust/version-floor.ts';
 import type { HttpClient } from './http-request.ts';
 import { whole } from './http-source.ts';
 import { ReferenceVerifier } from './reference-verifier.ts';
@@ -64,7 +64,7 @@ export class TufClient {
       await this.#updateSnapshot();
       await this.#loadTargets('targets', 'root');
     } finally {
-      await this.#options.folder.keepFloor(new Map([...this.#floor, ...this.#found]));
+      await this.#options.folder.keepFloor(raisedFloor(this.#floor, this.#found));
     }
   }
 

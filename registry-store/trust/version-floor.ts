@@ -24,15 +24,11 @@ export type VersionFloor = ReadonlyMap<string, FloorEntry>;
  * for snapshot or timestamp start everything below root anew, because those two say which version of the rest counts.
  */
 export function checkFloor(floor: VersionFloor, found: VersionFloor): Checked<VersionFloor> {
-  const hasNewKeys = (role: string): boolean => {
-    const [before, now] = [floor.get(role), found.get(role)];
-    return before !== undefined && now !== undefined && before.keyIds.join() !== now.keyIds.join();
-  };
-  const isRecovery = hasNewKeys('timestamp') || hasNewKeys('snapshot');
+  const isRecovery = startsAnew(floor, found);
   for (const [role, { version }] of floor) {
     const now = found.get(role);
     if (now === undefined) continue;
-    const isBound = role === 'root' || !(isRecovery || hasNewKeys(role));
+    const isBound = role === 'root' || !(isRecovery || hasNewKeys(role, floor, found));
     if (isBound && now.version < version) {
       return refused(
         'rollback',
@@ -41,6 +37,24 @@ export function checkFloor(floor: VersionFloor, found: VersionFloor): Checked<Ve
     }
   }
   return passed(found);
+}
+
+/**
+ * The floor after some roles were accepted, and perhaps not all yet. What a recovery made void must not come back when
+ * it was interrupted half way: the next time its keys are no longer new.
+ */
+export function raisedFloor(floor: VersionFloor, found: VersionFloor): VersionFloor {
+  const kept = startsAnew(floor, found) ? [...floor].filter(([role]) => role === 'root') : [...floor];
+  return new Map([...kept, ...found]);
+}
+
+function startsAnew(floor: VersionFloor, found: VersionFloor): boolean {
+  return hasNewKeys('timestamp', floor, found) || hasNewKeys('snapshot', floor, found);
+}
+
+function hasNewKeys(role: string, floor: VersionFloor, found: VersionFloor): boolean {
+  const [before, now] = [floor.get(role), found.get(role)];
+  return before !== undefined && now !== undefined && before.keyIds.join() !== now.keyIds.join();
 }
 
 export function floorJson(floor: VersionFloor): Readonly<Record<string, unknown>> {

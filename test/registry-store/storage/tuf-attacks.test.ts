@@ -66,6 +66,24 @@ describe('going back', () => {
   });
 });
 
+test('a recovery that was interrupted half way does not lock the client out', async () => {
+  repository.role('targets').version = 99_998;
+  repository.publishAll('targets');
+  await visitor.init();
+  await visitor.refresh();
+  for (const role of ['timestamp', 'snapshot']) repository.role(role).keys = [ed25519Key()];
+  repository.role('targets').version = 1;
+  repository.publish(['root']);
+  repository.publishAll('targets');
+  const path = 'metadata/2.targets.json';
+  const targets = repository.files.get(path) ?? new Uint8Array();
+  repository.files.delete(path);
+  expect(await checkOf(visitor.refresh())).toBe('file-present');
+  repository.files.set(path, targets);
+  await visitor.refresh();
+  expect(await visitor.trusted('targets')).toBe(2);
+});
+
 describe('mixing', () => {
   test('a snapshot that is not the version the timestamp names is refused, the timestamp is kept', async () => {
     await visitor.init();
