@@ -40,12 +40,25 @@ export function deploymentLines(deployment: Deployment, revision: number): reado
 }
 
 function rolloutLines(deployment: Deployment, candidate: string): readonly string[] {
-  const { model, version } = deployment;
+  const { model } = deployment;
   return [
     `  beside it: ${rolloutText(deployment)}`,
-    `This release records the rollout but does not carry it out: ${version} goes on answering alone.`,
+    effectOf(deployment, candidate),
     '',
     `Next: tidegate promote ${model}    puts ${candidate} live`,
     `      tidegate rollback ${model}   drops it`,
   ];
+}
+
+function effectOf({ version, strategy }: Deployment, candidate: string): string {
+  switch (strategy) {
+    case 'canary':
+      return `Gateways send that share of the keys to ${candidate}; a key that met it stays with it.`;
+    case 'blue_green':
+      return `Gateways load ${candidate}, and ${version} goes on answering. Try it: header x-model-version: ${candidate}`;
+    case 'all':
+    case 'rolling':
+    case 'shadow':
+      return `This release records the rollout but does not carry it out: ${version} goes on answering alone.`;
+  }
 }

@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type Limits, limitBounds, parseLimits } from '../gateway/admission/limits.ts';
 import type { Gateway, RepositoryControl } from '../gateway/main.ts';
+import { type MissingKeyPolicy, missingKeyPolicies } from '../gateway/route/missing-key.ts';
+import { type KeySource, parseKeySource } from '../gateway/route/routing-key.ts';
 import { createLogger, type LogLevel, logLevels } from '../gateway/telemetry/logger.ts';
 import { type VerifiedStore, openStore } from '../registry-store/main.ts';
 import { parseSizeBytes } from '../registry-store/platform/quantity.ts';
@@ -32,6 +34,8 @@ interface ServeOptions {
   readonly serverName: string;
   readonly corsOrigin: readonly string[];
   readonly websocketCompression: boolean;
+  readonly routingKey: readonly KeySource[];
+  readonly missingKey: MissingKeyPolicy;
   readonly limit: Readonly<Record<string, number>>;
   readonly logLevel?: LogLevel;
   readonly dev?: true;
@@ -111,6 +115,21 @@ export function registerServe(program: Command, output: Output): void {
         .argParser(collectOrigins),
     )
     .option('--websocket-compression', 'agree to permessage-deflate on WebSockets', false)
+    .addOption(
+      new Option(
+        '--routing-key <source>',
+        'where requests carry the key that rollouts divide by: header:<name>, cookie:<name> or query:<name>; the first that has one; may be repeated (default: header:x-routing-key, header:x-user-id, query:routing_key)',
+      )
+        .env('TIDEGATE_ROUTING_KEY')
+        .default([], 'see above')
+        .argParser(collectKeySources),
+    )
+    .addOption(
+      new Option('--missing-key <policy>', 'where requests without a key go during a rollout')
+        .env('TIDEGATE_MISSING_KEY')
+        .choices(missingKeyPolicies)
+        .default('random'),
+    )
     .option('--limit <name=value>', 'set a limit, see below; may be repeated', collectLimit, {})
     .addOption(
       new Option('--log-level <level>', 'logs go to standard error (default: info, with --dev warn)')
@@ -159,6 +178,8 @@ async function serve(options: ServeOptions, output: Output): Promise<void> {
     identity: { name: options.serverName, version: packageVersion() },
     corsOrigins: options.corsOrigin,
     websocketCompression: options.websocketCompression,
+    ...(options.routingKey.length > 0 && { keySources: options.routingKey }),
+    missingKey: options.missingKey,
     ...(options.dev === true ? { control: devControl(options, store) } : {}),
     log,
   });
@@ -242,6 +263,20 @@ function parseServerName(text: string): string {
 function collectOrigins(text: string, before: readonly string[]): readonly string[] {
   const origins = text.split(/[\s,]+/).filter((part) => part !== '');
   return [...before, ...origins.map(originOf)];
+}
+
+/** Given by option several times, or by environment variable with spaces or commas between. */
+function collectKeySources(text: string, before: readonly KeySource[]): readonly KeySource[] {
+  const parts = text.split(/[\s,]+/).filter((part) => part !== '');
+  return [...before, ...parts.map(keySourceOf)];
+}
+
+function keySourceOf(text: string): KeySource {
+  const source = parseKeySource(text);
+  if (source !== undefined) return source;
+  throw new InvalidArgumentError(
+    `${text} is no place for a key. Write header:x-user-id, cookie:uid or query:user.`,
+  );
 }
 
 /** As browsers send it: no path, no default port, lower case. */

@@ -12,7 +12,10 @@ import { LateAnswers } from './dispatch/late-answer.ts';
 import { LateRequests } from './dispatch/late-request.ts';
 import { LiveModels } from './dispatch/live-models.ts';
 import { RequestDoor } from './dispatch/request-door.ts';
+import type { MissingKeyPolicy } from './route/missing-key.ts';
 import { RouteTable } from './route/route-table.ts';
+import type { RolloutWatch } from './dispatch/rollout-watch.ts';
+import type { KeySource } from './route/routing-key.ts';
 import type { RepositoryControl } from './socket/repository-routes.ts';
 import { GatewayServer } from './socket/server.ts';
 import type { Logger } from './telemetry/logger.ts';
@@ -40,6 +43,10 @@ export interface GatewayOptions {
   readonly corsOrigins?: readonly string[];
   /** Whether WebSockets may agree to permessage-deflate; default not. */
   readonly websocketCompression?: boolean;
+  /** Where requests carry the key that rollouts divide by; default `defaultKeySources`. */
+  readonly keySources?: readonly KeySource[];
+  /** Where requests without a key go while a rollout divides; default `random`. */
+  readonly missingKey?: MissingKeyPolicy;
   /** For a node that may change its store; without it, load and unload are refused. */
   readonly control?: RepositoryControl;
   readonly log: Logger;
@@ -55,6 +62,13 @@ export interface Gateway {
   /** Takes no new requests, finishes those it has within the grace period, and lets everything go. */
   close(): Promise<void>;
 }
+
+/** A header of ours, and what callers often send already. */
+export const defaultKeySources: readonly KeySource[] = [
+  { kind: 'header', name: 'x-routing-key' },
+  { kind: 'header', name: 'x-user-id' },
+  { kind: 'query', name: 'routing_key' },
+];
 
 /** Each lane has two regions of this size for results, the event loop's own has one; larger results are moved between threads instead. Bytes. */
 const resultBytes = 512 * 1024;
@@ -106,14 +120,24 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   });
   const late = new LateRequests({ dispatcher, lane: bodyLane, limits });
   const lateAnswers = new LateAnswers(bodyLane, limits);
+  const watches = new Map<string, RolloutWatch>();
   const door = new RequestDoor(
-    { dispatcher, late, lateAnswers, limits, unrouted: metrics.unrouted },
+    {
+      dispatcher,
+      late,
+      lateAnswers,
+      limits,
+      unrouted: metrics.unrouted,
+      missingKey: options.missingKey ?? 'random',
+      watches,
+    },
     new RouteTable(new Map(), new Map()),
   );
   const live = new LiveModels({
     pool,
     metrics,
     log,
+    watches,
     warmRows: [limits.batchRowsMax],
     readArtifact: (version) => store.readArtifact(version),
     forget: (generation) => {
@@ -144,6 +168,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     control: options.control,
     corsOrigins: options.corsOrigins ?? [],
     websocketCompression: options.websocketCompression ?? false,
+    keySources: options.keySources ?? defaultKeySources,
     threads,
     onFault,
   });

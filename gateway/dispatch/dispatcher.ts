@@ -24,6 +24,7 @@ import { type Filled, fillRows, type RowsToFill } from './fill-rows.ts';
 import { InflightRequests } from './inflight-requests.ts';
 import { LaneFeeder } from './lane-feeder.ts';
 import { QueueDirectory } from './queue-directory.ts';
+import type { Trial } from './rollout-watch.ts';
 import { PendingRequest, type ReplySink, type RequestQueue } from './request-queue.ts';
 
 export interface DispatcherOptions {
@@ -50,6 +51,8 @@ export interface Submission {
   readonly request: AdmittedRequest;
   readonly id: string | number | undefined;
   readonly sink: ReplySink;
+  /** What its outcome is evidence for, while a rollout is on. */
+  readonly trial?: Trial | undefined;
   readonly options: RequestOptions | undefined;
   /** Milliseconds after arrival by which it must have begun to run; undefined lets it wait. */
   readonly beginWithinMs: number | undefined;
@@ -130,11 +133,23 @@ export class Dispatcher {
       return strings;
     }
     const arrivedMs = performance.now();
-    const { id, protocol, sink, options, beginWithinMs } = submission;
+    const { id, protocol, sink, trial, options, beginWithinMs } = submission;
     const deadlineMs = beginWithinMs === undefined ? undefined : arrivedMs + beginWithinMs;
     const { rows } = request;
     return this.#enqueue(
-      new PendingRequest({ rows, id, protocol, queue, sink, place, strings, arrivedMs, deadlineMs, options }),
+      new PendingRequest({
+        rows,
+        id,
+        protocol,
+        queue,
+        sink,
+        trial,
+        place,
+        strings,
+        arrivedMs,
+        deadlineMs,
+        options,
+      }),
     );
   }
 
@@ -338,6 +353,7 @@ export class Dispatcher {
     metrics.outcomes.count(pending.protocol, counted);
     metrics.requestSeconds.record(seconds);
     if (counted !== 'OK') metrics.failedSeconds += seconds;
+    if (pending.trial !== undefined) pending.trial.watch.ended(pending.trial, counted);
     pending.queue.slabs.release(pending.place);
     this.#queues.leave(pending.queue);
     pending.queue.generation.release();

@@ -15,6 +15,7 @@ import type { ReadRequest, TextFormat } from './body-task.ts';
 import type { Dispatcher, Reservation } from './dispatcher.ts';
 import { failureAnswer, queueFull } from './failure-answers.ts';
 import type { ModelGeneration } from './model-generation.ts';
+import type { Trial } from './rollout-watch.ts';
 import { PendingRequest, type ReplySink } from './request-queue.ts';
 
 export interface LargeBody {
@@ -24,6 +25,11 @@ export interface LargeBody {
   readonly jsonBytes: number;
   readonly sink: ReplySink;
   readonly beginWithinMs: number | undefined;
+}
+
+interface TriedBody extends LargeBody {
+  /** What its outcome is evidence for, while a rollout is on. */
+  readonly trial: Trial | undefined;
 }
 
 export interface LateRequestsOptions {
@@ -62,7 +68,7 @@ export class LateRequests {
     this.#options = options;
   }
 
-  take(generation: ModelGeneration, large: LargeBody): LateRequest | WireError {
+  take(generation: ModelGeneration, large: LargeBody, trial?: Trial): LateRequest | WireError {
     const { length } = large.body;
     // An empty lane takes any body that was allowed to arrive.
     const { queueBytesMax } = this.#options.limits;
@@ -71,7 +77,7 @@ export class LateRequests {
     this.#reading.add(late);
     this.#bytesReading += length;
     generation.acquire();
-    void this.#carry(late, generation, large).then(() => {
+    void this.#carry(late, generation, { ...large, trial }).then(() => {
       this.#bytesReading -= length;
       this.#reading.delete(late);
       generation.release();
@@ -94,7 +100,7 @@ export class LateRequests {
     }
   }
 
-  async #carry(late: LateRequest, generation: ModelGeneration, large: LargeBody): Promise<void> {
+  async #carry(late: LateRequest, generation: ModelGeneration, large: TriedBody): Promise<void> {
     let outcome: PendingRequest | WireError;
     try {
       outcome = await this.#read(late, generation, large);
@@ -114,12 +120,12 @@ export class LateRequests {
   async #read(
     late: LateRequest,
     generation: ModelGeneration,
-    large: LargeBody,
+    large: TriedBody,
   ): Promise<PendingRequest | WireError> {
     const { dispatcher, lane, limits } = this.#options;
     const arrivedMs = performance.now();
     const ticket = lane.ticket();
-    const { protocol, body, jsonBytes, sink } = large;
+    const { protocol, body, jsonBytes, sink, trial } = large;
     const { signature } = generation;
     const read = await lane.read({ ticket, format: protocol, body, jsonBytes, signature });
     if (read?.ok !== true) return read ?? failureAnswer('worker');
@@ -150,7 +156,19 @@ export class LateRequests {
     const strings = filled.value;
     const { rows } = admitted.value;
     return dispatcher.enqueue(
-      new PendingRequest({ rows, id, protocol, queue, sink, place, strings, arrivedMs, deadlineMs, options }),
+      new PendingRequest({
+        rows,
+        id,
+        protocol,
+        queue,
+        sink,
+        trial,
+        place,
+        strings,
+        arrivedMs,
+        deadlineMs,
+        options,
+      }),
     );
   }
 }

@@ -8,10 +8,12 @@
 import type { LoadOutcome, WorkerPool } from '../../runtime/pool/worker-pool.ts';
 import type { Deployment, StoreSnapshot, VersionMetadata } from '../../registry-store/main.ts';
 import { type ModelRoutes, RouteTable } from '../route/route-table.ts';
+import { TrafficSplit } from '../route/traffic-split.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { MetricsPage } from '../telemetry/metrics-page.ts';
 import type { DeploymentProblem } from '../telemetry/store-report.ts';
 import { ModelGeneration } from './model-generation.ts';
+import { RolloutWatch } from './rollout-watch.ts';
 
 export interface LiveModelsOptions {
   readonly pool: WorkerPool;
@@ -25,6 +27,8 @@ export interface LiveModelsOptions {
   readonly forget: (generation: ModelGeneration) => void;
   /** Puts a new table in force; called after each deployment that changed. */
   readonly setRoutes: (routes: RouteTable<ModelGeneration>) => void;
+  /** Rollouts that divide traffic now, by id; kept here, and looked into for each request of theirs. */
+  readonly watches: Map<string, RolloutWatch>;
 }
 
 /** A load that failed for a reason that may pass is tried again after this long, milliseconds. */
@@ -39,6 +43,8 @@ export class LiveModels {
   /** Artifacts that cannot be loaded whatever is tried, with the reason; by digest. */
   readonly #unloadable = new Map<string, string>();
   readonly #problems = new Map<string, DeploymentProblem>();
+  /** Rollouts that this node went back from, by id: the store may go on naming them, they stay off. */
+  readonly #rolledBack = new Set<string>();
   #next: StoreSnapshot | undefined;
   #lastSnapshot: StoreSnapshot | undefined;
   /** Models to be looked at with the next snapshot; all others are as they should be. */
@@ -151,8 +157,34 @@ export class LiveModels {
     }
     this.#notReady.delete(model);
     this.#problems.delete(model);
-    if (deployment.strategy !== 'all') this.#reportStrategy(deployment);
-    this.#replace(model, { live, versions: all });
+    const candidate = await this.#candidate(deployment, versions);
+    if (candidate !== undefined) all.set(candidate.modelVersion, candidate);
+    const split = this.#allowed(splitOf(deployment, live, candidate));
+    this.#replace(model, { live, versions: all, ...(split !== undefined && { split }) });
+  }
+
+  /**
+   * The version of a rollout, loaded and warm beside the live one: for `canary` it takes its share, for `blue_green` it
+   * waits, callable by name, until it is promoted. One that does not load leaves the live version with all requests.
+   */
+  async #candidate(
+    deployment: Deployment,
+    versions: ReadonlyMap<string, VersionMetadata>,
+  ): Promise<ModelGeneration | undefined> {
+    const { model, strategy, candidate } = deployment;
+    if (candidate === undefined) return undefined;
+    if (strategy !== 'canary' && strategy !== 'blue_green') {
+      this.#reportStrategy(deployment);
+      return undefined;
+    }
+    const loaded = await this.#generation(versions.get(candidate.version));
+    if (typeof loaded !== 'string') return loaded;
+    this.#problems.set(model, { problem: 'NOT_CURRENT', reason: codeOf(loaded) });
+    this.#options.log.error(
+      { model, version: candidate.version, reason: loaded },
+      'candidate not served, the live version takes all requests',
+    );
+    return undefined;
   }
 
   /** The live version serves on; that the rollout beside it does not happen must not go unnoticed. */
@@ -170,6 +202,8 @@ export class LiveModels {
     if (routes === undefined) this.#models.delete(model);
     else this.#models.set(model, routes);
     this.#publish();
+    this.#watch(model, before?.split, routes?.split);
+    this.#reportSplit(model, before?.split, routes?.split);
     if (before?.live !== routes?.live) {
       const version = routes?.live.modelVersion;
       this.#options.log.info({ model, version, before: before?.live.modelVersion }, 'live version changed');
@@ -178,6 +212,51 @@ export class LiveModels {
     for (const generation of before?.versions.values() ?? []) {
       if (!kept.has(generation)) this.#retireSafely(generation);
     }
+  }
+
+  /** What was rolled back here stays so, whatever share the store gives it. */
+  #allowed(split: Routes['split']): Routes['split'] {
+    if (split === undefined || !this.#rolledBack.has(split.rolloutId)) return split;
+    this.#problems.set(split.stable.modelName, rolledBack);
+    return undefined;
+  }
+
+  /** Away from the candidate at once: the live version never stopped, so this is one swap. */
+  #rollBack(model: string, rolloutId: string, reason: string): void {
+    this.#rolledBack.add(rolloutId);
+    this.#options.log.error({ model, rollout: rolloutId, reason }, 'candidate taken out of the traffic');
+    const routes = this.#models.get(model);
+    if (routes?.split?.rolloutId !== rolloutId) return;
+    this.#problems.set(model, rolledBack);
+    this.#replace(model, { live: routes.live, versions: routes.versions });
+  }
+
+  /** A rollout whose share changes keeps its evidence; one that ended lets it go. */
+  #watch(model: string, before: Routes['split'], after: Routes['split']): void {
+    const { watches } = this.#options;
+    if (before !== undefined && before.rolloutId !== after?.rolloutId) watches.delete(before.rolloutId);
+    if (after === undefined) return;
+    const { rolloutId, share } = after;
+    const watch = watches.get(rolloutId);
+    if (watch !== undefined) {
+      watch.setShare(share);
+      return;
+    }
+    const rollBack = (reason: string): void => {
+      this.#rollBack(model, rolloutId, reason);
+    };
+    watches.set(rolloutId, new RolloutWatch({ share, rollBack }));
+  }
+
+  #reportSplit(model: string, before: Routes['split'], after: Routes['split']): void {
+    if (after === undefined) {
+      if (before !== undefined) this.#options.log.info({ model, rollout: before.rolloutId }, 'rollout ended');
+      return;
+    }
+    const { rolloutId: rollout, trafficBps } = after;
+    if (before?.rolloutId === rollout && before.trafficBps === trafficBps) return;
+    const candidate = after.candidate.modelVersion;
+    this.#options.log.info({ model, rollout, candidate, percent: trafficBps / 100 }, 'traffic divided');
   }
 
   #publish(): void {
@@ -255,6 +334,19 @@ export class LiveModels {
       if (snapshot !== undefined) void this.apply(snapshot, new Set(this.#retried));
     }, retryDelayMs);
   }
+}
+
+const rolledBack: DeploymentProblem = { problem: 'ROLLED_BACK', reason: 'CANDIDATE_WORSE' };
+
+/** The same pair of versions on every node and after every start, so that all of them divide alike. */
+function splitOf(
+  { model, strategy, trafficBps }: Deployment,
+  live: ModelGeneration,
+  candidate: ModelGeneration | undefined,
+): TrafficSplit<ModelGeneration> | undefined {
+  if (strategy !== 'canary' || candidate === undefined || trafficBps === undefined) return undefined;
+  const rolloutId = `${model}:${live.modelVersion}:${candidate.modelVersion}:${candidate.sha256.slice(0, 12)}`;
+  return new TrafficSplit({ rolloutId, stable: live, candidate, trafficBps });
 }
 
 /** `MODEL_INVALID: the graph has no output` begins with its code; what has none is a failure that may pass. */

@@ -5,7 +5,9 @@
 import type { ModelSignature } from '../../runtime/tensor/signature.ts';
 import { checkRequest } from '../admission/check-request.ts';
 import type { Limits } from '../admission/limits.ts';
+import type { MissingKeyPolicy } from '../route/missing-key.ts';
 import type { RouteTable } from '../route/route-table.ts';
+import type { Routed } from '../route/traffic-split.ts';
 import type { OutcomeCounter, Protocol } from '../telemetry/version-metrics.ts';
 import type { Result, WireError } from '../wire/error-code.ts';
 import { fail } from '../wire/error-code.ts';
@@ -15,12 +17,15 @@ import type { LateAnswers } from './late-answer.ts';
 import { type LargeBody, LateRequest, type LateRequests } from './late-request.ts';
 import type { ModelGeneration } from './model-generation.ts';
 import type { PendingRequest, ReplySink } from './request-queue.ts';
+import type { RolloutWatch, Trial } from './rollout-watch.ts';
 
 export interface IncomingRequest {
   readonly protocol: Protocol;
   readonly modelName: string;
-  /** Undefined for the live version. */
+  /** Undefined for the live version, or what the rollout of the model says. */
   readonly modelVersion: string | undefined;
+  /** What a rollout divides by: the same key meets the same version. Undefined when the request carries none. */
+  readonly routingKey?: string | undefined;
   /** The signature is only needed by formats that do not name datatypes and shapes themselves. */
   readonly decode: (signature: ModelSignature) => Result<InferRequest>;
   readonly sink: ReplySink;
@@ -31,9 +36,16 @@ export interface IncomingRequest {
 }
 
 /** A request whose reading would hold the event loop. */
-export interface LargeRequest extends LargeBody, Resolvable {}
+export interface LargeRequest extends LargeBody, Resolvable {
+  readonly sink: ReplySink;
+}
 
-type Resolvable = Pick<IncomingRequest, 'modelName' | 'modelVersion' | 'held'>;
+/** The version for a request, and what its outcome is evidence for. */
+interface Target extends Routed<ModelGeneration> {
+  readonly trial?: Trial | undefined;
+}
+
+type Resolvable = Pick<IncomingRequest, 'modelName' | 'modelVersion' | 'routingKey' | 'held' | 'sink'>;
 
 export interface RequestDoorOptions {
   readonly dispatcher: Dispatcher;
@@ -44,6 +56,9 @@ export interface RequestDoorOptions {
   readonly limits: Limits;
   /** Requests that failed before a model was known. */
   readonly unrouted: OutcomeCounter;
+  readonly missingKey: MissingKeyPolicy;
+  /** By the id of the rollout; live models keep it. */
+  readonly watches: ReadonlyMap<string, RolloutWatch>;
 }
 
 const draining = fail(
@@ -85,7 +100,7 @@ export class RequestDoor {
     const target = this.#resolve(incoming);
     if (!target.ok) return this.refuse(protocol, target);
     const generation = target.value;
-    const outcome = this.#admitSafely(incoming, generation);
+    const outcome = this.#admitSafely(incoming, target);
     if ('code' in outcome) generation.metrics.outcomes.count(protocol, outcome.code);
     return outcome;
   }
@@ -94,7 +109,7 @@ export class RequestDoor {
   acceptLarge(large: LargeRequest): LateRequest | WireError {
     const target = this.#resolve(large);
     if (!target.ok) return this.refuse(large.protocol, target);
-    const outcome = this.#options.late.take(target.value, large);
+    const outcome = this.#options.late.take(target.value, large, target.trial);
     if ('code' in outcome) target.value.metrics.outcomes.count(large.protocol, outcome.code);
     return outcome;
   }
@@ -117,20 +132,34 @@ export class RequestDoor {
     return error;
   }
 
-  #resolve({ modelName, modelVersion, held }: Resolvable): Result<ModelGeneration> {
-    return this.#closed && held !== true ? draining : this.#routes.resolve(modelName, modelVersion);
+  #resolve({ modelName, modelVersion, routingKey, held, sink }: Resolvable): Target | WireError {
+    if (this.#closed && held !== true) return draining;
+    const routes = this.#routes;
+    if (!routes.divides) return routes.resolve(modelName, modelVersion);
+    const key = routingKey ?? this.#keyOfNobody();
+    const routed = routes.resolve(modelName, modelVersion, key);
+    if (!routed.ok || routed.rollout === undefined) return routed;
+    const { id, variant } = routed.rollout;
+    sink.routed?.({ id, variant, modelVersion: routed.value.modelVersion });
+    // Who named a version, or has no key, was not sent there by chance: it says nothing about the two.
+    const watch = variant === 'forced' || key === undefined ? undefined : this.#options.watches.get(id);
+    return { ...routed, trial: watch?.trial(variant === 'canary' ? 'candidate' : 'stable', key ?? '') };
+  }
+
+  #keyOfNobody(): string | undefined {
+    return this.#options.missingKey === 'random' ? String(Math.random()) : undefined;
   }
 
   /** An exception here would end the process for the sake of one request. */
-  #admitSafely(incoming: IncomingRequest, generation: ModelGeneration): PendingRequest | WireError {
+  #admitSafely(incoming: IncomingRequest, target: Target): PendingRequest | WireError {
     try {
-      return this.#admit(incoming, generation);
+      return this.#admit(incoming, target);
     } catch (fault) {
       return this.#options.dispatcher.reportFault(fault);
     }
   }
 
-  #admit(incoming: IncomingRequest, generation: ModelGeneration): PendingRequest | WireError {
+  #admit(incoming: IncomingRequest, { value: generation, trial }: Target): PendingRequest | WireError {
     const { dispatcher, limits } = this.#options;
     const decoded = incoming.decode(generation.signature);
     if (!decoded.ok) return decoded;
@@ -143,6 +172,7 @@ export class RequestDoor {
       request: admitted.value,
       id,
       sink: incoming.sink,
+      trial,
       options,
       beginWithinMs: shorter(options?.beginWithinMs, incoming.beginWithinMs),
     });

@@ -6,12 +6,14 @@ import type { PageArena } from '../../runtime/tensor/page-arena.ts';
 import { type RowPlace, RowSlabs } from '../../runtime/tensor/row-slabs.ts';
 import { type BatchMember, BatchQueue } from '../batch/batcher.ts';
 import type { Protocol } from '../telemetry/version-metrics.ts';
+import type { Variant } from '../route/traffic-split.ts';
 import type { ErrorCode, WireError } from '../wire/error-code.ts';
 import type { InferReply, RequestOptions } from '../wire/infer-request.ts';
 import type { Due } from '../batch/deadline-queue.ts';
 import { defaultLevel, levelOf } from '../batch/level-queue.ts';
 import type { Seated } from './inflight-requests.ts';
 import type { ModelGeneration } from './model-generation.ts';
+import type { Trial } from './rollout-watch.ts';
 
 /** Memory a queue takes from the arena at a time, bytes. Two full batches fit, unless rows are very large. */
 const slabBytesMin = 64 * 1024;
@@ -60,6 +62,14 @@ export interface ReplySink {
   /** The reply's data is only valid during this call. */
   reply(reply: InferReply): void;
   fail(error: WireError): void;
+  /** While a rollout is on: which version was chosen and why. Before the other two, for those who pass it on. */
+  routed?(choice: RolloutChoice): void;
+}
+
+export interface RolloutChoice {
+  readonly id: string;
+  readonly variant: Variant;
+  readonly modelVersion: string;
 }
 
 export interface PendingRequestOptions {
@@ -68,6 +78,8 @@ export interface PendingRequestOptions {
   readonly protocol: Protocol;
   readonly queue: RequestQueue;
   readonly sink: ReplySink;
+  /** What its outcome is evidence for, while a rollout is on. */
+  readonly trial: Trial | undefined;
   readonly place: RowPlace;
   /** Elements of string inputs by input index; undefined when there are none. */
   readonly strings: readonly (readonly string[] | undefined)[] | undefined;
@@ -84,6 +96,7 @@ export class PendingRequest implements BatchMember, Seated, Due, PendingRequestO
   readonly protocol: Protocol;
   readonly queue: RequestQueue;
   readonly sink: ReplySink;
+  readonly trial: Trial | undefined;
   readonly place: RowPlace;
   readonly strings: readonly (readonly string[] | undefined)[] | undefined;
   readonly arrivedMs: number;
@@ -105,6 +118,7 @@ export class PendingRequest implements BatchMember, Seated, Due, PendingRequestO
     this.protocol = options.protocol;
     this.queue = options.queue;
     this.sink = options.sink;
+    this.trial = options.trial;
     this.place = options.place;
     this.strings = options.strings;
     this.arrivedMs = options.arrivedMs;

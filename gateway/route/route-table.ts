@@ -2,33 +2,45 @@
  * Which loaded version answers a request. Immutable: a change of deployments makes a new table, and one pointer swap
  * puts it in force, so that no request ever sees half of a change.
  */
-import { fail, type Result, succeed, type WireError } from '../wire/error-code.ts';
+import { fail, succeed, type WireError } from '../wire/error-code.ts';
+import type { Routed, TrafficSplit } from './traffic-split.ts';
 
 /** What a model offers right now. `Target` is whatever runs a version; the table does not look inside. */
 export interface ModelRoutes<Target> {
   /** Takes the requests that name no version. */
   readonly live: Target;
-  /** Every version that can be called by name, the live one included. */
+  /** Every version that can be called by name, the live one and a candidate included. */
   readonly versions: ReadonlyMap<string, Target>;
+  /** While a rollout divides the requests that name no version; see traffic-split.ts. */
+  readonly split?: TrafficSplit<Target>;
 }
 
 export class RouteTable<Target> {
   readonly models: ReadonlyMap<string, ModelRoutes<Target>>;
   /** Deployed models whose live version is not loaded, with the reason for the operator's eyes. */
   readonly notReady: ReadonlyMap<string, string>;
+  /** Whether any model has a rollout that needs a key; most tables have none, and then nobody looks for keys. */
+  readonly divides: boolean;
 
   constructor(models: ReadonlyMap<string, ModelRoutes<Target>>, notReady: ReadonlyMap<string, string>) {
     this.models = models;
     this.notReady = notReady;
+    this.divides = [...models.values()].some(({ split }) => split !== undefined);
   }
 
-  /** `version` empty or undefined means the live one. */
-  resolve(modelName: string, version: string | undefined): Result<Target> {
+  /**
+   * `version` empty or undefined means the live one, or what the rollout of the model says for `key`. A named version
+   * comes before the key; without a key the stable version answers.
+   */
+  resolve(modelName: string, version: string | undefined, key?: string): Routed<Target> | WireError {
     const routes = this.models.get(modelName);
     if (routes === undefined) return this.#unknownModel(modelName);
-    if (version === undefined || version === '') return succeed(routes.live);
+    const { split } = routes;
+    if (version === undefined || version === '') {
+      return split === undefined ? succeed(routes.live) : split.choose(key);
+    }
     const target = routes.versions.get(version);
-    if (target !== undefined) return succeed(target);
+    if (target !== undefined) return split === undefined ? succeed(target) : split.forced(target);
     const known = listed([...routes.versions.keys()]);
     return fail(
       'UNKNOWN_VERSION',

@@ -5,7 +5,8 @@
 import type { HttpResponse } from 'uWebSockets.js';
 
 /** Headers of answers that a page may read besides those it always may. */
-const exposedHeaders = 'inference-header-content-length, retry-after, allow, accept-encoding';
+const exposedHeaders =
+  'inference-header-content-length, retry-after, allow, accept-encoding, x-model-version, x-rollout-id, x-variant';
 
 /** How long a browser may remember the answer to a preflight, seconds; browsers cap it at two hours. */
 const preflightSeconds = '7200';

@@ -8,7 +8,7 @@ import type { HttpResponse } from 'uWebSockets.js';
 import { failureAnswer } from '../dispatch/failure-answers.ts';
 import type { LateAnswers } from '../dispatch/late-answer.ts';
 import type { LateRequest } from '../dispatch/late-request.ts';
-import type { PendingRequest, ReplySink } from '../dispatch/request-queue.ts';
+import type { PendingRequest, ReplySink, RolloutChoice } from '../dispatch/request-queue.ts';
 import { errorTable, fail, type WireError } from '../wire/error-code.ts';
 import type { ByteWriter } from '../wire/byte-writer.ts';
 import type { InferReply } from '../wire/infer-request.ts';
@@ -25,6 +25,8 @@ import { statusLine } from './status-line.ts';
 export interface InferTarget {
   readonly modelName: string;
   readonly modelVersion: string | undefined;
+  /** What a rollout divides by; undefined when no source has one, and while no rollout is on. */
+  readonly routingKey: string | undefined;
   readonly format: MessageFormat;
   /** From the Inference-Header-Content-Length header: how much of the body is JSON, when tensors follow it. */
   readonly jsonBytes: number;
@@ -62,6 +64,9 @@ export interface ExchangeServices {
 /** Bytes are cheaper for the library than text. */
 const contentTypeName = Buffer.from('content-type');
 const jsonBytesName = Buffer.from('inference-header-content-length');
+const modelVersionName = Buffer.from('x-model-version');
+const rolloutIdName = Buffer.from('x-rollout-id');
+const variantName = Buffer.from('x-variant');
 const octetStream = Buffer.from('application/octet-stream');
 
 export class HttpExchange implements ReplySink, BodyTaken {
@@ -80,6 +85,8 @@ export class HttpExchange implements ReplySink, BodyTaken {
   #receivedBytes = 0;
   /** Set when the answer is JSON with tensors behind it. */
   #jsonBytes: number | undefined;
+  /** Set while a rollout is on: the answer says which version it came from and why. */
+  #choice: RolloutChoice | undefined;
 
   constructor(res: HttpResponse, target: InferTarget, services: ExchangeServices) {
     this.#res = res;
@@ -132,6 +139,10 @@ export class HttpExchange implements ReplySink, BodyTaken {
 
   fail(error: WireError): void {
     this.#answerError(error, false);
+  }
+
+  routed(choice: RolloutChoice): void {
+    this.#choice = choice;
   }
 
   bodyTaken(): void {
@@ -238,9 +249,17 @@ export class HttpExchange implements ReplySink, BodyTaken {
       const jsonBytes = this.#jsonBytes;
       res.writeHeader(contentTypeName, jsonBytes === undefined ? target.format.contentType : octetStream);
       if (jsonBytes !== undefined) res.writeHeader(jsonBytesName, String(jsonBytes));
+      if (this.#choice !== undefined) this.#writeChoice(this.#choice);
       if (crossOrigin.isConfigured) crossOrigin.write(res, target.allowOrigin);
       sendBody(res, body, close, this);
     });
+  }
+
+  #writeChoice({ id, variant, modelVersion }: RolloutChoice): void {
+    const res = this.#res;
+    res.writeHeader(modelVersionName, modelVersion);
+    res.writeHeader(rolloutIdName, id);
+    res.writeHeader(variantName, variant);
   }
 
   #writeErrorHead({ code }: WireError): void {

@@ -15,6 +15,8 @@ import type { CrossOrigin } from './cross-origin.ts';
 import { type ExchangeServices, HttpExchange, type InferTarget } from './http-exchange.ts';
 import type { OpenExchanges } from './open-exchanges.ts';
 import { pathParameter } from './path-parameter.ts';
+import type { KeySource } from '../route/routing-key.ts';
+import { routingKey } from './request-key.ts';
 import type { RawHandler, RouteRegistry } from './route-registry.ts';
 
 export interface InferenceRoutesOptions {
@@ -23,11 +25,12 @@ export interface InferenceRoutesOptions {
   readonly limits: Pick<Limits, 'bodyBytesMax' | 'inflatedBytesMax' | 'inlineJsonBytesMax'>;
   readonly open: OpenExchanges;
   readonly crossOrigin: CrossOrigin;
+  readonly keySources: readonly KeySource[];
 }
 
 export function addInferenceRoutes(options: InferenceRoutesOptions): void {
   const services = exchangeServices(options);
-  const { crossOrigin } = options;
+  const { crossOrigin, door, keySources } = options;
   const handle = (json: MessageFormat): RawHandler => {
     const usual = succeed({ format: json, jsonBytes: 0 });
     return (res, req) => {
@@ -37,7 +40,8 @@ export function addInferenceRoutes(options: InferenceRoutesOptions): void {
       const beginWithin = readDeadline(req);
       const target: InferTarget = {
         modelName: pathParameter(req, 0) ?? '',
-        modelVersion: pathParameter(req, 1),
+        modelVersion: namedVersion(req),
+        routingKey: door.routes.divides ? routingKey(req, keySources) : undefined,
         format: chosen.format,
         jsonBytes: chosen.jsonBytes,
         beginWithinMs: beginWithin.ok ? beginWithin.value : undefined,
@@ -68,7 +72,7 @@ function exchangeServices(options: InferenceRoutesOptions): ExchangeServices {
     writer: new ByteWriter(),
     late: door.lateAnswers,
     accept: (exchange, body, isOwned) => {
-      const { format, modelName, modelVersion, jsonBytes, beginWithinMs } = exchange.target;
+      const { format, modelName, modelVersion, routingKey: key, jsonBytes, beginWithinMs } = exchange.target;
       const { protocol } = format;
       const textBytes = protocol === 'oip-binary' ? jsonBytes : body.length;
       if (textBytes > limits.inlineJsonBytesMax && protocol !== 'oip-msgpack') {
@@ -76,6 +80,7 @@ function exchangeServices(options: InferenceRoutesOptions): ExchangeServices {
           protocol,
           modelName,
           modelVersion,
+          routingKey: key,
           body: isOwned ? ownMemory(body) : body.slice(),
           jsonBytes,
           sink: exchange,
@@ -87,6 +92,7 @@ function exchangeServices(options: InferenceRoutesOptions): ExchangeServices {
         protocol,
         modelName,
         modelVersion,
+        routingKey: key,
         decode: (signature) => format.decode(body, signature, jsonBytes),
         sink: exchange,
         held: exchange.held,
@@ -120,6 +126,7 @@ const headers = {
   origin: Buffer.from('origin'),
   binaryTensors: Buffer.from('inference-header-content-length'),
   deadline: Buffer.from('x-deadline-ms'),
+  modelVersion: Buffer.from('x-model-version'),
   contentType: Buffer.from('content-type'),
   contentLength: Buffer.from('content-length'),
 };
@@ -151,6 +158,14 @@ function chooseFormat(req: HttpRequest, usual: Usual): Chosen {
   return unsupported(
     `The content type '${printable(type)}' is not read here. Send application/json or application/msgpack.`,
   );
+}
+
+/** The version in the path, or the one that a header asks for where the path names none. */
+function namedVersion(req: HttpRequest): string | undefined {
+  const inPath = pathParameter(req, 1);
+  if (inPath !== undefined && inPath !== '') return inPath;
+  const version = req.getHeader(headers.modelVersion);
+  return version === '' ? undefined : version;
 }
 
 const noDeadline = succeed(undefined);

@@ -7,6 +7,7 @@ import type { Limits } from '../admission/limits.ts';
 import type { Dispatcher } from '../dispatch/dispatcher.ts';
 import type { RequestDoor } from '../dispatch/request-door.ts';
 import type { MetricsPage } from '../telemetry/metrics-page.ts';
+import type { KeySource } from '../route/routing-key.ts';
 import { fail } from '../wire/error-code.ts';
 import type { ServerIdentity } from '../wire/oip-metadata.ts';
 import { CrossOrigin } from './cross-origin.ts';
@@ -34,6 +35,8 @@ export interface ServerOptions {
   readonly corsOrigins: readonly string[];
   /** Whether WebSockets may agree to permessage-deflate. */
   readonly websocketCompression: boolean;
+  /** Where requests carry the key that rollouts divide by, the first that has one. */
+  readonly keySources: readonly KeySource[];
   readonly threads: number;
   readonly onFault: (fault: unknown) => void;
 }
@@ -51,7 +54,7 @@ export class GatewayServer {
     const { door, limits, control, onFault } = options;
     const routes = (): typeof door.routes => door.routes;
     const registry = new RouteRegistry(this.#app, { open, crossOrigin, onFault });
-    addInferenceRoutes({ registry, door, limits, open, crossOrigin });
+    addInferenceRoutes({ registry, door, limits, open, crossOrigin, keySources: options.keySources });
     const mayChangeStore = control !== undefined;
     const { batchRowsMax } = limits;
     addInformationRoutes({ ...options, registry, routes, mayChangeStore, batchRowsMax });

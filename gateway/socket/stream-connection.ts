@@ -37,6 +37,13 @@ export interface StreamServices {
   readonly hello: Uint8Array;
 }
 
+export interface StreamHandshake {
+  /** The client negotiated the subprotocol and is sent `hello`. */
+  readonly greets: boolean;
+  /** What rollouts divide by, for every request of this socket. */
+  readonly routingKey: string | undefined;
+}
+
 /** Going away; RFC 6455 section 7.4.1. */
 const closeGoingAway = 1001;
 
@@ -75,11 +82,10 @@ export class StreamConnection implements OutboxMember {
   firstFrame = -1;
   lastFrame = -1;
 
-  /** `greets`: the client negotiated the subprotocol and is sent `hello`. */
-  constructor(services: StreamServices, greets: boolean) {
+  constructor(services: StreamServices, { greets, routingKey }: StreamHandshake) {
     this.#services = services;
     this.#greets = greets;
-    this.#incoming = new ReusedRequest();
+    this.#incoming = new ReusedRequest(routingKey);
   }
 
   get socket(): WebSocket<unknown> | undefined {
@@ -294,8 +300,13 @@ class ReusedRequest implements IncomingRequest {
   modelName = '';
   modelVersion: string | undefined = undefined;
   sink: ReplySink = nobody;
+  readonly routingKey: string | undefined;
   readonly #decoded: { readonly ok: true; value: InferRequest } = { ok: true, value: noRequest };
   readonly decode = (): { readonly ok: true; readonly value: InferRequest } => this.#decoded;
+
+  constructor(routingKey: string | undefined) {
+    this.routingKey = routingKey;
+  }
 
   with({ model, version, request }: StreamRequest, call: StreamCall): this {
     this.protocol = protocolOf(call.encoding);

@@ -11,6 +11,8 @@ import { fail, type WireError } from '../wire/error-code.ts';
 import type { ServerIdentity } from '../wire/oip-metadata.ts';
 import { StreamAnswerWriter } from '../wire/stream-answer.ts';
 import { encodeHello, streamProtocol } from '../wire/stream-message.ts';
+import type { KeySource } from '../route/routing-key.ts';
+import { routingKey } from './request-key.ts';
 import { StreamConnection, type StreamServices } from './stream-connection.ts';
 import { StreamOutbox } from './stream-outbox.ts';
 
@@ -21,6 +23,8 @@ export interface StreamEndpointOptions {
   readonly dispatcher: Dispatcher;
   /** Whether permessage-deflate is agreed to. */
   readonly compression: boolean;
+  /** Requests of a socket share the key of its handshake. */
+  readonly keySources: readonly KeySource[];
   /** Answers a handshake that comes to nothing. */
   readonly refuse: (res: HttpResponse, req: HttpRequest, error: WireError) => void;
 }
@@ -86,8 +90,9 @@ export class StreamEndpoint {
             return;
           }
           const greets = offered !== '';
+          const key = routingKey(req, this.#options.keySources);
           res.upgrade(
-            { connection: new StreamConnection(this.#services, greets) },
+            { connection: new StreamConnection(this.#services, { greets, routingKey: key }) },
             req.getHeader('sec-websocket-key'),
             greets ? streamProtocol : '',
             req.getHeader('sec-websocket-extensions'),

@@ -10,9 +10,10 @@ import type { MetricsPage, Sample } from './metrics-page.ts';
 export interface DeploymentProblem {
   /**
    * `NOT_SERVED`: no version of the model answers; `NOT_CURRENT`: the version before serves on;
-   * `STRATEGY_UNSUPPORTED`: the live version serves, the rollout beside it is not carried out.
+   * `STRATEGY_UNSUPPORTED`: the live version serves, the rollout beside it is not carried out; `ROLLED_BACK`: this node
+   * took the candidate out of the traffic, because it was worse.
    */
-  readonly problem: 'NOT_SERVED' | 'NOT_CURRENT' | 'STRATEGY_UNSUPPORTED';
+  readonly problem: 'NOT_SERVED' | 'NOT_CURRENT' | 'STRATEGY_UNSUPPORTED' | 'ROLLED_BACK';
   /** Code of the failure below, or the strategy. */
   readonly reason: string;
 }

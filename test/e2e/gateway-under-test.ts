@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { pino } from 'pino';
 import { type Gateway, type RepositoryControl, startGateway } from '../../gateway/main.ts';
+import type { MissingKeyPolicy } from '../../gateway/route/missing-key.ts';
 import { parseLimits } from '../../gateway/admission/limits.ts';
 import { expectContract, forgetContract } from './contract.ts';
 import { type Caller, type Form, openCaller } from './callers.ts';
@@ -47,6 +48,7 @@ export async function startTestGateway(options: {
   readonly inlineRunUsMax?: number;
   readonly websocketCompression?: boolean;
   readonly corsOrigins?: readonly string[];
+  readonly missingKey?: MissingKeyPolicy;
   readonly control?: RepositoryControl;
 }): Promise<GatewayUnderTest> {
   const store = new PuppetStore();
@@ -66,6 +68,7 @@ export async function startTestGateway(options: {
     ...(options.inlineRunUsMax === undefined ? {} : { inlineRunUsMax: options.inlineRunUsMax }),
     websocketCompression: options.websocketCompression ?? false,
     ...(options.corsOrigins === undefined ? {} : { corsOrigins: options.corsOrigins }),
+    ...(options.missingKey === undefined ? {} : { missingKey: options.missingKey }),
     ...(options.control === undefined ? {} : { control: options.control }),
     identity: { name: 'tidegate', version: '0.0.0' },
     log: pino({ base: null }, { write: (line) => void log.push(JSON.parse(line) as LogLine) }),

@@ -42,16 +42,16 @@ export function ticketModel(): Uint8Array {
   return writeOnnxModel(graph);
 }
 
-/** Looks `index` up in a table of ten squares; the runtime fails for an index outside it. */
-export function lookupModel(): Uint8Array {
+/** Looks `index` up in a table of squares; the runtime fails for an index outside it. */
+export function lookupModel(size = 10): Uint8Array {
   const graph = new GraphBuilder('lookup');
   const index = graph.input('index', tensorType('INT64', ['batch']));
   const squares = graph.constant(
     'squares',
     tensor(
       'FP32',
-      [10],
-      Array.from({ length: 10 }, (_, value) => value * value),
+      [size],
+      Array.from({ length: size }, (_, value) => value * value),
     ),
   );
   graph.node('Gather', [squares, index], { outputs: ['square'] });

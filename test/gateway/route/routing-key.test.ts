@@ -1,0 +1,54 @@
+/** Where the key of a request is found, and what is no key. */
+import { describe, expect, test } from 'vitest';
+import { findKey, type KeySource, parseKeySource } from '../../../gateway/route/routing-key.ts';
+
+const sources: readonly KeySource[] = [
+  { kind: 'header', name: 'x-user-id' },
+  { kind: 'cookie', name: 'uid' },
+  { kind: 'query', name: 'user' },
+];
+
+function find(headers: Readonly<Record<string, string>>, query = ''): string | undefined {
+  return findKey(sources, {
+    header: (name) => headers[name] ?? '',
+    query: (name) => (name === 'user' ? query : ''),
+  });
+}
+
+describe('findKey', () => {
+  test('takes the first source that has a key', () => {
+    expect(find({ 'x-user-id': 'ada', cookie: 'uid=bob' }, 'cy')).toBe('ada');
+    expect(find({ cookie: 'uid=bob' }, 'cy')).toBe('bob');
+    expect(find({}, 'cy')).toBe('cy');
+  });
+
+  test('an empty value is no key', () => {
+    expect(find({ 'x-user-id': '', cookie: 'uid=' })).toBeUndefined();
+    expect(find({ cookie: 'uid=""' })).toBeUndefined();
+  });
+
+  test.each([
+    ['a=1; uid=bob; b=2', 'bob'],
+    ['uid="bob"', 'bob'],
+    ['uid=a=b', 'a=b'],
+    ['xuid=eve; uid=bob', 'bob'],
+    ['uid', undefined],
+    ['UID=eve', undefined],
+  ])('reads the cookie header %j', (cookie, key) => {
+    expect(find({ cookie })).toBe(key);
+  });
+});
+
+describe('parseKeySource', () => {
+  test.each([
+    ['header:X-User-Id', { kind: 'header', name: 'x-user-id' }],
+    ['cookie:uid', { kind: 'cookie', name: 'uid' }],
+    ['query:user', { kind: 'query', name: 'user' }],
+    ['header:', undefined],
+    ['body:/user', undefined],
+    ['x-user-id', undefined],
+    ['header:a b', undefined],
+  ])('reads %j', (text, source) => {
+    expect(parseKeySource(text)).toEqual(source);
+  });
+});
