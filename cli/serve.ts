@@ -180,6 +180,7 @@ async function serve(options: ServeOptions, output: Output): Promise<void> {
     websocketCompression: options.websocketCompression,
     ...(options.routingKey.length > 0 && { keySources: options.routingKey }),
     missingKey: options.missingKey,
+    rolloutsFile: join(options.state, 'rollouts.json'),
     ...(options.dev === true ? { control: devControl(options, store) } : {}),
     log,
   });

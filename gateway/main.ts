@@ -14,6 +14,7 @@ import { LiveModels } from './dispatch/live-models.ts';
 import { RequestDoor } from './dispatch/request-door.ts';
 import type { MissingKeyPolicy } from './route/missing-key.ts';
 import { RouteTable } from './route/route-table.ts';
+import { RolloutMemory } from './dispatch/rollout-memory.ts';
 import type { RolloutWatch } from './dispatch/rollout-watch.ts';
 import type { KeySource } from './route/routing-key.ts';
 import type { RepositoryControl } from './socket/repository-routes.ts';
@@ -47,6 +48,8 @@ export interface GatewayOptions {
   readonly keySources?: readonly KeySource[];
   /** Where requests without a key go while a rollout divides; default `random`. */
   readonly missingKey?: MissingKeyPolicy;
+  /** Where this node remembers which rollouts it went back from; without it a restart forgets. */
+  readonly rolloutsFile?: string;
   /** For a node that may change its store; without it, load and unload are refused. */
   readonly control?: RepositoryControl;
   readonly log: Logger;
@@ -138,6 +141,12 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     metrics,
     log,
     watches,
+    rolledBack: new RolloutMemory({
+      file: options.rolloutsFile,
+      onTrouble: (trouble) => {
+        log.error({ err: trouble }, 'memory of rollouts cannot be read or written');
+      },
+    }),
     warmRows: [limits.batchRowsMax],
     readArtifact: (version) => store.readArtifact(version),
     forget: (generation) => {

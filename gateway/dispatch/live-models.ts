@@ -13,6 +13,7 @@ import type { Logger } from '../telemetry/logger.ts';
 import type { MetricsPage } from '../telemetry/metrics-page.ts';
 import type { DeploymentProblem } from '../telemetry/store-report.ts';
 import { ModelGeneration } from './model-generation.ts';
+import type { RolloutMemory } from './rollout-memory.ts';
 import { RolloutWatch } from './rollout-watch.ts';
 
 export interface LiveModelsOptions {
@@ -29,6 +30,8 @@ export interface LiveModelsOptions {
   readonly setRoutes: (routes: RouteTable<ModelGeneration>) => void;
   /** Rollouts that divide traffic now, by id; kept here, and looked into for each request of theirs. */
   readonly watches: Map<string, RolloutWatch>;
+  /** Rollouts that this node went back from, by id: the store may go on naming them, they stay off. */
+  readonly rolledBack: RolloutMemory;
 }
 
 /** A load that failed for a reason that may pass is tried again after this long, milliseconds. */
@@ -43,8 +46,6 @@ export class LiveModels {
   /** Artifacts that cannot be loaded whatever is tried, with the reason; by digest. */
   readonly #unloadable = new Map<string, string>();
   readonly #problems = new Map<string, DeploymentProblem>();
-  /** Rollouts that this node went back from, by id: the store may go on naming them, they stay off. */
-  readonly #rolledBack = new Set<string>();
   #next: StoreSnapshot | undefined;
   #lastSnapshot: StoreSnapshot | undefined;
   /** Models to be looked at with the next snapshot; all others are as they should be. */
@@ -216,19 +217,20 @@ export class LiveModels {
 
   /** What was rolled back here stays so, whatever share the store gives it. */
   #allowed(split: Routes['split']): Routes['split'] {
-    if (split === undefined || !this.#rolledBack.has(split.rolloutId)) return split;
+    if (split === undefined || !this.#options.rolledBack.has(split.rolloutId)) return split;
     this.#problems.set(split.stable.modelName, rolledBack);
     return undefined;
   }
 
   /** Away from the candidate at once: the live version never stopped, so this is one swap. */
   #rollBack(model: string, rolloutId: string, reason: string): void {
-    this.#rolledBack.add(rolloutId);
     this.#options.log.error({ model, rollout: rolloutId, reason }, 'candidate taken out of the traffic');
     const routes = this.#models.get(model);
     if (routes?.split?.rolloutId !== rolloutId) return;
     this.#problems.set(model, rolledBack);
     this.#replace(model, { live: routes.live, versions: routes.versions });
+    // Callers are safe by now; the disk may take its time.
+    this.#options.rolledBack.add(rolloutId);
   }
 
   /** A rollout whose share changes keeps its evidence; one that ended lets it go. */

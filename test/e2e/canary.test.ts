@@ -1,4 +1,7 @@
 /** A rollout as callers meet it: the same key meets the same version, over requests, sockets, shares and starts. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import type { MissingKeyPolicy } from '../../gateway/route/missing-key.ts';
 import { errorTable } from '../../gateway/wire/error-code.ts';
@@ -15,7 +18,7 @@ afterEach(async () => {
 });
 
 const stable: TestModel = { name: 'iris', version: '1.0.0', file: demoModel('iris-1.0.0') };
-const keys = Array.from({ length: 400 }, (_, index) => `user-${index}`);
+const keys = Array.from({ length: 200 }, (_, index) => `user-${index}`);
 
 async function start(missingKey: MissingKeyPolicy = 'random'): Promise<GatewayUnderTest> {
   const under = await startTestGateway({ models: [stable], missingKey });
@@ -162,9 +165,10 @@ test('a candidate that does not load leaves the live version with all requests',
 });
 
 test('a candidate that fails more callers than the live version is taken out of the traffic, and stays out', async () => {
-  const lookups = await startTestGateway({
-    models: [{ name: 'squares', version: '1.0.0', file: lookupModel(100) }],
-  });
+  const folder = mkdtempSync(join(tmpdir(), 'canary-'));
+  const rolloutsFile = join(folder, 'rollouts.json');
+  const models = [{ name: 'squares', version: '1.0.0', file: lookupModel(100) }];
+  const lookups = await startTestGateway({ models, rolloutsFile });
   open.push(lookups);
   const { store, url, log } = lookups;
   store.publish('squares', '2.0.0', lookupModel(10));
@@ -211,6 +215,21 @@ test('a candidate that fails more callers than the live version is taken out of 
   rollOut(9000);
   for (const end = user + 100; user < end; user += 1) expect(await statusOf(user)).toBe(200);
   expect(failed).toBe(failedBefore);
+
+  // So it is for a gateway that starts with what this one remembers.
+  const restarted = await startTestGateway({ models, rolloutsFile });
+  open.push(restarted);
+  restarted.store.publish('squares', '2.0.0', lookupModel(10));
+  restarted.store.deploy('squares', '1.0.0', {
+    strategy: 'canary',
+    candidate: { version: '2.0.0', sha256 },
+    trafficBps: 9000,
+  });
+  const isReported = async (): Promise<boolean> =>
+    (await restarted.metrics()).sum('tidegate_deployment_problem', problem) === 1;
+  await eventually(isReported, 'the candidate to be kept out after a restart');
+  expect(restarted.log.some(({ msg }) => msg === 'traffic divided')).toBe(false);
+  rmSync(folder, { recursive: true });
 });
 
 test('a blue/green candidate answers by name only, until it is promoted', async () => {

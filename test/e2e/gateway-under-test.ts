@@ -49,6 +49,7 @@ export async function startTestGateway(options: {
   readonly websocketCompression?: boolean;
   readonly corsOrigins?: readonly string[];
   readonly missingKey?: MissingKeyPolicy;
+  readonly rolloutsFile?: string;
   readonly control?: RepositoryControl;
 }): Promise<GatewayUnderTest> {
   const store = new PuppetStore();
@@ -69,6 +70,7 @@ export async function startTestGateway(options: {
     websocketCompression: options.websocketCompression ?? false,
     ...(options.corsOrigins === undefined ? {} : { corsOrigins: options.corsOrigins }),
     ...(options.missingKey === undefined ? {} : { missingKey: options.missingKey }),
+    ...(options.rolloutsFile === undefined ? {} : { rolloutsFile: options.rolloutsFile }),
     ...(options.control === undefined ? {} : { control: options.control }),
     identity: { name: 'tidegate', version: '0.0.0' },
     log: pino({ base: null }, { write: (line) => void log.push(JSON.parse(line) as LogLine) }),

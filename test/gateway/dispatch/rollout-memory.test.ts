@@ -1,0 +1,60 @@
+/** What survives a restart, and a disk that does not do its part. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { RolloutMemory } from '../../../gateway/dispatch/rollout-memory.ts';
+
+let folder: string;
+const troubles: unknown[] = [];
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'rollout-memory-'));
+  troubles.length = 0;
+});
+
+afterEach(() => {
+  rmSync(folder, { recursive: true });
+});
+
+function open(file: string | undefined = join(folder, 'state', 'rollouts.json')): RolloutMemory {
+  return new RolloutMemory({ file, onTrouble: (trouble) => void troubles.push(trouble) });
+}
+
+describe('RolloutMemory', () => {
+  test('knows after a restart what it was told before', () => {
+    const before = open();
+    before.add('iris:1:2');
+    before.add('iris:1:3');
+    const after = open();
+    expect(['iris:1:2', 'iris:1:3', 'iris:1:4'].map((id) => after.has(id))).toEqual([true, true, false]);
+    expect(troubles).toEqual([]);
+  });
+
+  test('forgets the oldest when there are too many', () => {
+    const memory = open(undefined);
+    for (let rollout = 0; rollout <= 1000; rollout += 1) memory.add(`r${rollout}`);
+    expect([memory.has('r0'), memory.has('r1'), memory.has('r1000')]).toEqual([false, true, true]);
+  });
+
+  test.each(['', '{', '[]', '{"rolled_back": [1]}', 'null'])(
+    'reports a file that holds %j and goes on',
+    (text) => {
+      const file = join(folder, 'rollouts.json');
+      writeFileSync(file, text);
+      const memory = open(file);
+      expect(troubles).toHaveLength(1);
+      memory.add('iris:1:2');
+      expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual({ rolled_back: ['iris:1:2'] });
+    },
+  );
+
+  test('remembers until it ends where it cannot write, and says so', () => {
+    const file = join(folder, 'a-file');
+    writeFileSync(file, '');
+    const memory = open(join(file, 'rollouts.json'));
+    memory.add('iris:1:2');
+    expect(memory.has('iris:1:2')).toBe(true);
+    expect(troubles.length).toBeGreaterThan(0);
+  });
+});
