@@ -9,12 +9,11 @@ import { performance } from 'node:perf_hooks';
 import type { Lane, LaneReply } from '../../runtime/pool/lane.ts';
 import type { WorkerPool } from '../../runtime/pool/worker-pool.ts';
 import type { Ran } from '../../runtime/protocol/worker-task.ts';
-import type { RowPlace } from '../../runtime/tensor/row-slabs.ts';
 import type { AdmittedRequest } from '../admission/check-request.ts';
 import { Batcher, type FailureCause } from '../batch/batcher.ts';
-import type { Outcome, Protocol } from '../telemetry/version-metrics.ts';
+import type { Outcome } from '../telemetry/version-metrics.ts';
 import type { WireError } from '../wire/error-code.ts';
-import type { InferReply, RequestOptions } from '../wire/infer-request.ts';
+import type { InferReply } from '../wire/infer-request.ts';
 import { columnsOf, type RequestBatch } from './batch-tensors.ts';
 import type { ModelGeneration } from './model-generation.ts';
 import { BurstGate } from './burst-gate.ts';
@@ -24,8 +23,8 @@ import { type Filled, fillRows, type RowsToFill } from './fill-rows.ts';
 import { InflightRequests } from './inflight-requests.ts';
 import { LaneFeeder } from './lane-feeder.ts';
 import { QueueDirectory } from './queue-directory.ts';
-import type { Trial } from './rollout-watch.ts';
-import { PendingRequest, type ReplySink, type RequestQueue } from './request-queue.ts';
+import type { Reservation, Submission } from './submission.ts';
+import { PendingRequest, type RequestQueue } from './request-queue.ts';
 
 export interface DispatcherOptions {
   readonly pool: WorkerPool;
@@ -43,25 +42,6 @@ export interface RunFailure {
   readonly cause: FailureCause;
   /** For the log, not for clients. */
   readonly detail: string;
-}
-
-export interface Submission {
-  readonly generation: ModelGeneration;
-  readonly protocol: Protocol;
-  readonly request: AdmittedRequest;
-  readonly id: string | number | undefined;
-  readonly sink: ReplySink;
-  /** What its outcome is evidence for, while a rollout is on. */
-  readonly trial?: Trial | undefined;
-  readonly options: RequestOptions | undefined;
-  /** Milliseconds after arrival by which it must have begun to run; undefined lets it wait. */
-  readonly beginWithinMs: number | undefined;
-}
-
-/** Room in a batch slot for a request whose elements are written elsewhere; used once, by `enqueue` or `giveBack`. */
-export interface Reservation {
-  readonly queue: RequestQueue;
-  readonly place: RowPlace;
 }
 
 export class Dispatcher {

@@ -8,13 +8,13 @@
 import type { LoadOutcome, WorkerPool } from '../../runtime/pool/worker-pool.ts';
 import type { Deployment, StoreSnapshot, VersionMetadata } from '../../registry-store/main.ts';
 import { type ModelRoutes, RouteTable } from '../route/route-table.ts';
-import { TrafficSplit } from '../route/traffic-split.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { MetricsPage } from '../telemetry/metrics-page.ts';
 import type { DeploymentProblem } from '../telemetry/store-report.ts';
 import { ModelGeneration } from './model-generation.ts';
+import { LiveRollouts, type ModelSplit, splitOf } from './live-rollouts.ts';
 import type { RolloutMemory } from './rollout-memory.ts';
-import { RolloutWatch } from './rollout-watch.ts';
+import type { RolloutWatch } from './rollout-watch.ts';
 
 export interface LiveModelsOptions {
   readonly pool: WorkerPool;
@@ -28,7 +28,7 @@ export interface LiveModelsOptions {
   readonly forget: (generation: ModelGeneration) => void;
   /** Puts a new table in force; called after each deployment that changed. */
   readonly setRoutes: (routes: RouteTable<ModelGeneration>) => void;
-  /** Rollouts that divide traffic now, by id; kept here, and looked into for each request of theirs. */
+  /** Rollouts that divide traffic now, by id; looked into for each request of theirs. */
   readonly watches: Map<string, RolloutWatch>;
   /** Rollouts that this node went back from, by id: the store may go on naming them, they stay off. */
   readonly rolledBack: RolloutMemory;
@@ -41,6 +41,7 @@ type Routes = ModelRoutes<ModelGeneration>;
 
 export class LiveModels {
   readonly #options: LiveModelsOptions;
+  readonly #rollouts: LiveRollouts;
   readonly #models = new Map<string, Routes>();
   readonly #notReady = new Map<string, string>();
   /** Artifacts that cannot be loaded whatever is tried, with the reason; by digest. */
@@ -58,6 +59,14 @@ export class LiveModels {
 
   constructor(options: LiveModelsOptions) {
     this.#options = options;
+    const { watches, log } = options;
+    this.#rollouts = new LiveRollouts({
+      watches,
+      log,
+      rollBack: (split, reason) => {
+        this.#rollBack(split, reason);
+      },
+    });
   }
 
   /**
@@ -203,8 +212,7 @@ export class LiveModels {
     if (routes === undefined) this.#models.delete(model);
     else this.#models.set(model, routes);
     this.#publish();
-    this.#watch(model, before?.split, routes?.split);
-    this.#reportSplit(model, before?.split, routes?.split);
+    this.#rollouts.changed(before?.split, routes?.split);
     if (before?.live !== routes?.live) {
       const version = routes?.live.modelVersion;
       this.#options.log.info({ model, version, before: before?.live.modelVersion }, 'live version changed');
@@ -223,7 +231,8 @@ export class LiveModels {
   }
 
   /** Away from the candidate at once: the live version never stopped, so this is one swap. */
-  #rollBack(model: string, rolloutId: string, reason: string): void {
+  #rollBack({ rolloutId, stable }: ModelSplit, reason: string): void {
+    const model = stable.modelName;
     this.#options.log.error({ model, rollout: rolloutId, reason }, 'candidate taken out of the traffic');
     const routes = this.#models.get(model);
     if (routes?.split?.rolloutId !== rolloutId) return;
@@ -231,34 +240,6 @@ export class LiveModels {
     this.#replace(model, { live: routes.live, versions: routes.versions });
     // Callers are safe by now; the disk may take its time.
     this.#options.rolledBack.add(rolloutId);
-  }
-
-  /** A rollout whose share changes keeps its evidence; one that ended lets it go. */
-  #watch(model: string, before: Routes['split'], after: Routes['split']): void {
-    const { watches } = this.#options;
-    if (before !== undefined && before.rolloutId !== after?.rolloutId) watches.delete(before.rolloutId);
-    if (after === undefined) return;
-    const { rolloutId, share } = after;
-    const watch = watches.get(rolloutId);
-    if (watch !== undefined) {
-      watch.setShare(share);
-      return;
-    }
-    const rollBack = (reason: string): void => {
-      this.#rollBack(model, rolloutId, reason);
-    };
-    watches.set(rolloutId, new RolloutWatch({ share, rollBack }));
-  }
-
-  #reportSplit(model: string, before: Routes['split'], after: Routes['split']): void {
-    if (after === undefined) {
-      if (before !== undefined) this.#options.log.info({ model, rollout: before.rolloutId }, 'rollout ended');
-      return;
-    }
-    const { rolloutId: rollout, trafficBps } = after;
-    if (before?.rolloutId === rollout && before.trafficBps === trafficBps) return;
-    const candidate = after.candidate.modelVersion;
-    this.#options.log.info({ model, rollout, candidate, percent: trafficBps / 100 }, 'traffic divided');
   }
 
   #publish(): void {
@@ -339,17 +320,6 @@ export class LiveModels {
 }
 
 const rolledBack: DeploymentProblem = { problem: 'ROLLED_BACK', reason: 'CANDIDATE_WORSE' };
-
-/** The same pair of versions on every node and after every start, so that all of them divide alike. */
-function splitOf(
-  { model, strategy, trafficBps }: Deployment,
-  live: ModelGeneration,
-  candidate: ModelGeneration | undefined,
-): TrafficSplit<ModelGeneration> | undefined {
-  if (strategy !== 'canary' || candidate === undefined || trafficBps === undefined) return undefined;
-  const rolloutId = `${model}:${live.modelVersion}:${candidate.modelVersion}:${candidate.sha256.slice(0, 12)}`;
-  return new TrafficSplit({ rolloutId, stable: live, candidate, trafficBps });
-}
 
 /** `MODEL_INVALID: the graph has no output` begins with its code; what has none is a failure that may pass. */
 function codeOf(reason: string): string {

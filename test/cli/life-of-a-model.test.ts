@@ -27,7 +27,7 @@ test('from init to the archive, for a person', async () => {
   const canary = await cli.ok('deploy', 'iris', '--version', '2.0.0', '--canary', '5');
   expect(canary).toContain('iris 1.0.0 is live');
   expect(canary).toContain('beside it: canary 2.0.0 at 5%');
-  expect(canary).toContain('1.0.0 goes on answering alone');
+  expect(canary).toContain('Gateways send that share of the keys to 2.0.0');
   expect(await cli.ok('promote', 'iris')).toBe(
     'iris 2.0.0 is live; 1.0.0 is kept for going back (revision 8)\n',
   );
