@@ -22,6 +22,16 @@ describe('murmur3', () => {
     expect((murmur3(text) % 100) + 1).toBe(normalized);
   });
 
+  // From an independent implementation over the same bytes.
+  test.each([
+    ['ж', 341, 3152327651],
+    ['ж', 342, 2071712571],
+    ['a', 342, 3377438026],
+    ['a', 5001, 1864405368],
+  ])('is right for long texts: %j repeated %i times', (letter, times, hash) => {
+    expect(murmur3(letter.repeat(times))).toBe(hash);
+  });
+
   test('does not care whether a text fits the scratch buffer', () => {
     // 341 units are the most that surely fit; the letter is outside ASCII so that bytes and units differ.
     const hashes = [340, 341, 342, 343].map((length) => murmur3('ж'.repeat(length)));
