@@ -56,9 +56,10 @@ function effectOf({ version, strategy }: Deployment, candidate: string): string 
       return `Gateways send that share of the keys to ${candidate}; a key that met it stays with it.`;
     case 'blue_green':
       return `Gateways load ${candidate}, and ${version} goes on answering. Try it: header x-model-version: ${candidate}`;
+    case 'shadow':
+      return `Gateways give ${candidate} copies of that share of the requests and compare; ${version} answers. See tidegate_shadow_* in /metrics.`;
     case 'all':
     case 'rolling':
-    case 'shadow':
       return `This release records the rollout but does not carry it out: ${version} goes on answering alone.`;
   }
 }

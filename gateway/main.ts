@@ -11,6 +11,7 @@ import { BodyLane } from './dispatch/body-lane.ts';
 import { LateAnswers } from './dispatch/late-answer.ts';
 import { LateRequests } from './dispatch/late-request.ts';
 import { LiveModels } from './dispatch/live-models.ts';
+import { LiveShadows } from './dispatch/live-shadows.ts';
 import { RequestDoor } from './dispatch/request-door.ts';
 import type { MissingKeyPolicy } from './route/missing-key.ts';
 import { RouteTable } from './route/route-table.ts';
@@ -89,9 +90,10 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const onFault = (fault: unknown): void => {
     log.error({ err: fault }, 'fault while a request was answered');
   };
+  const workerFile = options.workerFile ?? new URL('../runtime/worker/main.js', import.meta.url);
   const pool = WorkerPool.start({
     threads,
-    workerFile: options.workerFile ?? new URL('../runtime/worker/main.js', import.meta.url),
+    workerFile,
     arenaBytes: limits.queueBytesMax + (threads * 2 + 1) * resultBytes,
     resultBytes,
     inlineRunUsMax: options.inlineRunUsMax ?? inlineRunUsMaxDefault,
@@ -136,11 +138,19 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     },
     new RouteTable(new Map(), new Map()),
   );
+  const shadows = new LiveShadows({
+    workerFile,
+    limits,
+    log,
+    readArtifact: (version) => store.readArtifact(version),
+  });
+  shadows.addTo(metrics);
   const live = new LiveModels({
     pool,
     metrics,
     log,
     watches,
+    shadows,
     rolledBack: new RolloutMemory({
       file: options.rolloutsFile,
       onTrouble: (trouble) => {
@@ -191,7 +201,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     unsubscribe();
     live.close();
     server.close();
-    await Promise.all([pool.close(), bodyLane.close(), store.close()]);
+    await Promise.all([pool.close(), shadows.close(), bodyLane.close(), store.close()]);
   };
   let port: number;
   try {

@@ -15,6 +15,8 @@ import { ModelGeneration } from './model-generation.ts';
 import { LiveRollouts, type ModelSplit, splitOf } from './live-rollouts.ts';
 import type { RolloutMemory } from './rollout-memory.ts';
 import type { RolloutWatch } from './rollout-watch.ts';
+import type { LiveShadows } from './live-shadows.ts';
+import type { ShadowMirror } from './shadow-mirror.ts';
 
 export interface LiveModelsOptions {
   readonly pool: WorkerPool;
@@ -27,9 +29,10 @@ export interface LiveModelsOptions {
   /** Called for a generation that no request holds any more, before it is unloaded. */
   readonly forget: (generation: ModelGeneration) => void;
   /** Puts a new table in force; called after each deployment that changed. */
-  readonly setRoutes: (routes: RouteTable<ModelGeneration>) => void;
+  readonly setRoutes: (routes: RouteTable<ModelGeneration, ShadowMirror>) => void;
   /** Rollouts that divide traffic now, by id; looked into for each request of theirs. */
   readonly watches: Map<string, RolloutWatch>;
+  readonly shadows: LiveShadows;
   /** Rollouts that this node went back from, by id: the store may go on naming them, they stay off. */
   readonly rolledBack: RolloutMemory;
 }
@@ -37,7 +40,7 @@ export interface LiveModelsOptions {
 /** A load that failed for a reason that may pass is tried again after this long, milliseconds. */
 const retryDelayMs = 5000;
 
-type Routes = ModelRoutes<ModelGeneration>;
+type Routes = ModelRoutes<ModelGeneration, ShadowMirror>;
 
 export class LiveModels {
   readonly #options: LiveModelsOptions;
@@ -170,7 +173,9 @@ export class LiveModels {
     const candidate = await this.#candidate(deployment, versions);
     if (candidate !== undefined) all.set(candidate.modelVersion, candidate);
     const split = this.#allowed(splitOf(deployment, live, candidate));
-    this.#replace(model, { live, versions: all, ...(split !== undefined && { split }) });
+    const mirror = await this.#mirror(deployment, versions);
+    const rollout = { ...(split !== undefined && { split }), ...(mirror !== undefined && { mirror }) };
+    this.#replace(model, { live, versions: all, ...rollout });
   }
 
   /**
@@ -181,20 +186,36 @@ export class LiveModels {
     deployment: Deployment,
     versions: ReadonlyMap<string, VersionMetadata>,
   ): Promise<ModelGeneration | undefined> {
-    const { model, strategy, candidate } = deployment;
-    if (candidate === undefined) return undefined;
+    const { strategy, candidate } = deployment;
+    if (candidate === undefined || strategy === 'shadow') return undefined;
     if (strategy !== 'canary' && strategy !== 'blue_green') {
       this.#reportStrategy(deployment);
       return undefined;
     }
     const loaded = await this.#generation(versions.get(candidate.version));
     if (typeof loaded !== 'string') return loaded;
-    this.#problems.set(model, { problem: 'NOT_CURRENT', reason: codeOf(loaded) });
+    this.#reportCandidate(deployment, loaded);
+    return undefined;
+  }
+
+  async #mirror(
+    deployment: Deployment,
+    versions: ReadonlyMap<string, VersionMetadata>,
+  ): Promise<ShadowMirror | undefined> {
+    const { strategy, candidate } = deployment;
+    if (strategy !== 'shadow' || candidate === undefined) return undefined;
+    const mirror = await this.#options.shadows.mirrorOf(deployment, versions.get(candidate.version));
+    if (typeof mirror !== 'string') return mirror;
+    this.#reportCandidate(deployment, mirror);
+    return undefined;
+  }
+
+  #reportCandidate({ model, candidate }: Deployment, reason: string): void {
+    this.#problems.set(model, { problem: 'NOT_CURRENT', reason: codeOf(reason) });
     this.#options.log.error(
-      { model, version: candidate.version, reason: loaded },
+      { model, version: candidate?.version, reason },
       'candidate not served, the live version takes all requests',
     );
-    return undefined;
   }
 
   /** The live version serves on; that the rollout beside it does not happen must not go unnoticed. */
@@ -213,6 +234,7 @@ export class LiveModels {
     else this.#models.set(model, routes);
     this.#publish();
     this.#rollouts.changed(before?.split, routes?.split);
+    if (before?.mirror !== undefined && routes?.mirror === undefined) this.#options.shadows.end(model);
     if (before?.live !== routes?.live) {
       const version = routes?.live.modelVersion;
       this.#options.log.info({ model, version, before: before?.live.modelVersion }, 'live version changed');

@@ -18,6 +18,7 @@ import { type LargeBody, LateRequest, type LateRequests } from './late-request.t
 import type { ModelGeneration } from './model-generation.ts';
 import type { PendingRequest, ReplySink } from './request-queue.ts';
 import type { RolloutWatch, Trial } from './rollout-watch.ts';
+import type { ShadowMirror } from './shadow-mirror.ts';
 
 export interface IncomingRequest {
   readonly protocol: Protocol;
@@ -43,6 +44,8 @@ export interface LargeRequest extends LargeBody, Resolvable {
 /** The version for a request, and what its outcome is evidence for. */
 interface Target extends Routed<ModelGeneration> {
   readonly trial?: Trial | undefined;
+  /** Where a copy of it goes. */
+  readonly mirror?: ShadowMirror | undefined;
 }
 
 type Resolvable = Pick<IncomingRequest, 'modelName' | 'modelVersion' | 'routingKey' | 'held' | 'sink'>;
@@ -68,15 +71,15 @@ const draining = fail(
 
 export class RequestDoor {
   readonly #options: RequestDoorOptions;
-  #routes: RouteTable<ModelGeneration>;
+  #routes: RouteTable<ModelGeneration, ShadowMirror>;
   #closed = false;
 
-  constructor(options: RequestDoorOptions, routes: RouteTable<ModelGeneration>) {
+  constructor(options: RequestDoorOptions, routes: RouteTable<ModelGeneration, ShadowMirror>) {
     this.#options = options;
     this.#routes = routes;
   }
 
-  get routes(): RouteTable<ModelGeneration> {
+  get routes(): RouteTable<ModelGeneration, ShadowMirror> {
     return this.#routes;
   }
 
@@ -85,7 +88,7 @@ export class RequestDoor {
   }
 
   /** Puts a new table in force: requests from now on see it, requests before have their generation in hand. */
-  setRoutes(routes: RouteTable<ModelGeneration>): void {
+  setRoutes(routes: RouteTable<ModelGeneration, ShadowMirror>): void {
     this.#routes = routes;
   }
 
@@ -138,7 +141,9 @@ export class RequestDoor {
     if (!routes.divides) return routes.resolve(modelName, modelVersion);
     const key = routingKey ?? this.#keyOfNobody();
     const routed = routes.resolve(modelName, modelVersion, key);
-    if (!routed.ok || routed.rollout === undefined) return routed;
+    if (!routed.ok) return routed;
+    if (routed.rollout === undefined)
+      return { ...routed, mirror: mirrorFor(routes, { modelName, modelVersion, key }) };
     const { id, variant } = routed.rollout;
     sink.routed?.({ id, variant, modelVersion: routed.value.modelVersion });
     // Who named a version, or has no key, was not sent there by chance: it says nothing about the two.
@@ -159,24 +164,40 @@ export class RequestDoor {
     }
   }
 
-  #admit(incoming: IncomingRequest, { value: generation, trial }: Target): PendingRequest | WireError {
+  #admit(
+    incoming: IncomingRequest,
+    { value: generation, trial, mirror }: Target,
+  ): PendingRequest | WireError {
     const { dispatcher, limits } = this.#options;
     const decoded = incoming.decode(generation.signature);
     if (!decoded.ok) return decoded;
     const admitted = checkRequest(decoded.value, generation.signature, limits);
     if (!admitted.ok) return admitted;
     const { id, options } = decoded.value;
-    return dispatcher.submit({
+    const pair = mirror?.pair(incoming.sink);
+    const pending = dispatcher.submit({
       generation,
       protocol: incoming.protocol,
       request: admitted.value,
       id,
-      sink: incoming.sink,
+      sink: pair?.sink ?? incoming.sink,
       trial,
       options,
       beginWithinMs: shorter(options?.beginWithinMs, incoming.beginWithinMs),
     });
+    if (pair !== undefined && !('code' in pending)) pair.copy(decoded.value);
+    return pending;
   }
+}
+
+/** Who names a version tries something out: it is not what users do, and is not copied. */
+function mirrorFor(
+  routes: RouteTable<ModelGeneration, ShadowMirror>,
+  request: Pick<IncomingRequest, 'modelName' | 'modelVersion'> & { readonly key: string | undefined },
+): ShadowMirror | undefined {
+  if (request.modelVersion !== undefined && request.modelVersion !== '') return undefined;
+  const mirror = routes.models.get(request.modelName)?.mirror;
+  return mirror?.takes(request.key) === true ? mirror : undefined;
 }
 
 function shorter(one: number | undefined, other: number | undefined): number | undefined {

@@ -6,26 +6,31 @@ import { fail, succeed, type WireError } from '../wire/error-code.ts';
 import type { Routed, TrafficSplit } from './traffic-split.ts';
 
 /** What a model offers right now. `Target` is whatever runs a version; the table does not look inside. */
-export interface ModelRoutes<Target> {
+export interface ModelRoutes<Target, Mirror = unknown> {
   /** Takes the requests that name no version. */
   readonly live: Target;
   /** Every version that can be called by name, the live one and a candidate included. */
   readonly versions: ReadonlyMap<string, Target>;
   /** While a rollout divides the requests that name no version; see traffic-split.ts. */
   readonly split?: TrafficSplit<Target>;
+  /** Gets copies of requests that name no version, while a shadow rollout is on. */
+  readonly mirror?: Mirror;
 }
 
-export class RouteTable<Target> {
-  readonly models: ReadonlyMap<string, ModelRoutes<Target>>;
+export class RouteTable<Target, Mirror = unknown> {
+  readonly models: ReadonlyMap<string, ModelRoutes<Target, Mirror>>;
   /** Deployed models whose live version is not loaded, with the reason for the operator's eyes. */
   readonly notReady: ReadonlyMap<string, string>;
   /** Whether any model has a rollout that needs a key; most tables have none, and then nobody looks for keys. */
   readonly divides: boolean;
 
-  constructor(models: ReadonlyMap<string, ModelRoutes<Target>>, notReady: ReadonlyMap<string, string>) {
+  constructor(
+    models: ReadonlyMap<string, ModelRoutes<Target, Mirror>>,
+    notReady: ReadonlyMap<string, string>,
+  ) {
     this.models = models;
     this.notReady = notReady;
-    this.divides = [...models.values()].some(({ split }) => split !== undefined);
+    this.divides = [...models.values()].some(({ split, mirror }) => (split ?? mirror) !== undefined);
   }
 
   /**

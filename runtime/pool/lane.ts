@@ -32,6 +32,7 @@ export interface LaneOptions {
   /** Two result regions used in turn: one is read while the next batch fills the other. */
   readonly resultOffsets: readonly [number, number];
   readonly resultBytes: number;
+  readonly background: boolean;
   /** What a new thread must hold before it takes work. */
   readonly sessionsToLoad: () => Promise<readonly LoadTask[]>;
   /** Whether a thread that could not load this session may take work all the same. */
@@ -124,7 +125,8 @@ export class Lane {
   #startThread(): Piscina<WorkerTask, WorkerReply> {
     this.#state = 'starting';
     this.#startedAtMs = performance.now();
-    const start: WorkerStart = { arena: this.#options.arena };
+    const { arena, background } = this.#options;
+    const start: WorkerStart = { arena, background };
     const piscina = new Piscina<WorkerTask, WorkerReply>({
       filename: this.#options.workerFile.href,
       minThreads: 1,

@@ -24,6 +24,8 @@ export interface PoolOptions {
    * be woken for it. 0 keeps every model on the threads.
    */
   readonly inlineRunUsMax: number;
+  /** Its threads get the lowest priority, where the operating system has priorities for threads. Default false. */
+  readonly background?: boolean;
   readonly onIdle: (lane: Lane) => void;
   readonly onLost: (lane: Lane, detail: string) => void;
   /** The lane on the event loop is lost for good; its models go on running on the threads. */
@@ -138,6 +140,7 @@ export class WorkerPool {
       arena: this.arena,
       resultOffsets: [first.resultOffset, second.resultOffset],
       resultBytes: options.resultBytes,
+      background: options.background ?? false,
       sessionsToLoad: () =>
         Promise.all([...this.#models].map(([session, model]) => loadTask(session, model))),
       mayMiss: (session) => this.#tentative.has(session) || !this.#models.has(session),

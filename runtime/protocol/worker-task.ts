@@ -8,6 +8,8 @@ import type { ModelSignature } from '../tensor/signature.ts';
 /** What a thread gets when it starts. */
 export interface WorkerStart {
   readonly arena: SharedArrayBuffer;
+  /** Nobody waits for its results: it takes only time that nothing else wants. */
+  readonly background: boolean;
 }
 
 export type WorkerTask = HelloTask | LoadTask | RunTask | UnloadTask;

@@ -1,9 +1,11 @@
 /** What a pool thread does with a task: hand it to the thread's session host, and move large results back. */
 import { move, transferableSymbol, valueSymbol, workerData } from 'piscina';
+import { yieldToOthers } from './thread-priority.ts';
 import type { WorkerReply, WorkerStart, WorkerTask } from '../protocol/worker-task.ts';
 import { type HostReply, SessionHost } from './session-host.ts';
 
-const { arena } = workerData as WorkerStart;
+const { arena, background } = workerData as WorkerStart;
+if (background) yieldToOthers();
 const host = new SessionHost(arena);
 
 export default async function handle(task: WorkerTask): Promise<WorkerReply> {

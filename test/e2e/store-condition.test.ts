@@ -82,8 +82,8 @@ test('a strategy that is not carried out leaves the live version live and is rep
   await start();
   under.store.publish('iris', '2.0.0', demoModel('iris-2.0.0'));
   const candidate = { version: '2.0.0', sha256: '0'.repeat(64) };
-  under.store.deploy('iris', '1.0.0', { strategy: 'shadow', candidate, trafficBps: 500 });
-  const problem = { model: 'iris', problem: 'STRATEGY_UNSUPPORTED', reason: 'shadow' };
+  under.store.deploy('iris', '1.0.0', { strategy: 'rolling', candidate });
+  const problem = { model: 'iris', problem: 'STRATEGY_UNSUPPORTED', reason: 'rolling' };
   await eventually(
     async () => (await under.metrics()).sum('tidegate_deployment_problem', problem) === 1,
     'the strategy to be reported',

@@ -1,0 +1,139 @@
+/** The shadow candidates of this node: started when a deployment asks for one, kept while it does, ended after. */
+import type { Deployment, VersionMetadata } from '../../registry-store/main.ts';
+import type { MetricsPage, Sample } from '../telemetry/metrics-page.ts';
+import { ShadowLane, type ShadowLaneOptions } from './shadow-lane.ts';
+import { type ShadowCounts, ShadowMirror } from './shadow-mirror.ts';
+
+/** Each costs a thread. */
+const shadowsMax = 4;
+
+export class LiveShadows {
+  readonly #options: ShadowLaneOptions;
+  /** By model. */
+  readonly #mirrors = new Map<string, ShadowMirror>();
+
+  constructor(options: ShadowLaneOptions) {
+    this.#options = options;
+  }
+
+  /** The mirror for a deployment whose strategy is `shadow`, or why there is none. Another one of the model ends. */
+  async mirrorOf(
+    deployment: Deployment,
+    version: VersionMetadata | undefined,
+  ): Promise<ShadowMirror | string> {
+    const { model, candidate, trafficBps = 0 } = deployment;
+    if (version === undefined || candidate === undefined) return 'the version is not in the store';
+    const rolloutId = `${model}:${deployment.version}:${candidate.version}:${candidate.sha256.slice(0, 12)}`;
+    const running = this.#mirrors.get(model);
+    if (running?.rolloutId === rolloutId) {
+      running.setTraffic(trafficBps);
+      return running;
+    }
+    this.end(model);
+    if (this.#mirrors.size >= shadowsMax) {
+      return `SHADOW_LIMIT: ${shadowsMax} shadow rollouts are on here already; end one with "tidegate rollback".`;
+    }
+    const lane = await ShadowLane.start(version, this.#options);
+    if (typeof lane === 'string') return lane;
+    const mirror = new ShadowMirror({ modelName: model, rolloutId, trafficBps, lane });
+    this.#mirrors.set(model, mirror);
+    this.#options.log.info(
+      { model, rollout: rolloutId, candidate: candidate.version, percent: trafficBps / 100 },
+      'requests copied to a shadow',
+    );
+    return mirror;
+  }
+
+  /** No route leads to it any more. Its thread ends; copies under way are lost, which nobody notices. */
+  end(model: string): void {
+    const mirror = this.#mirrors.get(model);
+    if (mirror === undefined) return;
+    this.#mirrors.delete(model);
+    const { log } = this.#options;
+    log.info({ model, rollout: mirror.rolloutId, ...mirror.counts }, 'shadow ended');
+    mirror.close().catch((error: unknown) => {
+      log.error({ err: error, model }, 'shadow thread could not be ended');
+    });
+  }
+
+  async close(): Promise<void> {
+    const mirrors = [...this.#mirrors.values()];
+    this.#mirrors.clear();
+    await Promise.all(mirrors.map((mirror) => mirror.close()));
+  }
+
+  addTo(page: MetricsPage): void {
+    for (const { name, help, of } of shadowCounters) {
+      page.counter({ name, help, read: () => this.#samples(of) });
+    }
+    page.gauge({
+      name: 'tidegate_shadow_difference_max',
+      help: 'Largest difference of two finite elements that the versions answered to one request.',
+      read: () => this.#samples(({ differenceMax }) => differenceMax),
+    });
+  }
+
+  #samples(of: (counts: ShadowCounts) => number): Sample[] {
+    return [...this.#mirrors.values()].map((mirror) => ({
+      labels: { model: mirror.modelName, candidate: mirror.candidateVersion },
+      value: of(mirror.counts),
+    }));
+  }
+}
+
+const shadowCounters: readonly {
+  readonly name: string;
+  readonly help: string;
+  readonly of: (counts: ShadowCounts) => number;
+}[] = [
+  {
+    name: 'tidegate_shadow_sent_total',
+    help: 'Requests copied to a shadow candidate.',
+    of: ({ sent }) => sent,
+  },
+  {
+    name: 'tidegate_shadow_dropped_total',
+    help: 'Copies that found no room or waited too long.',
+    of: ({ dropped }) => dropped,
+  },
+  {
+    name: 'tidegate_shadow_failed_total',
+    help: 'Requests that the live version answered and the shadow candidate did not.',
+    of: ({ failed }) => failed,
+  },
+  {
+    name: 'tidegate_shadow_pairs_total',
+    help: 'Requests that both versions answered.',
+    of: ({ pairs }) => pairs,
+  },
+  {
+    name: 'tidegate_shadow_pairs_unlike_total',
+    help: 'Pairs whose outputs have other names, datatypes or sizes.',
+    of: ({ pairsUnlike }) => pairsUnlike,
+  },
+  {
+    name: 'tidegate_shadow_rows_total',
+    help: 'Rows of outputs that were compared.',
+    of: ({ rows }) => rows,
+  },
+  {
+    name: 'tidegate_shadow_rows_agreeing_total',
+    help: 'Compared rows with the same largest score, or the same value.',
+    of: ({ rowsAgreeing }) => rowsAgreeing,
+  },
+  {
+    name: 'tidegate_shadow_rows_not_finite_total',
+    help: 'Compared rows in which only the candidate has numbers that are not finite.',
+    of: ({ rowsNotFinite }) => rowsNotFinite,
+  },
+  {
+    name: 'tidegate_shadow_rows_ranked_total',
+    help: 'Compared rows of more than 5 scores.',
+    of: ({ rowsRanked }) => rowsRanked,
+  },
+  {
+    name: 'tidegate_shadow_top_shared_total',
+    help: 'Of the 5 largest scores of those rows, how many both versions have, summed.',
+    of: ({ topShared }) => topShared,
+  },
+];

@@ -1,0 +1,142 @@
+/**
+ * Where a shadow candidate runs: a thread, memory and a queue of its own, so that nothing it does, being slow, full or
+ * lost, can reach a caller. Copies that do not fit its queue are dropped. It starts with the rollout and ends with it.
+ *
+ * Cost: one more thread for each shadow rollout, at the lowest priority that the operating system has.
+ */
+import type { VersionMetadata } from '../../registry-store/main.ts';
+import { WorkerPool } from '../../runtime/pool/worker-pool.ts';
+import { checkRequest } from '../admission/check-request.ts';
+import type { Limits } from '../admission/limits.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import { VersionMetrics } from '../telemetry/version-metrics.ts';
+import { fail } from '../wire/error-code.ts';
+import type { InferRequest } from '../wire/infer-request.ts';
+import { Dispatcher } from './dispatcher.ts';
+import { ModelGeneration } from './model-generation.ts';
+import type { ReplySink } from './request-queue.ts';
+
+export interface ShadowLaneOptions {
+  /** The compiled worker module. */
+  readonly workerFile: URL;
+  readonly limits: Limits;
+  readonly log: Logger;
+  readonly readArtifact: (version: VersionMetadata) => Promise<Uint8Array>;
+}
+
+/** The thread has two regions of this size for results and the event loop's unused lane one, bytes. */
+const resultBytes = 512 * 1024;
+/** Copies that wait longer are dropped: they would only keep memory, milliseconds. */
+const waitMsMax = 1000;
+
+export class ShadowLane {
+  readonly #limits: Limits;
+  readonly #pool: WorkerPool;
+  readonly #dispatcher: Dispatcher;
+  readonly #generation: ModelGeneration;
+
+  private constructor(parts: {
+    readonly limits: Limits;
+    readonly pool: WorkerPool;
+    readonly dispatcher: Dispatcher;
+    readonly generation: ModelGeneration;
+  }) {
+    this.#limits = parts.limits;
+    this.#pool = parts.pool;
+    this.#dispatcher = parts.dispatcher;
+    this.#generation = parts.generation;
+  }
+
+  /** The candidate loaded and warm, or the reason why it is not; then nothing is left running. */
+  static async start(version: VersionMetadata, options: ShadowLaneOptions): Promise<ShadowLane | string> {
+    const { limits, log, workerFile } = options;
+    const names = { model: version.name, version: version.version };
+    const pool = WorkerPool.start({
+      threads: 1,
+      workerFile,
+      arenaBytes: limits.queueBytesMax + 3 * resultBytes,
+      resultBytes,
+      inlineRunUsMax: 0,
+      background: true,
+      onIdle: (lane) => {
+        dispatcher.laneIdle(lane);
+      },
+      onLost: (_, detail) => {
+        log.warn({ ...names, detail }, 'shadow thread lost, starting another');
+      },
+      onInlineLost: () => undefined,
+    });
+    const dispatcher = new Dispatcher({
+      pool,
+      batchRowsMax: limits.batchRowsMax,
+      // One batch waits while one runs: older copies say nothing that newer ones do not.
+      queueRowsMax: limits.batchRowsMax,
+      // Counted by whoever asked for the comparison.
+      onFailure: () => undefined,
+      onFault: (fault) => {
+        log.error({ ...names, err: fault }, 'fault while a copy was answered');
+      },
+    });
+    const { signature } = version;
+    const load = {
+      signature,
+      warmRows: [limits.batchRowsMax],
+      readModel: () => options.readArtifact(version),
+    };
+    const outcome = await pool.load(load).catch((error: unknown) => ({
+      kind: 'lost' as const,
+      detail: error instanceof Error ? error.message : String(error),
+    }));
+    if (outcome.kind !== 'loaded') {
+      await pool.close();
+      return outcome.kind === 'failed' ? `${outcome.code}: ${outcome.detail}` : outcome.detail;
+    }
+    const { session, batching } = outcome;
+    const generation = new ModelGeneration({
+      modelName: version.name,
+      modelVersion: version.version,
+      sha256: version.artifact.sha256,
+      signature: { ...signature, batching },
+      platform: 'onnxruntime_onnx',
+      session,
+      // Not on the metrics page: nobody waits for these answers.
+      metrics: new VersionMetrics(version.name, version.version),
+    });
+    return new ShadowLane({ limits, pool, dispatcher, generation });
+  }
+
+  get sha256(): string {
+    return this.#generation.sha256;
+  }
+
+  get modelVersion(): string {
+    return this.#generation.modelVersion;
+  }
+
+  /** False when the copy is dropped. The bytes of the request may be reused when this returns. */
+  send(request: InferRequest, sink: ReplySink): boolean {
+    const { signature } = this.#generation;
+    const admitted = checkRequest(request, signature, this.#limits);
+    if (!admitted.ok) {
+      // The candidate does not take what the live version takes: a finding, not a drop.
+      sink.fail(admitted);
+      return true;
+    }
+    const pending = this.#dispatcher.submit({
+      generation: this.#generation,
+      protocol: 'oip-binary',
+      request: admitted.value,
+      id: undefined,
+      sink,
+      options: undefined,
+      beginWithinMs: waitMsMax,
+    });
+    return !('code' in pending);
+  }
+
+  /** Copies under way are told SHUTTING_DOWN. */
+  close(): Promise<void> {
+    this.#dispatcher.failAll(fail('SHUTTING_DOWN', 'The shadow rollout ended.'));
+    return this.#pool.close();
+  }
+}

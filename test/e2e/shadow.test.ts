@@ -1,0 +1,122 @@
+/** A shadow gets copies of requests: callers notice nothing of it, and what it answers is compared, never returned. */
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { eventually } from './deadline.ts';
+import { demoModel, type GatewayUnderTest, startTestGateway } from './gateway-under-test.ts';
+import { lookupModel, slowModel, unloadableModel } from './odd-models.ts';
+
+let under: GatewayUnderTest;
+
+async function start(model: string, file: Uint8Array): Promise<void> {
+  under = await startTestGateway({ models: [{ name: model, version: '1.0.0', file }] });
+}
+
+beforeEach(() => start('iris', demoModel('iris-1.0.0')));
+afterEach(() => under.close());
+
+function shadow(model: string, version: string, percent: number): void {
+  const sha256 = under.store.current.models.get(model)?.get(version)?.artifact.sha256;
+  if (sha256 === undefined) throw new Error(`${model} ${version} was not published`);
+  const trafficBps = percent * 100;
+  under.store.deploy(model, '1.0.0', { strategy: 'shadow', candidate: { version, sha256 }, trafficBps });
+}
+
+function begun(): Promise<void> {
+  return eventually(
+    () => under.log.some(({ msg }) => msg === 'requests copied to a shadow'),
+    'the shadow to be ready',
+  );
+}
+
+async function counted(name: string): Promise<number> {
+  return (await under.metrics()).sum(`tidegate_shadow_${name}`);
+}
+
+async function ask(key: string, path = ''): Promise<{ readonly model_version?: string }> {
+  const response = await fetch(`${under.url}/predict/iris${path}`, {
+    method: 'POST',
+    headers: { 'x-routing-key': key },
+    body: '{"features": [[5.1, 3.5, 1.4, 0.2], [6.7, 3.1, 5.6, 2.4]]}',
+  });
+  expect(response.status).toBe(200);
+  return (await response.json()) as { readonly model_version?: string };
+}
+
+const keys = Array.from({ length: 200 }, (_, index) => `user-${index}`);
+
+test('every answer is that of the live version, and the same model agrees with itself', async () => {
+  under.store.publish('iris', '1.0.1', demoModel('iris-1.0.0'));
+  shadow('iris', '1.0.1', 100);
+  await begun();
+  for (const key of keys.slice(0, 20)) expect(await ask(key)).toMatchObject({ model_version: '1.0.0' });
+  await eventually(async () => (await counted('pairs_total')) === 20, 'all pairs to be compared');
+  // Two rows in each of two outputs.
+  expect(await counted('rows_total')).toBe(80);
+  expect(await counted('rows_agreeing_total')).toBe(80);
+  expect(await counted('difference_max')).toBeLessThan(1e-5);
+  expect(await counted('failed_total')).toBe(0);
+});
+
+test('another model is seen to differ', async () => {
+  under.store.publish('iris', '2.0.0', demoModel('iris-2.0.0'));
+  shadow('iris', '2.0.0', 100);
+  await begun();
+  for (const key of keys.slice(0, 10)) await ask(key);
+  await eventually(async () => (await counted('pairs_total')) === 10, 'all pairs to be compared');
+  expect(await counted('difference_max')).toBeGreaterThan(1e-4);
+});
+
+test('the share is one of keys, and requests that name a version are not copied', async () => {
+  under.store.publish('iris', '2.0.0', demoModel('iris-2.0.0'));
+  shadow('iris', '2.0.0', 25);
+  await begun();
+  for (const key of keys) await ask(key);
+  const sent = await counted('sent_total');
+  // 50 wanted, standard deviation 6.
+  expect(sent).toBeGreaterThan(25);
+  expect(sent).toBeLessThan(75);
+  for (const key of keys) await ask(key);
+  expect(await counted('sent_total')).toBe(2 * sent);
+  for (const key of keys) await ask(key, '/1.0.0');
+  expect(await counted('sent_total')).toBe(2 * sent);
+});
+
+test('what the candidate cannot take counts against it and not against the caller', async () => {
+  under.store.publish('iris', '2.0.0', lookupModel());
+  shadow('iris', '2.0.0', 100);
+  await begun();
+  await ask('ada');
+  await eventually(async () => (await counted('failed_total')) === 1, 'the failure to be counted');
+  expect(await counted('pairs_total')).toBe(0);
+});
+
+test('a candidate that does not load is reported, and the next one is taken', async () => {
+  under.store.publish('iris', '2.0.0', unloadableModel());
+  shadow('iris', '2.0.0', 100);
+  await eventually(
+    async () => (await under.metrics()).sum('tidegate_deployment_problem', { problem: 'NOT_CURRENT' }) === 1,
+    'the problem to be known',
+  );
+  await ask('ada');
+  under.store.publish('iris', '2.0.1', demoModel('iris-2.0.0'));
+  shadow('iris', '2.0.1', 100);
+  await begun();
+  await ask('ada');
+  await eventually(async () => (await counted('pairs_total')) === 1, 'the pair to be compared');
+});
+
+test('copies that a slow candidate has no room for are dropped, and its end is clean', async () => {
+  await under.close();
+  await start('slow', slowModel(1));
+  under.store.publish('slow', '2.0.0', slowModel(2000));
+  shadow('slow', '2.0.0', 100);
+  await begun();
+  const body = JSON.stringify({ features: [Array.from({ length: 256 }, () => 0.5)] });
+  const answers = await Promise.all(
+    Array.from({ length: 600 }, () => fetch(`${under.url}/predict/slow`, { method: 'POST', body })),
+  );
+  expect(answers.every(({ status }) => status === 200)).toBe(true);
+  expect(await counted('dropped_total')).toBeGreaterThan(0);
+  under.store.deploy('slow', '1.0.0');
+  await eventually(() => under.log.some(({ msg }) => msg === 'shadow ended'), 'the shadow to end');
+  expect(await counted('sent_total')).toBe(0);
+});
