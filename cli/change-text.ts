@@ -9,7 +9,7 @@ import type {
 } from '../registry-store/main.ts';
 import { momentText } from './moment.ts';
 import { columns } from './output.ts';
-import { coresText, shareText, sizeText } from './quantity.ts';
+import { coresText, counted, shareText, sizeText } from './quantity.ts';
 
 /** Key ids are 64 hex digits; the first ones tell a handful of keys apart. */
 export const shortKeyLength = 12;
@@ -67,9 +67,14 @@ function deploymentChangeText({ model, before, after }: DeploymentChange): strin
   return `${model} ${parts.length === 0 ? after.version : parts.join(', ')}`;
 }
 
-/** `canary 2.0.0 at 5%`, or nothing when no rollout is on. */
-export function rolloutText({ strategy, candidate, trafficBps }: Deployment): string {
+/** `canary 2.0.0 at 5%`, `canary 2.0.0 by 1%, 10%, 100%, paused`, or nothing when no rollout is on. */
+export function rolloutText({ strategy, candidate, trafficBps, plan }: Deployment): string {
   if (candidate === undefined) return '';
+  if (plan !== undefined) {
+    const way = plan.steps.map((step) => shareText(step.trafficBps)).join(', ');
+    const approved = plan.approvals === 0 ? '' : `, ${counted(plan.approvals, 'approval')}`;
+    return `${strategy} ${candidate.version} by ${way}${approved}${plan.paused ? ', paused' : ''}`;
+  }
   const share = trafficBps === undefined ? '' : ` at ${shareText(trafficBps)}`;
   return `${strategy.replace('_', '/')} ${candidate.version}${share}`;
 }

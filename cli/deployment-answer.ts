@@ -1,6 +1,7 @@
 /** What is deployed for a model after a command about it: the same JSON for all of them, and lines for people. */
-import type { Deployment } from '../registry-store/main.ts';
+import type { Deployment, RolloutPlan } from '../registry-store/main.ts';
 import { resourcesJson } from '../registry-store/manifest/deployment.ts';
+import { planJson } from '../registry-store/manifest/rollout-plan.ts';
 import { resourcesText, rolloutText } from './change-text.ts';
 
 /** `version` and the rest are null when nothing is deployed. */
@@ -23,6 +24,7 @@ export function deploymentFields(deployment: Deployment | undefined): object {
     strategy: deployment?.strategy ?? null,
     candidate_version: deployment?.candidate?.version ?? null,
     traffic_bps: deployment?.trafficBps ?? null,
+    plan: deployment?.plan === undefined ? null : planJson(deployment.plan),
     resources: deployment?.resources === undefined ? null : resourcesJson(deployment.resources),
   };
 }
@@ -50,7 +52,8 @@ function rolloutLines(deployment: Deployment, candidate: string): readonly strin
   ];
 }
 
-function effectOf({ version, strategy }: Deployment, candidate: string): string {
+function effectOf({ version, strategy, plan }: Deployment, candidate: string): string {
+  if (plan !== undefined) return stepsText(plan, candidate);
   switch (strategy) {
     case 'canary':
       return `Gateways send that share of the keys to ${candidate}; a key that met it stays with it.`;
@@ -62,4 +65,10 @@ function effectOf({ version, strategy }: Deployment, candidate: string): string 
     case 'rolling':
       return `This release records the rollout but does not carry it out: ${version} goes on answering alone.`;
   }
+}
+
+function stepsText({ steps }: RolloutPlan, candidate: string): string {
+  const waits = steps.slice(0, -1).some(({ holdMs }) => holdMs === undefined);
+  const pace = waits ? 'after "tidegate approve"' : 'when a step was held long enough';
+  return `Each gateway gives ${candidate} a larger share ${pace}, while nothing shows that it is worse.`;
 }

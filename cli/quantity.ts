@@ -10,6 +10,28 @@ export function sizeOption(text: string): string {
   throw new InvalidArgumentError('Write a size like 512Mi, 2GB or a number of bytes.');
 }
 
+/** `1,5,25` as shares in hundredths of a percent; that they rise is checked where they are signed. */
+export function sharesOption(text: string): readonly number[] {
+  const shares = text.split(',').map((part) => parseShareBps(part.trim()));
+  if (shares.every((bps) => bps !== undefined)) return shares;
+  throw new InvalidArgumentError('Write percentages with commas between: 1,5,25,50,100.');
+}
+
+const durationUnitsMs = new Map([
+  ['s', 1000],
+  ['m', 60_000],
+  ['h', 3_600_000],
+  ['d', 86_400_000],
+]);
+
+/** Milliseconds from `90s`, `10m`, `2h`, `1d`. */
+export function durationOption(text: string): number {
+  const [, count, unit] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
+  const unitMs = durationUnitsMs.get(unit ?? '');
+  if (count !== undefined && unitMs !== undefined) return Number(count) * unitMs;
+  throw new InvalidArgumentError('Write a time like 30s, 10m, 2h or 1d.');
+}
+
 export function coresOption(text: string): string {
   if (parseCoresMillis(text) !== undefined) return text;
   throw new InvalidArgumentError('Write cores like 0.5, 2 or 1500m.');

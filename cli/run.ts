@@ -15,6 +15,7 @@ import { packageVersion } from './package-version.ts';
 import { registerPublish } from './publish.ts';
 import { registerRefresh } from './refresh.ts';
 import { registerRollback } from './rollback.ts';
+import { registerSteering } from './steer.ts';
 import { registerScale, registerUndeploy } from './scale.ts';
 import { registerServe } from './serve.ts';
 import { registerArchive, registerPromote, registerStage } from './stage.ts';
@@ -38,7 +39,7 @@ export async function runCli(args: readonly string[], output: Output): Promise<E
 const groups: readonly (readonly [string, readonly ((program: Command, output: Output) => void)[]])[] = [
   ['Store and keys:', [registerInit, registerKeys, registerRefresh, registerVerify, registerGc]],
   ['Models:', [registerPublish, registerStage, registerPromote, registerArchive, registerList, registerShow]],
-  ['What is live:', [registerDeploy, registerScale, registerUndeploy, registerRollback]],
+  ['What is live:', [registerDeploy, registerScale, registerUndeploy, registerRollback, registerSteering]],
   ['Looking:', [registerStatus, registerHistory, registerDiff, registerTufClient]],
   ['Serving:', [registerServe, registerCompletion]],
 ];

@@ -13,6 +13,7 @@ export type {
 export type { AutoScaling, Deployment, DeploymentResources } from './manifest/deployment.ts';
 export type { Datatype, ModelSignature, TensorSignature } from './manifest/signature.ts';
 export type { EntryStage, Stage } from './manifest/stage.ts';
+export type { RolloutPlan, RolloutStep } from './manifest/rollout-plan.ts';
 export type { StoreSnapshot } from './manifest/store-snapshot.ts';
 export type { StoreState } from './manifest/store-state.ts';
 export type { ArtifactReference, VersionMetadata } from './manifest/version-metadata.ts';
@@ -70,6 +71,7 @@ export { diffRevisions, readHistory, stateAt } from './lifecycle/read-history.ts
 export { readStatus } from './lifecycle/read-status.ts';
 export { refreshStore } from './lifecycle/refresh-store.ts';
 export { rollbackTo } from './lifecycle/rollback-to.ts';
+export { approveRollout, pauseRollout, resumeRollout } from './lifecycle/steer-rollout.ts';
 export { verifyStore } from './lifecycle/verify-store.ts';
 export { DeploymentConfig, DeploymentStrategy } from './platform/deployment-config.ts';
 export { DeploymentPlatform } from './platform/deployment-platform.ts';

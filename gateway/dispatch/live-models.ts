@@ -5,27 +5,18 @@
  * Invariants: a version is in the route table only while every lane that takes work holds it; a deployment whose new
  * version does not load keeps serving what it served; a generation is unloaded after its last request let go.
  */
-import type { LoadOutcome, WorkerPool } from '../../runtime/pool/worker-pool.ts';
 import type { Deployment, StoreSnapshot, VersionMetadata } from '../../registry-store/main.ts';
 import { type ModelRoutes, RouteTable } from '../route/route-table.ts';
-import type { Logger } from '../telemetry/logger.ts';
-import type { MetricsPage } from '../telemetry/metrics-page.ts';
-import type { DeploymentProblem } from '../telemetry/store-report.ts';
+import { codeOf, type DeploymentProblem } from '../telemetry/store-report.ts';
+import { GenerationLoader, type GenerationLoaderOptions } from './generation-loader.ts';
 import { ModelGeneration } from './model-generation.ts';
-import { LiveRollouts, type ModelSplit, splitOf } from './live-rollouts.ts';
+import { LiveRollouts, type ModelSplit } from './live-rollouts.ts';
 import type { RolloutMemory } from './rollout-memory.ts';
 import type { RolloutWatch } from './rollout-watch.ts';
 import type { LiveShadows } from './live-shadows.ts';
 import type { ShadowMirror } from './shadow-mirror.ts';
 
-export interface LiveModelsOptions {
-  readonly pool: WorkerPool;
-  readonly metrics: MetricsPage;
-  readonly log: Logger;
-  /** Row counts that a model runs before it takes traffic; the last is the largest batch. */
-  readonly warmRows: readonly number[];
-  /** The verified bytes of a version's ONNX file. */
-  readonly readArtifact: (version: VersionMetadata) => Promise<Uint8Array>;
+export interface LiveModelsOptions extends GenerationLoaderOptions {
   /** Called for a generation that no request holds any more, before it is unloaded. */
   readonly forget: (generation: ModelGeneration) => void;
   /** Puts a new table in force; called after each deployment that changed. */
@@ -44,11 +35,10 @@ type Routes = ModelRoutes<ModelGeneration, ShadowMirror>;
 
 export class LiveModels {
   readonly #options: LiveModelsOptions;
+  readonly #loader: GenerationLoader;
   readonly #rollouts: LiveRollouts;
   readonly #models = new Map<string, Routes>();
   readonly #notReady = new Map<string, string>();
-  /** Artifacts that cannot be loaded whatever is tried, with the reason; by digest. */
-  readonly #unloadable = new Map<string, string>();
   readonly #problems = new Map<string, DeploymentProblem>();
   #next: StoreSnapshot | undefined;
   #lastSnapshot: StoreSnapshot | undefined;
@@ -62,14 +52,21 @@ export class LiveModels {
 
   constructor(options: LiveModelsOptions) {
     this.#options = options;
-    const { watches, log } = options;
+    this.#loader = new GenerationLoader(options);
+    const { watches, log, metrics, rolledBack: memory } = options;
     this.#rollouts = new LiveRollouts({
       watches,
+      memory,
       log,
+      moved: (model) => {
+        if (this.#lastSnapshot !== undefined)
+          void this.apply(this.#next ?? this.#lastSnapshot, new Set([model]));
+      },
       rollBack: (split, reason) => {
         this.#rollBack(split, reason);
       },
     });
+    metrics.gauge(this.#rollouts.gauge);
   }
 
   /**
@@ -104,6 +101,7 @@ export class LiveModels {
 
   close(): void {
     this.#closed = true;
+    this.#rollouts.close();
     clearTimeout(this.#retryTimer);
   }
 
@@ -172,7 +170,7 @@ export class LiveModels {
     this.#problems.delete(model);
     const candidate = await this.#candidate(deployment, versions);
     if (candidate !== undefined) all.set(candidate.modelVersion, candidate);
-    const split = this.#allowed(splitOf(deployment, live, candidate));
+    const split = this.#allowed(this.#rollouts.splitOf(deployment, live, candidate));
     const mirror = await this.#mirror(deployment, versions);
     const rollout = { ...(split !== undefined && { split }), ...(mirror !== undefined && { mirror }) };
     this.#replace(model, { live, versions: all, ...rollout });
@@ -287,47 +285,10 @@ export class LiveModels {
     if (version === undefined) return 'the version is not in the store';
     const loaded = this.#models.get(version.name)?.versions.get(version.version);
     if (loaded?.sha256 === version.artifact.sha256) return loaded;
-    const known = this.#unloadable.get(version.artifact.sha256);
-    if (known !== undefined) return known;
-    const outcome = await this.#load(version);
-    if (outcome.kind === 'loaded') return this.#generationOf(version, outcome);
-    const reason = outcome.kind === 'failed' ? `${outcome.code}: ${outcome.detail}` : outcome.detail;
-    // The same bytes will fail the same way; anything else may pass.
-    if (outcome.kind === 'failed') this.#unloadable.set(version.artifact.sha256, reason);
-    else this.#retryLater(version.name);
-    return reason;
-  }
-
-  async #load(version: VersionMetadata): Promise<LoadOutcome> {
-    const { pool, readArtifact, warmRows } = this.#options;
-    try {
-      return await pool.load({
-        signature: version.signature,
-        warmRows,
-        readModel: () => readArtifact(version),
-      });
-    } catch (error) {
-      return { kind: 'lost', detail: error instanceof Error ? error.message : String(error) };
-    }
-  }
-
-  #generationOf(version: VersionMetadata, loaded: Extract<LoadOutcome, { kind: 'loaded' }>): ModelGeneration {
-    const { name, version: modelVersion, signature } = version;
-    const { sha256 } = version.artifact;
-    const { session, batching, note, inline, loadMs, warmMs } = loaded;
-    this.#options.log.info(
-      { model: name, version: modelVersion, batching, note, inline, loadMs, warmMs },
-      'version loaded',
-    );
-    return new ModelGeneration({
-      modelName: name,
-      modelVersion,
-      sha256,
-      signature: { ...signature, batching },
-      platform: 'onnxruntime_onnx',
-      session,
-      metrics: this.#options.metrics.version(name, modelVersion),
-    });
+    const outcome = await this.#loader.load(version);
+    if (outcome instanceof ModelGeneration) return outcome;
+    if (outcome.mayPass) this.#retryLater(version.name);
+    return outcome.reason;
   }
 
   #retryLater(model: string): void {
@@ -342,8 +303,3 @@ export class LiveModels {
 }
 
 const rolledBack: DeploymentProblem = { problem: 'ROLLED_BACK', reason: 'CANDIDATE_WORSE' };
-
-/** `MODEL_INVALID: the graph has no output` begins with its code; what has none is a failure that may pass. */
-function codeOf(reason: string): string {
-  return /^([A-Z][A-Z0-9_]+): /.exec(reason)?.[1] ?? 'LOAD_FAILED';
-}

@@ -1,6 +1,7 @@
 /** The shadow candidates of this node: started when a deployment asks for one, kept while it does, ended after. */
 import type { Deployment, VersionMetadata } from '../../registry-store/main.ts';
 import type { MetricsPage, Sample } from '../telemetry/metrics-page.ts';
+import { rolloutIdOf } from './rollout-id.ts';
 import { ShadowLane, type ShadowLaneOptions } from './shadow-lane.ts';
 import { type ShadowCounts, ShadowMirror } from './shadow-mirror.ts';
 
@@ -23,7 +24,7 @@ export class LiveShadows {
   ): Promise<ShadowMirror | string> {
     const { model, candidate, trafficBps = 0 } = deployment;
     if (version === undefined || candidate === undefined) return 'the version is not in the store';
-    const rolloutId = `${model}:${deployment.version}:${candidate.version}:${candidate.sha256.slice(0, 12)}`;
+    const rolloutId = rolloutIdOf(deployment);
     const running = this.#mirrors.get(model);
     if (running?.rolloutId === rolloutId) {
       running.setTraffic(trafficBps);

@@ -1,11 +1,12 @@
 /**
- * Which rollouts this node went back from, on its disk: a restart must not bring a bad candidate back. Written before the
- * process does anything else, which is short and rare enough for the event loop.
+ * Which rollouts this node went back from, and how far the others are, on its disk: a restart must neither bring a bad
+ * candidate back nor begin a rollout anew. Written before the process does anything else, which is short and rare enough for the event loop.
  *
  * A file that cannot be read or written costs the memory, never the serving: the judge would find the same again.
  */
 import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
+import type { StepState } from '../rollout/rollout-steps.ts';
 
 /** The oldest go first: a rollout that long ago is over. */
 const rolloutsMax = 1000;
@@ -19,10 +20,13 @@ export interface RolloutMemoryOptions {
 export class RolloutMemory {
   readonly #options: RolloutMemoryOptions;
   readonly #ids: Set<string>;
+  readonly #steps: Map<string, StepState>;
 
   constructor(options: RolloutMemoryOptions) {
     this.#options = options;
-    this.#ids = new Set(this.#read());
+    const content = this.#read();
+    this.#ids = new Set(content.rolled_back);
+    this.#steps = new Map(Object.entries(content.steps ?? {}));
   }
 
   has(rolloutId: string): boolean {
@@ -36,18 +40,34 @@ export class RolloutMemory {
     this.#write();
   }
 
-  #read(): readonly string[] {
+  stepOf(rolloutId: string): StepState | undefined {
+    return this.#steps.get(rolloutId);
+  }
+
+  setStep(rolloutId: string, state: StepState): void {
+    this.#steps.delete(rolloutId);
+    this.#steps.set(rolloutId, state);
+    const [oldest] = this.#steps.keys();
+    if (this.#steps.size > rolloutsMax && oldest !== undefined) this.#steps.delete(oldest);
+    this.#write();
+  }
+
+  #read(): Content {
     const { file, onTrouble } = this.#options;
-    if (file === undefined) return [];
+    if (file === undefined) return nothing;
     try {
       const content: unknown = JSON.parse(readFileSync(file, 'utf8'));
-      if (isMemory(content)) return content.rolled_back;
+      if (isContent(content)) return content;
       throw new Error(`${file} is not a list of rollouts`);
     } catch (error) {
       const isFirstStart = error instanceof Error && 'code' in error && error.code === 'ENOENT';
       if (!isFirstStart) onTrouble(error);
-      return [];
+      return nothing;
     }
+  }
+
+  #content(): Content {
+    return { rolled_back: [...this.#ids], steps: Object.fromEntries(this.#steps) };
   }
 
   /** Whole or not at all, also when the power goes. */
@@ -58,7 +78,7 @@ export class RolloutMemory {
       mkdirSync(dirname(file), { recursive: true });
       const draft = openSync(`${file}.draft`, 'w');
       try {
-        writeSync(draft, JSON.stringify({ rolled_back: [...this.#ids] }));
+        writeSync(draft, JSON.stringify(this.#content()));
         fsyncSync(draft);
       } finally {
         closeSync(draft);
@@ -70,8 +90,29 @@ export class RolloutMemory {
   }
 }
 
-function isMemory(content: unknown): content is { readonly rolled_back: readonly string[] } {
+interface Content {
+  readonly rolled_back: readonly string[];
+  readonly steps?: Readonly<Record<string, StepState>>;
+}
+
+const nothing: Content = { rolled_back: [] };
+
+function isContent(content: unknown): content is Content {
   if (typeof content !== 'object' || content === null || !('rolled_back' in content)) return false;
   const { rolled_back: ids } = content;
-  return Array.isArray(ids) && ids.every((id) => typeof id === 'string');
+  const steps = 'steps' in content ? content.steps : {};
+  return (
+    Array.isArray(ids) &&
+    ids.every((id) => typeof id === 'string') &&
+    typeof steps === 'object' &&
+    steps !== null &&
+    Object.values(steps).every(isStepState)
+  );
+}
+
+function isStepState(value: unknown): value is StepState {
+  if (typeof value !== 'object' || value === null || !('step' in value) || !('sinceMs' in value))
+    return false;
+  const { step, sinceMs } = value;
+  return Number.isInteger(step) && Number(step) >= 0 && Number.isFinite(sinceMs);
 }

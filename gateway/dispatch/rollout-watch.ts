@@ -3,7 +3,7 @@
  * evidence is the judge's business (gateway/rollout); here is what became of each request, and acting once.
  */
 import { murmur3 } from '../route/murmur3.ts';
-import { CanaryJudge } from '../rollout/canary-judge.ts';
+import { CanaryJudge, type Verdict } from '../rollout/canary-judge.ts';
 import type { Outcome } from '../telemetry/version-metrics.ts';
 
 export interface RolloutWatchOptions {
@@ -42,6 +42,10 @@ export class RolloutWatch {
   /** The share grew or shrank; what was seen before still counts, at the share of its time. */
   setShare(share: number): void {
     this.#share = share;
+  }
+
+  get verdict(): Verdict {
+    return this.#judge.judge();
   }
 
   trial(arm: Trial['arm'], key: string): Trial {

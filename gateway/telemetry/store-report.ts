@@ -18,6 +18,11 @@ export interface DeploymentProblem {
   readonly reason: string;
 }
 
+/** `MODEL_INVALID: the graph has no output` begins with its code; what has none is a failure that may pass. */
+export function codeOf(reason: string): string {
+  return /^([A-Z][A-Z0-9_]+): /.exec(reason)?.[1] ?? 'LOAD_FAILED';
+}
+
 export interface StoreReportSources {
   readonly store: { readonly current: StoreSnapshot; readonly condition: StoreCondition };
   readonly problems: () => ReadonlyMap<string, DeploymentProblem>;

@@ -2,6 +2,7 @@
  * Puts a published version live, or beside the live one as the candidate of a rollout. The version that was live stays
  * named as the previous one, so that nodes keep it loaded and going back is instant.
  */
+import { randomUUID } from 'node:crypto';
 import {
   type Deployment,
   type DeploymentResources,
@@ -11,6 +12,7 @@ import {
   hasTraffic,
   trafficBpsMax,
 } from '../manifest/deployment.ts';
+import { type RolloutStep, stepsProblem } from '../manifest/rollout-plan.ts';
 import { StoreError } from '../store-error.ts';
 import { type DeploymentResult, changeDeployment, mergeResources } from './change-deployment.ts';
 import { findDeployable } from './find-version.ts';
@@ -27,6 +29,8 @@ export interface DeployOptions extends ChangeOptions {
   readonly strategy?: DeploymentStrategy;
   /** Share for the candidate in hundredths of a percent; for `canary` and `shadow`, and needed there. */
   readonly trafficBps?: number;
+  /** The way of a `canary`, which then begins with the share of the first step; instead of `trafficBps`. */
+  readonly steps?: readonly RolloutStep[];
   /** Fields that are given replace those of the deployment that is there. */
   readonly resources?: DeploymentResources;
 }
@@ -36,7 +40,8 @@ export type DeployResult = DeploymentResult;
 /** Codes: UNKNOWN_MODEL, UNKNOWN_VERSION, NOT_DEPLOYABLE, INVALID_STRATEGY, INVALID_ARGUMENT, and those of `changeStore`. */
 export async function deployModel(options: DeployOptions): Promise<DeployResult> {
   const strategy = options.strategy ?? 'all';
-  checkTraffic(strategy, options.trafficBps);
+  const trafficBps = firstShare(options);
+  checkTraffic(strategy, trafficBps);
   return changeDeployment(options, 'deploy', (snapshot) => {
     const { artifact, version } = findDeployable(snapshot, options);
     const pin = { version, sha256: artifact.sha256 };
@@ -46,7 +51,7 @@ export async function deployModel(options: DeployOptions): Promise<DeployResult>
     const isFirst = before === undefined && !hasTraffic(strategy);
     const next =
       hasCandidate(strategy) && !isFirst
-        ? beside(options, { before, candidate: pin, strategy })
+        ? beside(options, { before, candidate: pin, strategy, trafficBps })
         : live(options.model, pin, before);
     return { ...next, ...(resources !== undefined && { resources }) };
   });
@@ -58,9 +63,10 @@ function beside(
     readonly before: Deployment | undefined;
     readonly candidate: VersionPin;
     readonly strategy: DeploymentStrategy;
+    readonly trafficBps: number | undefined;
   },
 ): Deployment {
-  const { before, candidate, strategy } = rollout;
+  const { before, candidate, strategy, trafficBps } = rollout;
   if (before === undefined) {
     throw new StoreError(
       'INVALID_STRATEGY',
@@ -74,7 +80,7 @@ function beside(
     );
   }
   const { model, version, sha256 } = before;
-  const { trafficBps } = options;
+  const { steps } = options;
   return {
     model,
     version,
@@ -83,7 +89,31 @@ function beside(
     strategy,
     candidate,
     ...(trafficBps !== undefined && { trafficBps }),
+    rolloutId: isSamePin(before.candidate, candidate) ? (before.rolloutId ?? newId(model)) : newId(model),
+    ...(steps !== undefined && { plan: { steps, approvals: 0, paused: false } }),
   };
+}
+
+/** Another share or another way for the same candidate is the same rollout: its users stay, its evidence counts. */
+function isSamePin(before: VersionPin | undefined, candidate: VersionPin): boolean {
+  return before?.version === candidate.version && before.sha256 === candidate.sha256;
+}
+
+function newId(model: string): string {
+  return `${model}:${randomUUID().slice(0, 8)}`;
+}
+
+function firstShare({ strategy, steps, trafficBps }: DeployOptions): number | undefined {
+  if (steps === undefined) return trafficBps;
+  if (strategy !== 'canary' || trafficBps !== undefined) {
+    throw new StoreError(
+      'INVALID_STRATEGY',
+      'Steps are the way of a canary, instead of one share of its own.',
+    );
+  }
+  const problem = stepsProblem(steps);
+  if (problem !== undefined) throw new StoreError('INVALID_STRATEGY', problem);
+  return steps[0]?.trafficBps;
 }
 
 function checkTraffic(strategy: DeploymentStrategy, trafficBps: number | undefined): void {

@@ -5,6 +5,7 @@
  */
 import type { FieldReader, TextRule } from './field-reader.ts';
 import { versionNameRule } from './names.ts';
+import { type RolloutPlan, planJson, readPlan } from './rollout-plan.ts';
 
 /** `all` sends everything to the live version; every other strategy has a candidate beside it. */
 export const deploymentStrategies = ['all', 'blue_green', 'canary', 'rolling', 'shadow'] as const;
@@ -47,6 +48,13 @@ export interface Deployment {
   readonly candidate?: VersionPin;
   /** Share of traffic for the candidate in hundredths of a percent, 0 to 10000; exactly for `canary` and `shadow`. */
   readonly trafficBps?: number;
+  /**
+   * Made by chance when a rollout begins, and kept while it goes on: the salt by which keys are divided, so that each rollout
+   * meets other users first. Manifests written before there were ids have none.
+   */
+  readonly rolloutId?: string;
+  /** The steps of a `canary`; then `trafficBps` is the share of the first. */
+  readonly plan?: RolloutPlan;
   readonly resources?: DeploymentResources;
 }
 
@@ -56,6 +64,8 @@ const cpuLimitMillisMax = 1_024_000;
 const memoryLimitBytesMax: number = 2 ** 50;
 
 export const sha256Rule: TextRule = { lengthMax: 64, pattern: /^[0-9a-f]{64}$/ };
+
+const rolloutIdRule: TextRule = { lengthMax: 200, pattern: /^[\x21-\x7e]+$/ };
 
 export function hasCandidate(strategy: DeploymentStrategy): boolean {
   return strategy !== 'all';
@@ -72,6 +82,9 @@ export function readDeployment(model: string, reader: FieldReader): Deployment {
   const hasPrevious = reader.has('previous_version') || reader.has('previous_sha256');
   if (!hasCandidate(strategy) && reader.has('candidate')) reader.reject('has a candidate without a rollout');
   if (!hasTraffic(strategy) && reader.has('traffic_bps')) reader.reject('divides traffic without a share');
+  if (!hasCandidate(strategy) && reader.has('rollout_id'))
+    reader.reject('has the id of a rollout without one');
+  if (strategy !== 'canary' && reader.has('plan')) reader.reject('has steps without a canary');
   return {
     model,
     version: reader.text('version', versionNameRule),
@@ -85,13 +98,15 @@ export function readDeployment(model: string, reader: FieldReader): Deployment {
     ...(hasTraffic(strategy) && {
       trafficBps: reader.integer('traffic_bps', { min: 0, max: trafficBpsMax }),
     }),
+    ...(reader.has('rollout_id') && { rolloutId: reader.text('rollout_id', rolloutIdRule) }),
+    ...(reader.has('plan') && { plan: readPlan(reader.record('plan')) }),
     ...(reader.has('resources') && { resources: readResources(reader.record('resources')) }),
   };
 }
 
 /** `readDeployment` of it gives the same deployment back. The model is the key it is filed under. */
 export function deploymentJson(deployment: Deployment): Readonly<Record<string, unknown>> {
-  const { previousVersion, previousSha256, candidate, trafficBps, resources } = deployment;
+  const { previousVersion, previousSha256, candidate, trafficBps, rolloutId, plan, resources } = deployment;
   return {
     version: deployment.version,
     sha256: deployment.sha256,
@@ -100,6 +115,8 @@ export function deploymentJson(deployment: Deployment): Readonly<Record<string, 
     strategy: deployment.strategy,
     ...(candidate !== undefined && { candidate: { version: candidate.version, sha256: candidate.sha256 } }),
     ...(trafficBps !== undefined && { traffic_bps: trafficBps }),
+    ...(rolloutId !== undefined && { rollout_id: rolloutId }),
+    ...(plan !== undefined && { plan: planJson(plan) }),
     ...(resources !== undefined && { resources: resourcesJson(resources) }),
   };
 }

@@ -91,6 +91,7 @@ describe('for a script', () => {
       strategy: 'all',
       candidate_version: null,
       traffic_bps: null,
+      plan: null,
       resources: null,
       changed: true,
       revision: 4,

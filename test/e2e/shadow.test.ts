@@ -20,8 +20,8 @@ function shadow(model: string, version: string, percent: number): void {
   under.store.deploy(model, '1.0.0', { strategy: 'shadow', candidate: { version, sha256 }, trafficBps });
 }
 
-function begun(): Promise<void> {
-  return eventually(
+async function begun(): Promise<void> {
+  await eventually(
     () => under.log.some(({ msg }) => msg === 'requests copied to a shadow'),
     'the shadow to be ready',
   );

@@ -1,0 +1,77 @@
+/**
+ * The plan of a canary, signed as a whole: shares in ascending order, how long each is held, and which steps a person has
+ * approved. A node goes through it on its own evidence and never beyond it; operators change it by signing.
+ */
+import type { FieldReader } from './field-reader.ts';
+
+export interface RolloutStep {
+  /** Share for the candidate in hundredths of a percent, 1 to 10000; larger than that of the step before. */
+  readonly trafficBps: number;
+  /** So long at least, milliseconds, 1000 to 30 days. A step without it is held until it is approved. */
+  readonly holdMs?: number;
+}
+
+export interface RolloutPlan {
+  readonly steps: readonly RolloutStep[];
+  /** The first so many steps that wait for approval have it. */
+  readonly approvals: number;
+  /** True holds every node where it is. Going back is still possible, and a node still does so by itself. */
+  readonly paused: boolean;
+}
+
+export const rolloutStepsMax = 20;
+export const holdMsMin = 1000;
+export const holdMsMax: number = 30 * 24 * 60 * 60 * 1000;
+const trafficBpsMax = 10_000;
+
+/** Why these cannot be the steps of a plan; undefined when they can. */
+export function stepsProblem(steps: readonly RolloutStep[]): string | undefined {
+  if (steps.length === 0 || steps.length > rolloutStepsMax) {
+    return `A plan has 1 to ${rolloutStepsMax} steps, not ${steps.length}.`;
+  }
+  let before = 0;
+  for (const { trafficBps, holdMs } of steps) {
+    if (!Number.isInteger(trafficBps) || trafficBps <= before || trafficBps > trafficBpsMax) {
+      return 'Each step has a larger share than the one before, up to 100% and in steps of 0.01%.';
+    }
+    if (holdMs !== undefined && !(Number.isInteger(holdMs) && holdMs >= holdMsMin && holdMs <= holdMsMax)) {
+      return 'A step is held for 1 second to 30 days.';
+    }
+    before = trafficBps;
+  }
+  return undefined;
+}
+
+/** Problems go to the reader. */
+export function readPlan(reader: FieldReader): RolloutPlan {
+  const steps = reader.list('steps', rolloutStepsMax).map((value, index) => {
+    const step = reader.nest(value, `step ${index + 1} of a rollout`);
+    return {
+      trafficBps: step.integer('traffic_bps', { min: 1, max: trafficBpsMax }),
+      ...(step.has('hold_ms') && { holdMs: step.integer('hold_ms', { min: holdMsMin, max: holdMsMax }) }),
+    };
+  });
+  const problem = stepsProblem(steps);
+  if (problem !== undefined) reader.reject(`has a rollout that cannot be: ${problem}`);
+  return {
+    steps,
+    approvals: reader.integer('approvals', { min: 0, max: rolloutStepsMax }),
+    paused: reader.boolean('paused'),
+  };
+}
+
+export function planJson({ steps, approvals, paused }: RolloutPlan): Readonly<Record<string, unknown>> {
+  return {
+    steps: steps.map(({ trafficBps, holdMs }) => ({
+      traffic_bps: trafficBps,
+      ...(holdMs !== undefined && { hold_ms: holdMs }),
+    })),
+    approvals,
+    paused,
+  };
+}
+
+/** How many steps of the plan wait for a person; the last leads nowhere. */
+export function approvalsNeeded({ steps }: Pick<RolloutPlan, 'steps'>): number {
+  return steps.slice(0, -1).filter(({ holdMs }) => holdMs === undefined).length;
+}

@@ -1,0 +1,101 @@
+/** A canary in steps, as it is signed: begun, held, approved, tried again, and what cannot be. */
+import { describe, expect, test } from 'vitest';
+import {
+  approveRollout,
+  deployModel,
+  type DeployOptions,
+  type DeployResult,
+  pauseRollout,
+  promoteCandidate,
+  resumeRollout,
+  rollbackModel,
+} from '../../../registry-store/main.ts';
+import { TemporaryStore } from '../temporary-store.ts';
+
+type Common = TemporaryStore['publisher'] & {
+  readonly nowMs: number;
+  readonly actor: string;
+  readonly model: string;
+};
+
+function by(store: TemporaryStore): Common {
+  return { ...store.publisher, nowMs: Date.now(), actor: 'Grace', model: 'iris' };
+}
+
+const steps = [{ trafficBps: 100, holdMs: 60_000 }, { trafficBps: 2500 }, { trafficBps: 10_000 }];
+
+function deploy(store: TemporaryStore, options: Partial<DeployOptions> = {}): Promise<DeployResult> {
+  return deployModel({ ...by(store), version: '3.0.0', strategy: 'canary', steps, ...options });
+}
+
+/** iris 2.0.0 is live, 3.0.0 is new. */
+async function withThree(): Promise<TemporaryStore> {
+  const store = await TemporaryStore.makeWithIris();
+  await store.publish('iris', '3.0.0');
+  return store;
+}
+
+test('the plan is signed as a whole, and read back as it was', async () => {
+  const store = await withThree();
+  const { deployment } = await deploy(store);
+  expect(deployment).toMatchObject({ strategy: 'canary', trafficBps: 100 });
+  expect(deployment.plan).toEqual({ steps, approvals: 0, paused: false });
+  expect((await store.open()).current.deployments.get('iris')).toEqual(deployment);
+});
+
+test('it is paused, resumed and approved; saying the same again signs nothing', async () => {
+  const store = await withThree();
+  await deploy(store);
+  expect((await pauseRollout(by(store))).deployment.plan).toMatchObject({ paused: true });
+  expect(await pauseRollout(by(store))).toMatchObject({ changed: false });
+  expect((await resumeRollout(by(store))).deployment.plan).toMatchObject({ paused: false });
+  expect((await approveRollout(by(store))).deployment.plan).toMatchObject({ approvals: 1 });
+  // The last step leads nowhere, so nothing waits there.
+  await expect(approveRollout(by(store))).rejects.toMatchObject({ code: 'INVALID_STRATEGY' });
+});
+
+test.each([pauseRollout, resumeRollout, approveRollout])('without a plan, %o is refused', async (change) => {
+  const store = await withThree();
+  await expect(change(by(store))).rejects.toMatchObject({ code: 'INVALID_STRATEGY' });
+});
+
+test('promoting and dropping both end the plan', async () => {
+  const store = await withThree();
+  await deploy(store);
+  expect((await rollbackModel(by(store))).deployment).not.toHaveProperty('plan');
+  await deploy(store);
+  const { deployment } = await promoteCandidate(by(store));
+  expect(deployment).toMatchObject({ version: '3.0.0', strategy: 'all' });
+  expect(deployment).not.toHaveProperty('plan');
+  expect(deployment).not.toHaveProperty('rolloutId');
+});
+
+test('another way for the same candidate is the same rollout, a second try is another', async () => {
+  const store = await withThree();
+  const first = (await deploy(store)).deployment.rolloutId;
+  expect(first).toMatch(/^iris:[0-9a-f]{8}$/);
+  const share = { trafficBps: 500 } as const;
+  const { model } = by(store);
+  const again = await deployModel({ ...by(store), model, version: '3.0.0', strategy: 'canary', ...share });
+  expect(again.deployment.rolloutId).toBe(first);
+  await rollbackModel(by(store));
+  expect((await deploy(store)).deployment.rolloutId).not.toBe(first);
+});
+
+describe('steps that cannot be are refused:', () => {
+  test.each<[string, Partial<DeployOptions>]>([
+    ['none', { steps: [] }],
+    ['falling', { steps: [{ trafficBps: 500 }, { trafficBps: 100 }] }],
+    ['equal', { steps: [{ trafficBps: 500 }, { trafficBps: 500 }] }],
+    ['above all', { steps: [{ trafficBps: 10_001 }] }],
+    ['of nothing', { steps: [{ trafficBps: 0 }] }],
+    ['held too short', { steps: [{ trafficBps: 1, holdMs: 999 }] }],
+    ['too many', { steps: Array.from({ length: 21 }, (_, index) => ({ trafficBps: index + 1 })) }],
+    ['and a share of their own', { trafficBps: 100 }],
+    ['of another strategy', { strategy: 'rolling' }],
+  ])('%s', async (_, options) => {
+    const store = await withThree();
+    await expect(deploy(store, options)).rejects.toMatchObject({ code: 'INVALID_STRATEGY' });
+    expect((await store.open()).current.deployments.get('iris')).not.toHaveProperty('candidate');
+  });
+});
