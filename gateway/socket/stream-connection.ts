@@ -7,7 +7,7 @@
 import type { WebSocket } from 'uWebSockets.js';
 import type { Dispatcher } from '../dispatch/dispatcher.ts';
 import type { IncomingRequest, RequestDoor } from '../dispatch/request-door.ts';
-import type { PendingRequest, ReplySink } from '../dispatch/request-queue.ts';
+import type { PendingRequest, ReplySink, RolloutChoice } from '../dispatch/request-queue.ts';
 import type { Protocol } from '../telemetry/version-metrics.ts';
 import { ByteWriter } from '../wire/byte-writer.ts';
 import { fail, type WireError } from '../wire/error-code.ts';
@@ -40,7 +40,7 @@ export interface StreamServices {
 export interface StreamHandshake {
   /** The client negotiated the subprotocol and is sent `hello`. */
   readonly greets: boolean;
-  /** What rollouts divide by, for every request of this socket. */
+  /** What rollouts divide by, for requests of this socket whose frames have no key of their own. */
   readonly routingKey: string | undefined;
 }
 
@@ -172,10 +172,10 @@ export class StreamConnection implements OutboxMember {
     try {
       if (call.encoding === 'json') {
         scratch.reset();
-        encodeTextReply(reply, scratch);
+        encodeTextReply(reply, scratch, call.rollout);
         space.add(scratch.bytes());
       } else {
-        this.#services.answers.write(reply, space);
+        this.#services.answers.write(reply, space, call.rollout);
       }
     } catch (fault) {
       // Nothing of an answer that could not be written may leave; an error will follow in its place.
@@ -278,11 +278,16 @@ class StreamCall implements ReplySink {
   readonly id: FrameId;
   readonly encoding: Encoding;
   pending: PendingRequest | undefined = undefined;
+  rollout: RolloutChoice | undefined = undefined;
 
   constructor(connection: StreamConnection, id: FrameId, encoding: Encoding) {
     this.#connection = connection;
     this.id = id;
     this.encoding = encoding;
+  }
+
+  routed(choice: RolloutChoice): void {
+    this.rollout = choice;
   }
 
   reply(reply: InferReply): void {
@@ -300,15 +305,17 @@ class ReusedRequest implements IncomingRequest {
   modelName = '';
   modelVersion: string | undefined = undefined;
   sink: ReplySink = nobody;
-  readonly routingKey: string | undefined;
+  routingKey: string | undefined;
+  readonly #handshakeKey: string | undefined;
   readonly #decoded: { readonly ok: true; value: InferRequest } = { ok: true, value: noRequest };
   readonly decode = (): { readonly ok: true; readonly value: InferRequest } => this.#decoded;
 
   constructor(routingKey: string | undefined) {
-    this.routingKey = routingKey;
+    this.#handshakeKey = routingKey;
   }
 
-  with({ model, version, request }: StreamRequest, call: StreamCall): this {
+  with({ model, version, routingKey, request }: StreamRequest, call: StreamCall): this {
+    this.routingKey = routingKey === undefined || routingKey === '' ? this.#handshakeKey : routingKey;
     this.protocol = protocolOf(call.encoding);
     this.modelName = model;
     this.modelVersion = version;

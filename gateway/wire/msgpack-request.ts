@@ -6,7 +6,7 @@
 import type { Datatype } from '../../runtime/tensor/dtype.ts';
 import { datatypes, isDatatype } from '../../runtime/tensor/dtype.ts';
 import { elementCount } from '../../runtime/tensor/signature.ts';
-import type { WireError } from './error-code.ts';
+import { fail, type WireError } from './error-code.ts';
 import type { InputTensor, TensorSource } from './infer-request.ts';
 import type { MsgpackCursor } from './msgpack-cursor.ts';
 import { beginWithinMsMax, OptionsDraft, type OutputDraft, takeOutputParameter } from './request-options.ts';
@@ -18,6 +18,14 @@ const tensorsMax = 1024;
 /** Characters of an id; it is kept, compared and sent back for every request. */
 export const idCharactersMax = 128;
 
+/** Characters of a key that rollouts divide by: it is hashed for every request. */
+export const routingKeyCharactersMax = 1024;
+
+export const routingKeyTooLong: WireError = fail(
+  'INVALID_REQUEST',
+  `routing_key has at most ${routingKeyCharactersMax} characters.`,
+);
+
 /** What was found; a field that was not sent is null. */
 export interface RequestFields {
   /** Says that the message is no request but asks for something else; only in frames. */
@@ -25,6 +33,7 @@ export interface RequestFields {
   id: string | number | null;
   model: string | null;
   version: string | null;
+  routingKey: string | null;
   inputs: readonly InputTensor[] | null;
   outputs: readonly string[] | null;
   /** Undefined until something has parameters. */
@@ -33,8 +42,8 @@ export interface RequestFields {
 }
 
 /**
- * Reads the map that a message consists of, up to the last byte. `op`, `model`, `version`, `deadline_ms` and `priority`
- * are fields only where `addressed` is true: over HTTP they are elsewhere and unknown in the body.
+ * Reads the map that a message consists of, up to the last byte. `op`, `model`, `version`, `routing_key`, `deadline_ms`
+ * and `priority` are fields only where `addressed` is true: over HTTP they are elsewhere and unknown in the body.
  * After null the cursor's `failure()` says why.
  */
 export function readRequestFields(cursor: MsgpackCursor, addressed: boolean): RequestFields | null {
@@ -45,6 +54,7 @@ export function readRequestFields(cursor: MsgpackCursor, addressed: boolean): Re
     id: null,
     model: null,
     version: null,
+    routingKey: null,
     inputs: null,
     outputs: null,
     options: undefined,
@@ -105,9 +115,21 @@ function readField(cursor: MsgpackCursor, key: string, fields: RequestFields, ad
       if (fields.version !== null) return sentTwice(cursor, key);
       if (cursor.nil()) return true;
       return (fields.version = cursor.word(key)) !== null;
+    case 'routing_key':
+      if (!addressed) return cursor.skip();
+      if (fields.routingKey !== null) return sentTwice(cursor, key);
+      if (cursor.nil()) return true;
+      return (fields.routingKey = readRoutingKey(cursor)) !== null;
     default:
       return cursor.skip();
   }
+}
+
+function readRoutingKey(cursor: MsgpackCursor): string | null {
+  const key = cursor.word('routing_key');
+  return key === null || key.length <= routingKeyCharactersMax
+    ? key
+    : cursor.refuse(routingKeyTooLong.code, routingKeyTooLong.message);
 }
 
 /** `deadline_ms` of a frame: whole milliseconds from its arrival. */

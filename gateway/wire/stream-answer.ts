@@ -1,5 +1,6 @@
 /**
- * Answers of the WebSocket protocol in msgpack: `{id, model_name, model_version, outputs: [{name, datatype, shape, data}]}`.
+ * Answers of the WebSocket protocol in msgpack: `{id, model_name, model_version, outputs: [{name, datatype, shape, data}]}`,
+ * and `rollout_id` and `variant` while a rollout is on.
  *
  * Most of a small answer is the same as in the one before: all but the id and the elements. That much is kept as one
  * piece of bytes for the outputs of the last batch and a number of rows, and an answer is that piece with its id and its
@@ -42,15 +43,22 @@ interface Piece {
   columns: readonly OutputColumn[];
 }
 
+/** Says, while a rollout is on, which one chose the version and why. */
+export interface RolloutFields {
+  readonly id: string;
+  readonly variant: 'stable' | 'canary' | 'forced';
+}
+
 export class StreamAnswerWriter {
   readonly #writer = new ByteWriter();
   #piece: Piece | undefined;
 
   /** Writes an answer at the end of `space`. The reply must have an id. */
-  write(reply: InferReply, space: FrameSpace): void {
-    const piece = reply.options === undefined ? this.#pieceFor(reply) : undefined;
+  write(reply: InferReply, space: FrameSpace, rollout?: RolloutFields): void {
+    const isPlain = reply.options === undefined && rollout === undefined;
+    const piece = isPlain ? this.#pieceFor(reply) : undefined;
     if (piece === undefined || typeof reply.id !== 'number') {
-      this.#writeInFull(reply, space);
+      this.#writeInFull(reply, space, rollout);
       return;
     }
     const idBytes = wholeBytes(reply.id);
@@ -104,11 +112,17 @@ export class StreamAnswerWriter {
     return { bytes: writer.bytes().slice(), holes, modelName, modelVersion, batched, rows, columns };
   }
 
-  #writeInFull(reply: InferReply, space: FrameSpace): void {
+  #writeInFull(reply: InferReply, space: FrameSpace, rollout: RolloutFields | undefined): void {
     const writer = this.#writer;
     writer.reset();
-    writeMapHeader(writer, 4);
+    writeMapHeader(writer, rollout === undefined ? 4 : 6);
     writeId(reply.id ?? 0, writer);
+    if (rollout !== undefined) {
+      writeKey(writer, 'rollout_id');
+      writeText(writer, rollout.id);
+      writeKey(writer, 'variant');
+      writeText(writer, rollout.variant);
+    }
     if (reply.options !== undefined || !reply.columns.every(({ data }) => ArrayBuffer.isView(data))) {
       writeReplyFields(reply, writer);
       space.add(writer.bytes());

@@ -21,6 +21,8 @@ export interface StreamRequest {
   readonly model: string;
   /** Undefined lets the routing rules choose. */
   readonly version: string | undefined;
+  /** What rollouts divide by; undefined or empty leaves that to the handshake. */
+  readonly routingKey: string | undefined;
   /** Points into the frame: valid as long as that is. Its `id` is the frame's. */
   readonly request: InferRequest;
 }
@@ -40,8 +42,8 @@ export interface FrameError extends WireError {
 export type DecodedFrame = { readonly ok: true; readonly value: ClientFrame } | FrameError;
 
 /**
- * `{id, model, version?, inputs: [{name, shape, datatype, data}], outputs?: [{name}], deadline_ms?, priority?,
- * parameters?}` or `{op, id?}`; other keys are ignored, which leaves room for later ones.
+ * `{id, model, version?, routing_key?, inputs: [{name, shape, datatype, data}], outputs?: [{name}], deadline_ms?,
+ * priority?, parameters?}` or `{op, id?}`; other keys are ignored, which leaves room for later ones.
  * Codes: EMPTY_BODY, MALFORMED_MSGPACK, INVALID_REQUEST, UNSUPPORTED_PARAMETER, BODY_TOO_LARGE.
  */
 export function decodeStreamFrame(bytes: Uint8Array): DecodedFrame {
@@ -73,14 +75,21 @@ export function missing(field: string): WireError {
 }
 
 function toFrame(fields: RequestFields): Result<ClientFrame> {
-  const { op, id, model, version, inputs, outputs } = fields;
+  const { op, id, model, version, routingKey, inputs, outputs } = fields;
   if (op !== null) return operationOf(op, id ?? undefined);
   if (id === null) return missing('id');
   if (model === null) return missing('model');
   if (inputs === null) return missing('inputs');
   const options = fields.options?.finish(outputs?.length ?? 0);
   const request = { id, inputs, outputs: outputs ?? undefined, options };
-  return succeed({ kind: 'request', id, model, version: version ?? undefined, request });
+  return succeed({
+    kind: 'request',
+    id,
+    model,
+    version: version ?? undefined,
+    routingKey: routingKey ?? undefined,
+    request,
+  });
 }
 
 /** Looks for the id alone, as far as the frame can be walked. The first one counts, as it does for the decoder. */

@@ -8,10 +8,11 @@ import { ByteWriter } from './byte-writer.ts';
 import { fail, succeed, type Result, type WireError } from './error-code.ts';
 import type { InferReply } from './infer-request.ts';
 import { JsonScanner } from './json-scanner.ts';
-import { idCharactersMax } from './msgpack-request.ts';
+import { idCharactersMax, routingKeyCharactersMax, routingKeyTooLong } from './msgpack-request.ts';
 import { encodeOipJson } from './oip-json-answer.ts';
 import { readRequestField, type RequestDraft } from './oip-json.ts';
 import { beginWithinMsMax, OptionsDraft } from './request-options.ts';
+import type { RolloutFields } from './stream-answer.ts';
 import {
   type ClientFrame,
   type DecodedFrame,
@@ -29,6 +30,7 @@ const frameKeys = new WordTable([
   'id',
   'model',
   'version',
+  'routing_key',
   'inputs',
   'outputs',
   'deadline_ms',
@@ -43,6 +45,7 @@ interface FrameDraft extends Omit<RequestDraft, 'id'> {
   id: FrameId | undefined;
   model: string | undefined;
   version: string | undefined;
+  routing_key: string | undefined;
 }
 
 /** Same fields and rules as `decodeStreamFrame`. Codes: EMPTY_BODY, MALFORMED_JSON, INVALID_REQUEST, UNSUPPORTED_PARAMETER. */
@@ -59,10 +62,15 @@ export function decodeTextFrame(text: Uint8Array): DecodedFrame {
 const notJson = fail('MALFORMED_JSON', 'The frame is not JSON.');
 
 /** As over HTTP in JSON, with the `id` in front, a number where it came as one. */
-export function encodeTextReply(reply: InferReply, writer: ByteWriter): void {
+export function encodeTextReply(reply: InferReply, writer: ByteWriter, rollout?: RolloutFields): void {
   answerWriter.reset();
   encodeOipJson({ ...reply, id: undefined }, answerWriter);
   writeIdPair(reply.id, writer);
+  if (rollout !== undefined) {
+    writer.ascii(',"rollout_id":');
+    writer.jsonString(rollout.id);
+    writer.ascii(`,"variant":"${rollout.variant}"`);
+  }
   writer.u8(comma);
   // Without its opening brace.
   writer.raw(answerWriter.bytes().subarray(1));
@@ -85,6 +93,7 @@ function readFrame(scanner: JsonScanner): Result<ClientFrame> {
     id: undefined,
     model: undefined,
     version: undefined,
+    routing_key: undefined,
     inputs: undefined,
     outputs: undefined,
     parameters: undefined,
@@ -105,9 +114,11 @@ function readField(scanner: JsonScanner, key: FrameKey, draft: FrameDraft): Wire
     case 'op':
     case 'model':
     case 'version':
+    case 'routing_key':
       if (scanner.skipNull()) return undefined;
       draft[key] = scanner.readName();
-      return draft[key] === undefined ? scanner.refuse(key, 'a string') : undefined;
+      if (draft[key] === undefined) return scanner.refuse(key, 'a string');
+      return (draft.routing_key?.length ?? 0) > routingKeyCharactersMax ? routingKeyTooLong : undefined;
     case 'id':
       if (scanner.skipNull()) return undefined;
       return readIdInto(scanner, draft);
@@ -170,14 +181,14 @@ function readWhole(
 }
 
 function toFrame(draft: FrameDraft): Result<ClientFrame> {
-  const { op, id, model, version, inputs, outputs } = draft;
+  const { op, id, model, version, routing_key: routingKey, inputs, outputs } = draft;
   if (op !== undefined) return operationOf(op, id);
   if (id === undefined) return missing('id');
   if (model === undefined) return missing('model');
   if (inputs === undefined) return missing('inputs');
   const options = draft.options?.finish(outputs?.length ?? 0);
   const request = { id, inputs, outputs: outputs ?? undefined, options };
-  return succeed({ kind: 'request', id, model, version, request });
+  return succeed({ kind: 'request', id, model, version, routingKey, request });
 }
 
 const idKey = new WordTable(['id']);

@@ -152,6 +152,40 @@ test('the requests of a socket share the key of its handshake', async () => {
   }
 });
 
+test('a frame with a key of its own goes by that key, and each answer says why', async () => {
+  const under = await start();
+  await divide(under, 50);
+  const versions = await versionsByKey(under);
+  const talk = await StreamTalk.open(under.port, { 'x-routing-key': keys[0] ?? '' });
+  const shared = { model: 'iris' };
+  const tensor = { name: 'features', shape: [1, 4], datatype: 'FP32' };
+  const numbers = [5.1, 3.5, 1.4, 0.2];
+  const binary = [{ ...tensor, data: Buffer.from(Float32Array.from(numbers).buffer) }];
+  const text = [{ ...tensor, data: numbers }];
+  for (const [index, key] of keys.slice(0, 40).entries()) {
+    talk.say({ id: index, routing_key: key, ...shared, inputs: binary });
+    talk.sayText({ id: `t${index}`, routing_key: key, ...shared, inputs: text });
+  }
+  await talk.answered(80);
+  for (const [index, key] of keys.slice(0, 40).entries()) {
+    const version = versions.get(key);
+    const variant = version === '2.0.0' ? 'canary' : 'stable';
+    const said = { model_version: version, variant, rollout_id: expect.stringContaining('iris:') as unknown };
+    expect(talk.answersTo(index)).toMatchObject([said]);
+    expect(talk.answersTo(`t${index}`)).toMatchObject([said]);
+  }
+  // An empty key is no key, and a named version comes first.
+  talk.say({ id: 'empty', routing_key: '', ...shared, inputs: binary });
+  talk.say({ id: 'named', version: '2.0.0', ...shared, inputs: binary });
+  expect(await talk.answer('empty')).toMatchObject({ model_version: versions.get(keys[0] ?? '') });
+  expect(await talk.answer('named')).toMatchObject({ model_version: '2.0.0', variant: 'forced' });
+  talk.say({ id: 'long', routing_key: 'k'.repeat(1025), ...shared, inputs: binary });
+  talk.sayText({ id: 'longer', routing_key: 'k'.repeat(1025), ...shared, inputs: text });
+  expect(await talk.answer('long')).toMatchObject({ code: 'INVALID_REQUEST' });
+  expect(await talk.answer('longer')).toMatchObject({ code: 'INVALID_REQUEST' });
+  talk.client.destroy();
+});
+
 test('a candidate that does not load leaves the live version with all requests', async () => {
   const under = await start();
   under.store.publish('iris', '3.0.0', unloadableModel());
