@@ -1,6 +1,7 @@
-/** `tidegate pause`, `resume` and `approve`: a canary on its way through its steps. */
+/** `tidegate pause`, `resume`, `approve` and `abort`: a rollout on its way. */
 import type { Command } from 'commander';
 import {
+  abortRollout,
   approveRollout,
   type DeploymentResult,
   type ModelOptions,
@@ -36,6 +37,12 @@ const moves: readonly Move[] = [
     description: 'let a rollout go past the next step that waits for approval',
     help: 'Steps without a hold wait for this. A gateway that is still before that step will not wait there.',
     change: approveRollout,
+  },
+  {
+    name: 'abort',
+    description: 'drop the candidate of a rollout',
+    help: 'The live version takes all traffic again. The candidate stays in the store and can be tried once more.',
+    change: abortRollout,
   },
 ];
 

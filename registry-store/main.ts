@@ -71,7 +71,7 @@ export { diffRevisions, readHistory, stateAt } from './lifecycle/read-history.ts
 export { readStatus } from './lifecycle/read-status.ts';
 export { refreshStore } from './lifecycle/refresh-store.ts';
 export { rollbackTo } from './lifecycle/rollback-to.ts';
-export { approveRollout, pauseRollout, resumeRollout } from './lifecycle/steer-rollout.ts';
+export { abortRollout, approveRollout, pauseRollout, resumeRollout } from './lifecycle/steer-rollout.ts';
 export { verifyStore } from './lifecycle/verify-store.ts';
 export { DeploymentConfig, DeploymentStrategy } from './platform/deployment-config.ts';
 export { DeploymentPlatform } from './platform/deployment-platform.ts';

@@ -70,8 +70,8 @@ export function rollbackModel(options: ModelOptions): Promise<DeploymentResult> 
   const { model } = options;
   return changeDeployment(options, 'rollback', (snapshot) => {
     const before = findDeployment(snapshot, model);
-    const { version, sha256, candidate, previousVersion } = before;
-    if (candidate !== undefined) return keepingResources(live(model, { version, sha256 }, before), before);
+    const { version, candidate, previousVersion } = before;
+    if (candidate !== undefined) return withoutCandidate(before);
     if (previousVersion === undefined) {
       throw new StoreError('UNKNOWN_VERSION', `${model} has no version before ${version} to go back to.`);
     }
@@ -110,6 +110,12 @@ async function decideDeployment(
     return { put: await recordChange(editor, { action, changes, options }) };
   });
   return { snapshot, revision: snapshot.revision, deployment: undefined, changed };
+}
+
+/** The live version with all traffic, as it was before the rollout. */
+export function withoutCandidate(before: Deployment): Deployment {
+  const { model, version, sha256 } = before;
+  return keepingResources(live(model, { version, sha256 }, before), before);
 }
 
 /** Undefined when neither says anything. */

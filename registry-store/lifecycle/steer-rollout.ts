@@ -3,7 +3,12 @@ import { StoreError } from '../store-error.ts';
 import type { Deployment } from '../manifest/deployment.ts';
 import { type RolloutPlan, approvalsNeeded } from '../manifest/rollout-plan.ts';
 import type { StoreSnapshot } from '../manifest/store-snapshot.ts';
-import { type DeploymentResult, type ModelOptions, changeDeployment } from './change-deployment.ts';
+import {
+  type DeploymentResult,
+  type ModelOptions,
+  changeDeployment,
+  withoutCandidate,
+} from './change-deployment.ts';
 import { findDeployment } from './find-version.ts';
 
 /** Codes: NOT_DEPLOYED, INVALID_STRATEGY without a plan. */
@@ -34,6 +39,21 @@ export function approveRollout(options: ModelOptions): Promise<DeploymentResult>
       );
     }),
   );
+}
+
+/**
+ * Drops the candidate of any rollout; the live version keeps all traffic. Unlike going back, it never touches a version that
+ * is live. Codes: NOT_DEPLOYED, INVALID_STRATEGY when no rollout is on.
+ */
+export function abortRollout(options: ModelOptions): Promise<DeploymentResult> {
+  return changeDeployment(options, 'rollback', (snapshot) => {
+    const before = findDeployment(snapshot, options.model);
+    if (before.candidate !== undefined) return withoutCandidate(before);
+    throw new StoreError(
+      'INVALID_STRATEGY',
+      `${options.model} has no rollout to abort: ${before.version} takes all traffic. "tidegate rollback ${options.model}" goes back to the version before.`,
+    );
+  });
 }
 
 function replanned(

@@ -1,6 +1,7 @@
 /** A canary in steps, as it is signed: begun, held, approved, tried again, and what cannot be. */
 import { describe, expect, test } from 'vitest';
 import {
+  abortRollout,
   approveRollout,
   deployModel,
   type DeployOptions,
@@ -68,6 +69,15 @@ test('promoting and dropping both end the plan', async () => {
   expect(deployment).toMatchObject({ version: '3.0.0', strategy: 'all' });
   expect(deployment).not.toHaveProperty('plan');
   expect(deployment).not.toHaveProperty('rolloutId');
+});
+
+test('aborting drops the candidate, and never the live version', async () => {
+  const store = await withThree();
+  const before = (await store.open()).current.deployments.get('iris');
+  await deploy(store);
+  expect((await abortRollout(by(store))).deployment).toEqual(before);
+  await expect(abortRollout(by(store))).rejects.toMatchObject({ code: 'INVALID_STRATEGY' });
+  expect((await store.open()).current.deployments.get('iris')).toEqual(before);
 });
 
 test('another way for the same candidate is the same rollout, a second try is another', async () => {
