@@ -41,7 +41,10 @@ export function registerDeploy(program: Command, output: Output): void {
       ]),
     )
     .addOption(
-      new Option('--rolling', 'replace the live version replica by replica').conflicts(['shadow', 'steps']),
+      new Option(
+        '--rolling',
+        'replace the live version replica by replica (recorded, not carried out yet)',
+      ).conflicts(['shadow', 'steps']),
     )
     .addOption(
       new Option('--shadow <percent>', 'give it copies of a share of the requests, answers unused').argParser(
