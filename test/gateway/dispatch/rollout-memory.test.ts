@@ -45,9 +45,19 @@ describe('RolloutMemory', () => {
       const memory = open(file);
       expect(troubles).toHaveLength(1);
       memory.add('iris:1:2');
-      expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual({ rolled_back: ['iris:1:2'] });
+      expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual({
+        rolled_back: ['iris:1:2'],
+        steps: {},
+      });
     },
   );
+
+  test('knows after a restart how far a rollout was', () => {
+    const file = join(folder, 'rollouts.json');
+    open(file).setStep('iris:1:2', { step: 2, sinceMs: 7 });
+    expect(open(file).stepOf('iris:1:2')).toEqual({ step: 2, sinceMs: 7 });
+    expect(open(file).stepOf('iris:1:3')).toBeUndefined();
+  });
 
   test('remembers until it ends where it cannot write, and says so', () => {
     const file = join(folder, 'a-file');
