@@ -50,8 +50,7 @@ export function registerDeploy(program: Command, output: Output): void {
       new Option('--shadow <percent>', 'give it copies of a share of the requests, answers unused').argParser(
         shareOption,
       ),
-    );
-  command
+    )
     .addOption(
       new Option('--steps <percents>', 'a canary whose share grows like this, while it is no worse')
         .argParser(sharesOption)

@@ -151,7 +151,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     log,
     watches,
     shadows,
-    rolledBack: new RolloutMemory({
+    memory: new RolloutMemory({
       file: options.rolloutsFile,
       onTrouble: (trouble) => {
         log.error({ err: trouble }, 'memory of rollouts cannot be read or written');

@@ -7,7 +7,7 @@ import { ModelGeneration } from './model-generation.ts';
 
 export interface GenerationLoaderOptions {
   readonly pool: WorkerPool;
-  readonly metrics: MetricsPage;
+  readonly metrics: Pick<MetricsPage, 'version'>;
   readonly log: Logger;
   /** Row counts that a model runs before it takes traffic; the last is the largest batch. */
   readonly warmRows: readonly number[];

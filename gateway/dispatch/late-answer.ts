@@ -2,7 +2,7 @@
  * Answers so large that writing them as JSON would stop the event loop: their elements are copied out of the arena, and
  * the thread that reads large bodies writes the text.
  */
-import { isNumericColumn, rowsOf } from '../wire/classification.ts';
+import { copyOfRows } from '../wire/classification.ts';
 import type { InferReply } from '../wire/infer-request.ts';
 import { formOf } from '../wire/request-options.ts';
 import type { BodyLane, Written } from './body-lane.ts';
@@ -35,10 +35,7 @@ export class LateAnswers {
   /** The text of the reply, whose data may be reused when this returns; undefined when the thread was lost. */
   write(format: TextFormat, reply: InferReply): Promise<Written | undefined> {
     const rows = reply.batched ? reply.rows : 1;
-    const columns = reply.columns.map((column) => {
-      const { data } = rowsOf(column, { rowStart: reply.rowStart, rows });
-      return { ...column, data: isNumericColumn(data) ? data.slice() : data };
-    });
+    const columns = reply.columns.map((column) => copyOfRows(column, { rowStart: reply.rowStart, rows }));
     return this.#lane.write(format, { ...reply, columns, rowStart: 0 });
   }
 }

@@ -7,6 +7,7 @@
  */
 import type { Deployment, StoreSnapshot, VersionMetadata } from '../../registry-store/main.ts';
 import { type ModelRoutes, RouteTable } from '../route/route-table.ts';
+import type { MetricsPage } from '../telemetry/metrics-page.ts';
 import { codeOf, type DeploymentProblem } from '../telemetry/store-report.ts';
 import { GenerationLoader, type GenerationLoaderOptions } from './generation-loader.ts';
 import { ModelGeneration } from './model-generation.ts';
@@ -17,6 +18,7 @@ import type { LiveShadows } from './live-shadows.ts';
 import type { ShadowMirror } from './shadow-mirror.ts';
 
 export interface LiveModelsOptions extends GenerationLoaderOptions {
+  readonly metrics: MetricsPage;
   /** Called for a generation that no request holds any more, before it is unloaded. */
   readonly forget: (generation: ModelGeneration) => void;
   /** Puts a new table in force; called after each deployment that changed. */
@@ -24,8 +26,8 @@ export interface LiveModelsOptions extends GenerationLoaderOptions {
   /** Rollouts that divide traffic now, by id; looked into for each request of theirs. */
   readonly watches: Map<string, RolloutWatch>;
   readonly shadows: LiveShadows;
-  /** Rollouts that this node went back from, by id: the store may go on naming them, they stay off. */
-  readonly rolledBack: RolloutMemory;
+  /** What this node decided about rollouts. */
+  readonly memory: RolloutMemory;
 }
 
 /** A load that failed for a reason that may pass is tried again after this long, milliseconds. */
@@ -53,7 +55,7 @@ export class LiveModels {
   constructor(options: LiveModelsOptions) {
     this.#options = options;
     this.#loader = new GenerationLoader(options);
-    const { watches, log, metrics, rolledBack: memory } = options;
+    const { watches, log, metrics, memory } = options;
     this.#rollouts = new LiveRollouts({
       watches,
       memory,
@@ -170,9 +172,10 @@ export class LiveModels {
     this.#problems.delete(model);
     const candidate = await this.#candidate(deployment, versions);
     if (candidate !== undefined) all.set(candidate.modelVersion, candidate);
-    const split = this.#allowed(this.#rollouts.splitOf(deployment, live, candidate));
+    const split = this.#rollouts.begin(deployment, live, candidate);
+    if (split === 'ROLLED_BACK') this.#problems.set(model, rolledBack);
     const mirror = await this.#mirror(deployment, versions);
-    const rollout = { ...(split !== undefined && { split }), ...(mirror !== undefined && { mirror }) };
+    const rollout = { ...(typeof split === 'object' && { split }), ...(mirror !== undefined && { mirror }) };
     this.#replace(model, { live, versions: all, ...rollout });
   }
 
@@ -203,8 +206,9 @@ export class LiveModels {
     const { strategy, candidate } = deployment;
     if (strategy !== 'shadow' || candidate === undefined) return undefined;
     const mirror = await this.#options.shadows.mirrorOf(deployment, versions.get(candidate.version));
-    if (typeof mirror !== 'string') return mirror;
-    this.#reportCandidate(deployment, mirror);
+    if (!('reason' in mirror)) return mirror;
+    this.#reportCandidate(deployment, mirror.reason);
+    if (mirror.mayPass) this.#retryLater(deployment.model);
     return undefined;
   }
 
@@ -232,7 +236,9 @@ export class LiveModels {
     else this.#models.set(model, routes);
     this.#publish();
     this.#rollouts.changed(before?.split, routes?.split);
-    if (before?.mirror !== undefined && routes?.mirror === undefined) this.#options.shadows.end(model);
+    if (before?.mirror !== undefined && before.mirror !== routes?.mirror) {
+      this.#options.shadows.end(before.mirror);
+    }
     if (before?.live !== routes?.live) {
       const version = routes?.live.modelVersion;
       this.#options.log.info({ model, version, before: before?.live.modelVersion }, 'live version changed');
@@ -243,13 +249,6 @@ export class LiveModels {
     }
   }
 
-  /** What was rolled back here stays so, whatever share the store gives it. */
-  #allowed(split: Routes['split']): Routes['split'] {
-    if (split === undefined || !this.#options.rolledBack.has(split.rolloutId)) return split;
-    this.#problems.set(split.stable.modelName, rolledBack);
-    return undefined;
-  }
-
   /** Away from the candidate at once: the live version never stopped, so this is one swap. */
   #rollBack({ rolloutId, stable }: ModelSplit, reason: string): void {
     const model = stable.modelName;
@@ -258,8 +257,6 @@ export class LiveModels {
     if (routes?.split?.rolloutId !== rolloutId) return;
     this.#problems.set(model, rolledBack);
     this.#replace(model, { live: routes.live, versions: routes.versions });
-    // Callers are safe by now; the disk may take its time.
-    this.#options.rolledBack.add(rolloutId);
   }
 
   #publish(): void {

@@ -3,7 +3,7 @@
  * versions there are is the business of live models; here is what begins, changes and ends with the split of one model.
  */
 import type { Deployment, RolloutPlan } from '../../registry-store/main.ts';
-import { nextStep, type StepState } from '../rollout/rollout-steps.ts';
+import { nextStep, type StepState, within } from '../rollout/rollout-steps.ts';
 import { TrafficSplit } from '../route/traffic-split.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Gauge } from '../telemetry/metrics-page.ts';
@@ -43,15 +43,19 @@ export class LiveRollouts {
     this.#options = options;
   }
 
-  /** Undefined when the deployment divides nothing. Every node and every start divides alike at the same share. */
-  splitOf(
+  /**
+   * How the deployment is divided, at the step where this node stands; every node and every start divides alike at the
+   * same share. Undefined when nothing is divided. What was rolled back here stays so, whatever the store says of it.
+   */
+  begin(
     deployment: Deployment,
     live: ModelGeneration,
     candidate: ModelGeneration | undefined,
-  ): ModelSplit | undefined {
+  ): ModelSplit | 'ROLLED_BACK' | undefined {
     const { model, strategy, plan } = deployment;
     if (strategy !== 'canary' || candidate === undefined) return undefined;
     const rolloutId = rolloutIdOf(deployment);
+    if (this.#options.memory.has(rolloutId)) return 'ROLLED_BACK';
     if (plan !== undefined) this.#walks.set(rolloutId, { model, plan });
     else this.#walks.delete(rolloutId);
     const step = plan === undefined ? undefined : plan.steps[this.#state(rolloutId, plan).step];
@@ -99,9 +103,10 @@ export class LiveRollouts {
   #state(rolloutId: string, plan: RolloutPlan): StepState {
     const { memory } = this.#options;
     const known = memory.stepOf(rolloutId);
-    const state = known ?? { step: 0, sinceMs: Date.now() };
-    if (known === undefined) memory.setStep(rolloutId, state);
-    return { ...state, step: Math.min(state.step, plan.steps.length - 1) };
+    if (known !== undefined) return within(plan, known);
+    const state = { step: 0, sinceMs: Date.now() };
+    memory.setStep(rolloutId, state);
+    return state;
   }
 
   #setTimer(): void {
@@ -134,7 +139,7 @@ export class LiveRollouts {
   }
 
   #watch(split: ModelSplit): void {
-    const { watches, rollBack } = this.#options;
+    const { watches, rollBack, memory } = this.#options;
     const { rolloutId, share } = split;
     const watch = watches.get(rolloutId);
     if (watch !== undefined) {
@@ -145,6 +150,8 @@ export class LiveRollouts {
       share,
       rollBack: (reason: string): void => {
         rollBack(split, reason);
+        // Callers are safe by now; the disk may take its time.
+        memory.add(rolloutId);
       },
     };
     watches.set(rolloutId, new RolloutWatch(options));

@@ -1,6 +1,7 @@
 /** The shadow candidates of this node: started when a deployment asks for one, kept while it does, ended after. */
 import type { Deployment, VersionMetadata } from '../../registry-store/main.ts';
 import type { MetricsPage, Sample } from '../telemetry/metrics-page.ts';
+import type { NotLoaded } from './generation-loader.ts';
 import { rolloutIdOf } from './rollout-id.ts';
 import { ShadowLane, type ShadowLaneOptions } from './shadow-lane.ts';
 import { type ShadowCounts, ShadowMirror } from './shadow-mirror.ts';
@@ -10,54 +11,55 @@ const shadowsMax = 4;
 
 export class LiveShadows {
   readonly #options: ShadowLaneOptions;
-  /** By model. */
+  /** By the id of the rollout. */
   readonly #mirrors = new Map<string, ShadowMirror>();
+  #closed = false;
 
   constructor(options: ShadowLaneOptions) {
     this.#options = options;
   }
 
-  /** The mirror for a deployment whose strategy is `shadow`, or why there is none. Another one of the model ends. */
+  /** The mirror for a deployment whose strategy is `shadow`, or why there is none. It stays until `end`. */
   async mirrorOf(
     deployment: Deployment,
     version: VersionMetadata | undefined,
-  ): Promise<ShadowMirror | string> {
-    const { model, candidate, trafficBps = 0 } = deployment;
-    if (version === undefined || candidate === undefined) return 'the version is not in the store';
+  ): Promise<ShadowMirror | NotLoaded> {
+    const { model, trafficBps = 0 } = deployment;
+    if (version === undefined) return { reason: 'the version is not in the store', mayPass: false };
     const rolloutId = rolloutIdOf(deployment);
-    const running = this.#mirrors.get(model);
-    if (running?.rolloutId === rolloutId) {
+    const running = this.#mirrors.get(rolloutId);
+    if (running !== undefined) {
       running.setTraffic(trafficBps);
       return running;
     }
-    this.end(model);
-    if (this.#mirrors.size >= shadowsMax) {
-      return `SHADOW_LIMIT: ${shadowsMax} shadow rollouts are on here already; end one with "tidegate rollback".`;
-    }
+    // The one before of the same model ends when this one has taken its place.
+    const others = [...this.#mirrors.values()].filter(({ modelName }) => modelName !== model);
+    if (others.length >= shadowsMax) return tooMany;
     const lane = await ShadowLane.start(version, this.#options);
-    if (typeof lane === 'string') return lane;
+    if (!(lane instanceof ShadowLane)) return lane;
     const mirror = new ShadowMirror({ modelName: model, rolloutId, trafficBps, lane });
-    this.#mirrors.set(model, mirror);
+    this.#mirrors.set(rolloutId, mirror);
+    if (this.#closed) await this.close();
     this.#options.log.info(
-      { model, rollout: rolloutId, candidate: candidate.version, percent: trafficBps / 100 },
+      { model, rollout: rolloutId, candidate: version.version, percent: trafficBps / 100 },
       'requests copied to a shadow',
     );
     return mirror;
   }
 
   /** No route leads to it any more. Its thread ends; copies under way are lost, which nobody notices. */
-  end(model: string): void {
-    const mirror = this.#mirrors.get(model);
-    if (mirror === undefined) return;
-    this.#mirrors.delete(model);
+  end(mirror: ShadowMirror): void {
+    const { modelName: model, rolloutId, counts } = mirror;
+    this.#mirrors.delete(rolloutId);
     const { log } = this.#options;
-    log.info({ model, rollout: mirror.rolloutId, ...mirror.counts }, 'shadow ended');
+    log.info({ model, rollout: rolloutId, ...counts }, 'shadow ended');
     mirror.close().catch((error: unknown) => {
       log.error({ err: error, model }, 'shadow thread could not be ended');
     });
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     const mirrors = [...this.#mirrors.values()];
     this.#mirrors.clear();
     await Promise.all(mirrors.map((mirror) => mirror.close()));
@@ -81,6 +83,11 @@ export class LiveShadows {
     }));
   }
 }
+
+const tooMany: NotLoaded = {
+  reason: `SHADOW_LIMIT: ${shadowsMax} shadow rollouts are on here already; end one with "tidegate rollback".`,
+  mayPass: true,
+};
 
 const shadowCounters: readonly {
   readonly name: string;

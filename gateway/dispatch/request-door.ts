@@ -10,7 +10,7 @@ import type { RouteTable } from '../route/route-table.ts';
 import type { Routed } from '../route/traffic-split.ts';
 import type { OutcomeCounter, Protocol } from '../telemetry/version-metrics.ts';
 import type { Result, WireError } from '../wire/error-code.ts';
-import { fail } from '../wire/error-code.ts';
+import { fail, succeed } from '../wire/error-code.ts';
 import type { InferRequest } from '../wire/infer-request.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import type { LateAnswers } from './late-answer.ts';
@@ -42,10 +42,8 @@ export interface LargeRequest extends LargeBody, Resolvable {
 }
 
 /** The version for a request, and what its outcome is evidence for. */
-interface Target extends Routed<ModelGeneration> {
+interface Target extends Routed<ModelGeneration, ShadowMirror> {
   readonly trial?: Trial | undefined;
-  /** Where a copy of it goes. */
-  readonly mirror?: ShadowMirror | undefined;
 }
 
 type Resolvable = Pick<IncomingRequest, 'modelName' | 'modelVersion' | 'routingKey' | 'held' | 'sink'>;
@@ -142,8 +140,10 @@ export class RequestDoor {
     const key = routingKey ?? this.#keyOfNobody();
     const routed = routes.resolve(modelName, modelVersion, key);
     if (!routed.ok) return routed;
-    if (routed.rollout === undefined)
-      return { ...routed, mirror: mirrorFor(routes, { modelName, modelVersion, key }) };
+    if (routed.rollout === undefined) {
+      const { mirror, value } = routed;
+      return mirror === undefined || mirror.takes(key) ? routed : succeed(value);
+    }
     const { id, variant } = routed.rollout;
     sink.routed?.({ id, variant, modelVersion: routed.value.modelVersion });
     // Who named a version, or has no key, was not sent there by chance: it says nothing about the two.
@@ -188,16 +188,6 @@ export class RequestDoor {
     if (pair !== undefined && !('code' in pending)) pair.copy(decoded.value);
     return pending;
   }
-}
-
-/** Who names a version tries something out: it is not what users do, and is not copied. */
-function mirrorFor(
-  routes: RouteTable<ModelGeneration, ShadowMirror>,
-  request: Pick<IncomingRequest, 'modelName' | 'modelVersion'> & { readonly key: string | undefined },
-): ShadowMirror | undefined {
-  if (request.modelVersion !== undefined && request.modelVersion !== '') return undefined;
-  const mirror = routes.models.get(request.modelName)?.mirror;
-  return mirror?.takes(request.key) === true ? mirror : undefined;
 }
 
 function shorter(one: number | undefined, other: number | undefined): number | undefined {

@@ -13,6 +13,7 @@ import { VersionMetrics } from '../telemetry/version-metrics.ts';
 import { fail } from '../wire/error-code.ts';
 import type { InferRequest } from '../wire/infer-request.ts';
 import { Dispatcher } from './dispatcher.ts';
+import { GenerationLoader, type NotLoaded } from './generation-loader.ts';
 import { ModelGeneration } from './model-generation.ts';
 import type { ReplySink } from './request-queue.ts';
 
@@ -48,7 +49,7 @@ export class ShadowLane {
   }
 
   /** The candidate loaded and warm, or the reason why it is not; then nothing is left running. */
-  static async start(version: VersionMetadata, options: ShadowLaneOptions): Promise<ShadowLane | string> {
+  static async start(version: VersionMetadata, options: ShadowLaneOptions): Promise<ShadowLane | NotLoaded> {
     const { limits, log, workerFile } = options;
     const names = { model: version.name, version: version.version };
     const pool = WorkerPool.start({
@@ -77,46 +78,49 @@ export class ShadowLane {
         log.error({ ...names, err: fault }, 'fault while a copy was answered');
       },
     });
-    const { signature } = version;
-    const load = {
-      signature,
-      warmRows: [limits.batchRowsMax],
-      readModel: () => options.readArtifact(version),
-    };
-    const outcome = await pool.load(load).catch((error: unknown) => ({
-      kind: 'lost' as const,
-      detail: error instanceof Error ? error.message : String(error),
-    }));
-    if (outcome.kind !== 'loaded') {
-      await pool.close();
-      return outcome.kind === 'failed' ? `${outcome.code}: ${outcome.detail}` : outcome.detail;
-    }
-    const { session, batching } = outcome;
-    const generation = new ModelGeneration({
-      modelName: version.name,
-      modelVersion: version.version,
-      sha256: version.artifact.sha256,
-      signature: { ...signature, batching },
-      platform: 'onnxruntime_onnx',
-      session,
+    const loader = new GenerationLoader({
+      pool,
       // Not on the metrics page: nobody waits for these answers.
-      metrics: new VersionMetrics(version.name, version.version),
+      metrics: { version: (name, modelVersion) => new VersionMetrics(name, modelVersion) },
+      log,
+      warmRows: [limits.batchRowsMax],
+      readArtifact: options.readArtifact,
     });
+    const generation = await loader.load(version);
+    if (!(generation instanceof ModelGeneration)) {
+      await pool.close();
+      return generation;
+    }
     return new ShadowLane({ limits, pool, dispatcher, generation });
-  }
-
-  get sha256(): string {
-    return this.#generation.sha256;
   }
 
   get modelVersion(): string {
     return this.#generation.modelVersion;
   }
 
-  /** False when the copy is dropped. The bytes of the request may be reused when this returns. */
+  /** False when the copy is dropped. It never throws. The bytes of the request may be reused when this returns. */
   send(request: InferRequest, sink: ReplySink): boolean {
-    const { signature } = this.#generation;
-    const admitted = checkRequest(request, signature, this.#limits);
+    try {
+      return this.#send(request, sink);
+    } catch (fault) {
+      this.reportFault(fault);
+      return false;
+    }
+  }
+
+  /** A broken invariant around a copy: for the log, and for nobody else. */
+  reportFault(fault: unknown): void {
+    this.#dispatcher.reportFault(fault);
+  }
+
+  /** Copies under way are told SHUTTING_DOWN. */
+  close(): Promise<void> {
+    this.#dispatcher.failAll(fail('SHUTTING_DOWN', 'The shadow rollout ended.'));
+    return this.#pool.close();
+  }
+
+  #send(request: InferRequest, sink: ReplySink): boolean {
+    const admitted = checkRequest(request, this.#generation.signature, this.#limits);
     if (!admitted.ok) {
       // The candidate does not take what the live version takes: a finding, not a drop.
       sink.fail(admitted);
@@ -132,11 +136,5 @@ export class ShadowLane {
       beginWithinMs: waitMsMax,
     });
     return !('code' in pending);
-  }
-
-  /** Copies under way are told SHUTTING_DOWN. */
-  close(): Promise<void> {
-    this.#dispatcher.failAll(fail('SHUTTING_DOWN', 'The shadow rollout ended.'));
-    return this.#pool.close();
   }
 }

@@ -5,12 +5,12 @@
 import { bucketCount, bucketOf } from '../route/bucket-table.ts';
 import {
   type ComparisonCounts,
-  type KeptOutput,
   comparePair,
   keepOutputs,
   noComparisons,
 } from '../rollout/output-comparison.ts';
-import type { InferRequest } from '../wire/infer-request.ts';
+import type { WireError } from '../wire/error-code.ts';
+import type { InferReply, InferRequest, OutputColumn } from '../wire/infer-request.ts';
 import type { ReplySink } from './request-queue.ts';
 import type { ShadowLane } from './shadow-lane.ts';
 
@@ -20,7 +20,7 @@ export interface ShadowMirrorOptions {
   readonly rolloutId: string;
   /** Share of the keys whose requests are copied, in hundredths of a percent. */
   readonly trafficBps: number;
-  readonly lane: ShadowLane;
+  readonly lane: Pick<ShadowLane, 'modelVersion' | 'send' | 'reportFault' | 'close'>;
 }
 
 /** Those of the comparison, and what did not come so far. */
@@ -39,7 +39,7 @@ export class ShadowMirror {
   readonly modelName: string;
   readonly rolloutId: string;
   readonly counts: ShadowCounts = { ...noComparisons(), sent: 0, dropped: 0, failed: 0 };
-  readonly #lane: ShadowLane;
+  readonly #lane: ShadowMirrorOptions['lane'];
   #buckets: number;
 
   constructor({ modelName, rolloutId, trafficBps, lane }: ShadowMirrorOptions) {
@@ -67,50 +67,82 @@ export class ShadowMirror {
    * when the live version took it.
    */
   pair(sink: ReplySink): { readonly sink: ReplySink; readonly copy: (request: InferRequest) => void } {
-    const { counts } = this;
-    let stable: readonly KeptOutput[] | undefined;
-    let candidate: readonly KeptOutput[] | 'failed' | undefined;
-    const meet = (): void => {
-      if (stable === undefined || candidate === undefined) return;
-      if (candidate === 'failed') counts.failed += 1;
-      else comparePair(counts, stable, candidate);
-    };
-    const shadow: ReplySink = {
-      reply: (reply) => {
-        candidate = keepOutputs(reply);
-        meet();
-      },
-      fail: ({ code }) => {
-        // Not begun in time, or the rollout ended: nothing is known of the candidate.
-        if (code === 'DEADLINE_EXCEEDED' || code === 'SHUTTING_DOWN') {
-          counts.dropped += 1;
-          return;
-        }
-        candidate = 'failed';
-        meet();
-      },
-    };
+    const pair = new AnswerPair(this.counts);
     return {
       sink: {
         reply: (reply) => {
           // The caller first.
           sink.reply(reply);
-          stable = keepOutputs(reply);
-          meet();
+          this.#safely(() => {
+            pair.stable(reply);
+          });
         },
         fail: (error) => {
           sink.fail(error);
         },
       },
       copy: (request) => {
-        if (this.#lane.send(request, shadow)) counts.sent += 1;
-        else counts.dropped += 1;
+        if (this.#lane.send(request, pair)) this.counts.sent += 1;
+        else pair.drop();
       },
     };
   }
 
   close(): Promise<void> {
     return this.#lane.close();
+  }
+
+  /** What goes wrong with a comparison must not look to the dispatcher like an answer that could not be written. */
+  #safely(listen: () => void): void {
+    try {
+      listen();
+    } catch (fault) {
+      this.#lane.reportFault(fault);
+    }
+  }
+}
+
+/** The two answers to one request, in the order they come; the sink of the copy. */
+class AnswerPair implements ReplySink {
+  readonly #counts: ShadowCounts;
+  #stable: readonly OutputColumn[] | undefined;
+  #candidate: readonly OutputColumn[] | 'failed' | 'dropped' | undefined;
+
+  constructor(counts: ShadowCounts) {
+    this.#counts = counts;
+  }
+
+  stable(reply: InferReply): void {
+    if (this.#candidate === 'dropped') return;
+    this.#stable = keepOutputs(reply);
+    this.#meet();
+  }
+
+  reply(reply: InferReply): void {
+    this.#candidate = keepOutputs(reply);
+    this.#meet();
+  }
+
+  fail({ code }: WireError): void {
+    // Not begun in time, or the rollout ended: nothing is known of the candidate.
+    if (code === 'DEADLINE_EXCEEDED' || code === 'SHUTTING_DOWN') {
+      this.drop();
+      return;
+    }
+    this.#candidate = 'failed';
+    this.#meet();
+  }
+
+  drop(): void {
+    this.#candidate = 'dropped';
+    this.#counts.dropped += 1;
+  }
+
+  #meet(): void {
+    const [stable, candidate] = [this.#stable, this.#candidate];
+    if (stable === undefined || candidate === undefined || candidate === 'dropped') return;
+    if (candidate === 'failed') this.#counts.failed += 1;
+    else comparePair(this.#counts, stable, candidate);
   }
 }
 

@@ -4,16 +4,8 @@
  */
 import type { Datatype, NumericArray } from '../../runtime/tensor/dtype.ts';
 import { halfToNumber } from '../../runtime/tensor/half-float.ts';
+import { copyOfRows, isNumericColumn } from '../wire/classification.ts';
 import type { InferReply, OutputColumn } from '../wire/infer-request.ts';
-
-/** The rows of one request in one output, copied: they outlive the batch. */
-export interface KeptOutput {
-  readonly name: string;
-  readonly datatype: Datatype;
-  readonly rowShape: readonly number[];
-  readonly rowElements: number;
-  readonly data: NumericArray | readonly string[];
-}
 
 /** What the pairs of one shadow rollout looked like so far. */
 export interface ComparisonCounts {
@@ -26,7 +18,7 @@ export interface ComparisonCounts {
    * fraction (class scores), numbers within `toleranceRelative` where it has one, equal elements for all other datatypes.
    */
   rowsAgreeing: number;
-  /** Largest difference of two finite elements. */
+  /** Largest difference of two finite elements, in rows that both could be compared in. */
   differenceMax: number;
   /** Rows of more than `topCount` scores, and how many of the `topCount` largest both versions have, summed. */
   rowsRanked: number;
@@ -37,8 +29,14 @@ export interface ComparisonCounts {
   pairsUnlike: number;
 }
 
-export const topCount = 5;
+const topCount = 5;
 const toleranceRelative = 1e-3;
+
+/**
+ * Elements of one output that are kept and compared for a request: both happen on the event loop, where callers wait.
+ * Rows beyond are not looked at; a row that is longer is, alone.
+ */
+const elementsMax = 16_384;
 
 export function noComparisons(): ComparisonCounts {
   return {
@@ -53,20 +51,22 @@ export function noComparisons(): ComparisonCounts {
   };
 }
 
-/** Only valid during the call of the sink that got the reply, like the reply itself. */
-export function keepOutputs({ columns, batched, rowStart, rows }: InferReply): readonly KeptOutput[] {
-  return columns.map(({ name, datatype, rowShape, rowElements, data }: OutputColumn) => {
-    const start = batched ? rowStart * rowElements : 0;
-    const end = batched ? start + rows * rowElements : data.length;
-    return { name, datatype, rowShape, rowElements, data: data.slice(start, end) };
+/**
+ * The part of an answer that is compared, as columns that begin with its first row. Only valid during the call of the
+ * sink that got the reply, like the reply itself.
+ */
+export function keepOutputs({ columns, batched, rowStart, rows }: InferReply): readonly OutputColumn[] {
+  return columns.map((column) => {
+    const rowsMax = Math.max(1, Math.floor(elementsMax / Math.max(1, column.rowElements)));
+    return copyOfRows(column, { rowStart, rows: batched ? Math.min(rows, rowsMax) : 1 });
   });
 }
 
 /** Adds one pair to the counts. */
 export function comparePair(
   counts: ComparisonCounts,
-  stable: readonly KeptOutput[],
-  candidate: readonly KeptOutput[],
+  stable: readonly OutputColumn[],
+  candidate: readonly OutputColumn[],
 ): void {
   counts.pairs += 1;
   const isAlike =
@@ -81,65 +81,108 @@ export function comparePair(
   }
 }
 
-function isLike(left: KeptOutput, right: KeptOutput | undefined): boolean {
+function isLike(left: OutputColumn, right: OutputColumn | undefined): boolean {
   return (
     left.name === right?.name && left.datatype === right.datatype && left.data.length === right.data.length
   );
 }
 
-function compareOutput(counts: ComparisonCounts, left: KeptOutput, right: KeptOutput): void {
+function compareOutput(counts: ComparisonCounts, left: OutputColumn, right: OutputColumn): void {
   const width = Math.max(1, left.rowElements);
-  for (let start = 0; start < left.data.length; start += width) {
+  const fractional = hasFraction(left.datatype);
+  const [one, other] = [valuesOf(left), valuesOf(right)];
+  for (let start = 0; start < one.length; start += width) {
     counts.rows += 1;
-    if (left.datatype === 'BYTES') {
-      if (isEqualRow(left, right, start)) counts.rowsAgreeing += 1;
-    } else compareRow(counts, numbersOf(left, start), numbersOf(right, start), hasFraction(left.datatype));
+    const end = Math.min(start + width, one.length);
+    if (isNumericColumn(one) && isNumericColumn(other))
+      compareRow(counts, { one, other, start, end, fractional });
+    else if (isEqualRow(one, other, { start, end })) counts.rowsAgreeing += 1;
   }
 }
 
-function compareRow(
-  counts: ComparisonCounts,
-  left: readonly number[],
-  right: readonly number[],
-  fractional: boolean,
-): void {
-  if (left.every(Number.isFinite) && !right.every(Number.isFinite)) {
+interface RowPair {
+  readonly one: NumericArray;
+  readonly other: NumericArray;
+  readonly start: number;
+  readonly end: number;
+  readonly fractional: boolean;
+}
+
+/** One pass and nothing allocated: rows may be many. */
+function compareRow(counts: ComparisonCounts, { one, other, start, end, fractional }: RowPair): void {
+  let isFinite = true;
+  let isOtherFinite = true;
+  let isClose = true;
+  let largest = 0;
+  for (let index = start; index < end; index += 1) {
+    const left = Number(one[index]);
+    const right = Number(other[index]);
+    isFinite &&= Number.isFinite(left);
+    isOtherFinite &&= Number.isFinite(right);
+    const difference = Math.abs(left - right);
+    if (Number.isFinite(difference)) largest = Math.max(largest, difference);
+    if (fractional) {
+      const tolerance = toleranceRelative * Math.max(Math.abs(left), Math.abs(right));
+      if (!(difference <= tolerance) && !Object.is(left, right)) isClose = false;
+    } else if (one[index] !== other[index]) isClose = false;
+  }
+  if (isFinite && !isOtherFinite) {
     counts.rowsNotFinite += 1;
     return;
   }
-  let isClose = true;
-  for (const [index, value] of left.entries()) {
-    const other = right[index] ?? Number.NaN;
-    const difference = Math.abs(value - other);
-    if (Number.isFinite(difference)) counts.differenceMax = Math.max(counts.differenceMax, difference);
-    const tolerance = fractional ? toleranceRelative * Math.max(Math.abs(value), Math.abs(other)) : 0;
-    if (!Object.is(value, other) && !(difference <= tolerance)) isClose = false;
+  counts.differenceMax = Math.max(counts.differenceMax, largest);
+  const isScored = fractional && end - start > 1;
+  if (!isScored) {
+    if (isClose) counts.rowsAgreeing += 1;
+    return;
   }
-  const isScored = fractional && left.length > 1;
-  if (isScored ? ranked(left)[0] === ranked(right)[0] : isClose) counts.rowsAgreeing += 1;
-  if (!isScored || left.length <= topCount) return;
-  const top = new Set(ranked(left).slice(0, topCount));
+  rank(one, { start, end, into: topOfOne });
+  rank(other, { start, end, into: topOfOther });
+  if (topOfOne[0] === topOfOther[0]) counts.rowsAgreeing += 1;
+  if (end - start <= topCount) return;
   counts.rowsRanked += 1;
-  counts.topShared += ranked(right)
-    .slice(0, topCount)
-    .filter((index) => top.has(index)).length;
+  for (const index of topOfOne) if (topOfOther.includes(index)) counts.topShared += 1;
 }
 
-/** Indexes, the largest element first; of equal ones the first. */
-function ranked(values: readonly number[]): readonly number[] {
-  return [...values.keys()].sort((one, other) => (values[other] ?? 0) - (values[one] ?? 0) || one - other);
-}
+// Used within one call each.
+const topOfOne: number[] = [];
+const topOfOther: number[] = [];
 
-function isEqualRow(left: KeptOutput, right: KeptOutput, start: number): boolean {
-  for (let index = start; index < start + left.rowElements; index += 1) {
-    if (left.data[index] !== right.data[index]) return false;
+/**
+ * Indexes of the few largest elements, the largest first; of equal ones the first, NaN behind everything. Unlike the sort
+ * of the classification extension, it looks at each element once.
+ */
+function rank(
+  values: NumericArray,
+  { start, end, into }: { readonly start: number; readonly end: number; readonly into: number[] },
+): void {
+  into.length = 0;
+  for (let index = start; index < end; index += 1) {
+    let seat = into.length;
+    while (seat > 0 && isLarger(values[index], values[into[seat - 1] ?? 0])) seat -= 1;
+    if (seat >= topCount) continue;
+    into.splice(seat, 0, index);
+    into.length = Math.min(into.length, topCount);
   }
+}
+
+function isLarger(value: number | bigint | undefined, other: number | bigint | undefined): boolean {
+  const [left, right] = [Number(value), Number(other)];
+  return left > right || (Number.isNaN(right) && !Number.isNaN(left));
+}
+
+function isEqualRow(
+  one: OutputColumn['data'],
+  other: OutputColumn['data'],
+  { start, end }: { readonly start: number; readonly end: number },
+): boolean {
+  for (let index = start; index < end; index += 1) if (one[index] !== other[index]) return false;
   return true;
 }
 
-function numbersOf({ data, datatype, rowElements }: KeptOutput, start: number): readonly number[] {
-  const row = Array.from(data.slice(start, start + rowElements), Number);
-  return datatype === 'FP16' ? row.map((bits) => halfToNumber(bits)) : row;
+/** Half floats are kept as bit patterns. */
+function valuesOf({ data, datatype }: OutputColumn): OutputColumn['data'] {
+  return datatype === 'FP16' ? Float32Array.from(data as Uint16Array, halfToNumber) : data;
 }
 
 function hasFraction(datatype: Datatype): boolean {

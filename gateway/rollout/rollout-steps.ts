@@ -12,14 +12,19 @@ export interface StepState {
   readonly sinceMs: number;
 }
 
-/** The same state where nothing changes. A plan with fewer steps than before ends at its last. */
+/** The same, or the last step of a plan that has fewer steps by now. */
+export function within({ steps }: RolloutPlan, state: StepState): StepState {
+  const last = steps.length - 1;
+  return state.step > last ? { ...state, step: last } : state;
+}
+
+/** The same state where nothing changes. `state` is within the plan. */
 export function nextStep(
   plan: RolloutPlan,
   state: StepState,
   { nowMs, verdict }: { readonly nowMs: number; readonly verdict: Verdict['kind'] },
 ): StepState {
   const last = plan.steps.length - 1;
-  if (state.step > last) return { step: last, sinceMs: nowMs };
   if (plan.paused) return state;
   // A clock that was set back must not hold a step for longer than the plan says.
   if (nowMs < state.sinceMs) return { step: state.step, sinceMs: nowMs };

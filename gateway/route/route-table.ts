@@ -37,12 +37,14 @@ export class RouteTable<Target, Mirror = unknown> {
    * `version` empty or undefined means the live one, or what the rollout of the model says for `key`. A named version
    * comes before the key; without a key the stable version answers.
    */
-  resolve(modelName: string, version: string | undefined, key?: string): Routed<Target> | WireError {
+  resolve(modelName: string, version: string | undefined, key?: string): Routed<Target, Mirror> | WireError {
     const routes = this.models.get(modelName);
     if (routes === undefined) return this.#unknownModel(modelName);
-    const { split } = routes;
+    const { split, mirror } = routes;
     if (version === undefined || version === '') {
-      return split === undefined ? succeed(routes.live) : split.choose(key);
+      if (split !== undefined) return split.choose(key);
+      // Who names a version tries something out: it is not what users do, and is not copied.
+      return mirror === undefined ? succeed(routes.live) : { ok: true, value: routes.live, mirror };
     }
     const target = routes.versions.get(version);
     if (target !== undefined) return split === undefined ? succeed(target) : split.forced(target);

@@ -9,9 +9,11 @@ import { BucketTable, bucketCount, bucketOf } from './bucket-table.ts';
 export type Variant = 'stable' | 'canary' | 'forced';
 
 /** A version for one request, and, while a rollout is on, why it was this one. */
-export interface Routed<Target> {
+export interface Routed<Target, Mirror = never> {
   readonly ok: true;
   readonly value: Target;
+  /** What may get a copy of the request. */
+  readonly mirror?: Mirror;
   readonly rollout?: { readonly id: string; readonly variant: Variant };
 }
 

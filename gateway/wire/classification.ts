@@ -41,6 +41,15 @@ export function rowsOf(
   return { ...column, data: isNumericColumn(data) ? data.subarray(start, end) : data.slice(start, end) };
 }
 
+/** The same for readers that look at it later: a copy of its own. */
+export function copyOfRows(
+  column: OutputColumn,
+  place: { readonly rowStart: number; readonly rows: number },
+): OutputColumn {
+  const own = rowsOf(column, place);
+  return isNumericColumn(own.data) ? { ...own, data: own.data.slice() } : own;
+}
+
 function classified(
   column: OutputColumn,
   { rows, classes }: { readonly rows: number; readonly classes: number },

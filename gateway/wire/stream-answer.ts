@@ -7,6 +7,7 @@
  * elements written over. What comes out depends on the reply alone.
  */
 import { elementBytes } from '../../runtime/tensor/dtype.ts';
+import type { Variant } from '../route/traffic-split.ts';
 import { ByteWriter } from './byte-writer.ts';
 import type { InferReply, OutputColumn } from './infer-request.ts';
 import { writeArrayHeader, writeKey, writeMapHeader, writeText, writeWhole } from './msgpack-writer.ts';
@@ -46,7 +47,7 @@ interface Piece {
 /** Says, while a rollout is on, which one chose the version and why. */
 export interface RolloutFields {
   readonly id: string;
-  readonly variant: 'stable' | 'canary' | 'forced';
+  readonly variant: Variant;
 }
 
 export class StreamAnswerWriter {

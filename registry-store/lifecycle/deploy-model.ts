@@ -12,7 +12,7 @@ import {
   hasTraffic,
   trafficBpsMax,
 } from '../manifest/deployment.ts';
-import { type RolloutStep, stepsProblem } from '../manifest/rollout-plan.ts';
+import { planJson, type RolloutPlan, type RolloutStep, stepsProblem } from '../manifest/rollout-plan.ts';
 import { StoreError } from '../store-error.ts';
 import { type DeploymentResult, changeDeployment, mergeResources } from './change-deployment.ts';
 import { findDeployable } from './find-version.ts';
@@ -81,6 +81,9 @@ function beside(
   }
   const { model, version, sha256 } = before;
   const { steps } = options;
+  // Another share or another way for the same candidate is the same rollout: its users stay, its evidence counts.
+  const goesOn =
+    before.candidate?.version === candidate.version && before.candidate.sha256 === candidate.sha256;
   return {
     model,
     version,
@@ -89,18 +92,24 @@ function beside(
     strategy,
     candidate,
     ...(trafficBps !== undefined && { trafficBps }),
-    rolloutId: isSamePin(before.candidate, candidate) ? (before.rolloutId ?? newId(model)) : newId(model),
-    ...(steps !== undefined && { plan: { steps, approvals: 0, paused: false } }),
+    rolloutId: (goesOn ? before.rolloutId : undefined) ?? newId(model),
+    ...(steps !== undefined && { plan: (goesOn ? samePlan(before, steps) : undefined) ?? newPlan(steps) }),
   };
-}
-
-/** Another share or another way for the same candidate is the same rollout: its users stay, its evidence counts. */
-function isSamePin(before: VersionPin | undefined, candidate: VersionPin): boolean {
-  return before?.version === candidate.version && before.sha256 === candidate.sha256;
 }
 
 function newId(model: string): string {
   return `${model}:${randomUUID().slice(0, 8)}`;
+}
+
+function newPlan(steps: readonly RolloutStep[]): RolloutPlan {
+  return { steps, approvals: 0, paused: false };
+}
+
+/** Saying the same steps again, as a pipeline does, must neither resume a rollout nor take an approval back. */
+function samePlan({ plan }: Deployment, steps: readonly RolloutStep[]): RolloutPlan | undefined {
+  if (plan === undefined) return undefined;
+  const said = JSON.stringify(planJson({ ...plan, steps }));
+  return said === JSON.stringify(planJson(plan)) ? plan : undefined;
 }
 
 function firstShare({ strategy, steps, trafficBps }: DeployOptions): number | undefined {

@@ -85,6 +85,13 @@ export function readDeployment(model: string, reader: FieldReader): Deployment {
   if (!hasCandidate(strategy) && reader.has('rollout_id'))
     reader.reject('has the id of a rollout without one');
   if (strategy !== 'canary' && reader.has('plan')) reader.reject('has steps without a canary');
+  const trafficBps = hasTraffic(strategy)
+    ? reader.integer('traffic_bps', { min: 0, max: trafficBpsMax })
+    : undefined;
+  const plan = reader.has('plan') ? readPlan(reader.record('plan')) : undefined;
+  if (plan !== undefined && plan.steps[0]?.trafficBps !== trafficBps) {
+    reader.reject('begins with another share than that of its first step');
+  }
   return {
     model,
     version: reader.text('version', versionNameRule),
@@ -95,11 +102,9 @@ export function readDeployment(model: string, reader: FieldReader): Deployment {
     }),
     strategy,
     ...(hasCandidate(strategy) && { candidate: readPin(reader.record('candidate')) }),
-    ...(hasTraffic(strategy) && {
-      trafficBps: reader.integer('traffic_bps', { min: 0, max: trafficBpsMax }),
-    }),
+    ...(trafficBps !== undefined && { trafficBps }),
     ...(reader.has('rollout_id') && { rolloutId: reader.text('rollout_id', rolloutIdRule) }),
-    ...(reader.has('plan') && { plan: readPlan(reader.record('plan')) }),
+    ...(plan !== undefined && { plan }),
     ...(reader.has('resources') && { resources: readResources(reader.record('resources')) }),
   };
 }

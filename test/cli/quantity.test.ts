@@ -1,7 +1,15 @@
 /** Quantities and moments as people write and read them. */
 import { describe, expect, test } from 'vitest';
 import { distanceText, momentText } from '../../cli/moment.ts';
-import { countOption, percentOption, shareOption, sizeOption, sizeText } from '../../cli/quantity.ts';
+import {
+  countOption,
+  durationOption,
+  percentOption,
+  shareOption,
+  sharesOption,
+  sizeOption,
+  sizeText,
+} from '../../cli/quantity.ts';
 import { parseCoresMillis, parseShareBps, parseSizeBytes } from '../../registry-store/platform/quantity.ts';
 
 describe('sizes in bytes', () => {
@@ -95,5 +103,25 @@ describe('moments', () => {
     ['2026-11-20T12:00:00Z', '3 days ago'],
   ])('%s is %s', (iso, text) => {
     expect(distanceText(iso, nowMs)).toBe(text);
+  });
+});
+
+test('shares with commas between, in hundredths of a percent', () => {
+  expect(sharesOption('1,5, 25%,0.25')).toEqual([100, 500, 2500, 25]);
+  for (const text of ['', '1,', '1;2', '1,101', 'all']) expect(() => sharesOption(text)).toThrow(/commas/);
+});
+
+describe('times in milliseconds', () => {
+  test.each([
+    ['30s', 30_000],
+    ['10m', 600_000],
+    ['2h', 7_200_000],
+    ['1d', 86_400_000],
+  ])('%s', (text, ms) => {
+    expect(durationOption(text)).toBe(ms);
+  });
+
+  test.each(['', '10', 'm', '1.5h', '-1s', '10ms', '1 h', '9999999s'])('not %j', (text) => {
+    expect(() => durationOption(text)).toThrow(/time like/);
   });
 });

@@ -1,4 +1,6 @@
 /** A shadow gets copies of requests: callers notice nothing of it, and what it answers is compared, never returned. */
+import { readdirSync } from 'node:fs';
+import { getPriority } from 'node:os';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { eventually } from './deadline.ts';
 import { demoModel, type GatewayUnderTest, startTestGateway } from './gateway-under-test.ts';
@@ -54,6 +56,36 @@ test('every answer is that of the live version, and the same model agrees with i
   expect(await counted('rows_agreeing_total')).toBe(80);
   expect(await counted('difference_max')).toBeLessThan(1e-5);
   expect(await counted('failed_total')).toBe(0);
+});
+
+/** Threads of this process with the lowest priority; the gateway under test runs in it. */
+function backgroundThreads(): number {
+  return readdirSync('/proc/self/task').filter((thread) => getPriority(Number(thread)) === 19).length;
+}
+
+test.runIf(process.platform === 'linux')('its thread has the lowest priority, and ends with it', async () => {
+  under.store.publish('iris', '2.0.0', demoModel('iris-2.0.0'));
+  expect(backgroundThreads()).toBe(0);
+  shadow('iris', '2.0.0', 100);
+  await begun();
+  expect(backgroundThreads()).toBe(1);
+  under.store.deploy('iris', '1.0.0');
+  await eventually(() => backgroundThreads() === 0, 'the thread to end');
+});
+
+test('the next candidate takes the place of the one before', async () => {
+  under.store.publish('iris', '2.0.0', demoModel('iris-2.0.0'));
+  under.store.publish('iris', '2.0.1', demoModel('iris-1.0.0'));
+  shadow('iris', '2.0.0', 100);
+  await begun();
+  shadow('iris', '2.0.1', 100);
+  await eventually(() => under.log.some(({ msg }) => msg === 'shadow ended'), 'the first to end');
+  await ask('ada');
+  await eventually(
+    async () =>
+      (await under.metrics()).sum('tidegate_shadow_pairs_total', { model: 'iris', candidate: '2.0.1' }) === 1,
+    'the second to be compared',
+  );
 });
 
 test('another model is seen to differ', async () => {

@@ -1,7 +1,7 @@
 /** The way through a plan: held, approved, paused, never skipped, never beyond what was signed. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { nextStep, type StepState } from '../../../gateway/rollout/rollout-steps.ts';
+import { nextStep, type StepState, within } from '../../../gateway/rollout/rollout-steps.ts';
 import type { RolloutPlan } from '../../../registry-store/main.ts';
 
 const plan: RolloutPlan = {
@@ -56,8 +56,10 @@ describe('a step', () => {
 });
 
 test('a plan that became shorter ends at its last step', () => {
-  const short = { steps: plan.steps.slice(0, 2) };
-  expect(after({ step: 3, sinceMs: 0 }, 7, short)).toEqual({ step: 1, sinceMs: 7 });
+  const short = { ...plan, steps: plan.steps.slice(0, 2) };
+  expect(within(short, { step: 3, sinceMs: 7 })).toEqual({ step: 1, sinceMs: 7 });
+  const inside = { step: 1, sinceMs: 7 };
+  expect(within(short, inside)).toBe(inside);
 });
 
 test('whatever happens, a node goes one step at a time and stays inside the plan', () => {

@@ -92,6 +92,17 @@ test('another way for the same candidate is the same rollout, a second try is an
   expect((await deploy(store)).deployment.rolloutId).not.toBe(first);
 });
 
+test('saying the same steps again signs nothing, and neither resumes nor takes an approval back', async () => {
+  const store = await withThree();
+  await deploy(store);
+  await approveRollout(by(store));
+  const { deployment } = await pauseRollout(by(store));
+  expect(await deploy(store)).toMatchObject({ changed: false, deployment });
+  const [first = { trafficBps: 1 }, ...others] = steps;
+  const other = await deploy(store, { steps: [{ ...first, holdMs: 90_000 }, ...others] });
+  expect(other.deployment.plan).toMatchObject({ approvals: 0, paused: false });
+});
+
 describe('steps that cannot be are refused:', () => {
   test.each<[string, Partial<DeployOptions>]>([
     ['none', { steps: [] }],

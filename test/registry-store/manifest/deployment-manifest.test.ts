@@ -87,6 +87,17 @@ describe('refuses', () => {
     ...json(empty),
     deployments: { [name]: value },
   });
+  const canary = { ...row, strategy: 'canary', candidate, traffic_bps: 100 };
+  const plan = {
+    steps: [{ traffic_bps: 100, hold_ms: 1000 }, { traffic_bps: 500 }],
+    approvals: 0,
+    paused: false,
+  };
+  const planned = (changed: object): object => withRow('iris', { ...canary, plan: { ...plan, ...changed } });
+  test('what is broken below is whole before', () => {
+    const value = withRow('iris', { ...canary, rollout_id: 'iris:1', plan });
+    expect(parseDeploymentManifest(value)).toMatchObject({ ok: true });
+  });
   const scaled = (autoScaling: object): object =>
     withRow('iris', { ...row, resources: { auto_scaling: autoScaling } });
   test.each([
@@ -109,6 +120,15 @@ describe('refuses', () => {
       withRow('iris', { ...row, strategy: 'shadow', candidate, traffic_bps: 0.5 }),
     ],
     ['a share where nothing is divided', withRow('iris', { ...row, traffic_bps: 1 })],
+    ['the id of a rollout without one', withRow('iris', { ...row, rollout_id: 'iris:1' })],
+    ['an id with a space', withRow('iris', { ...canary, rollout_id: 'iris 1' })],
+    ['steps without a canary', withRow('iris', { ...row, plan })],
+    ['no steps', withRow('iris', { ...canary, plan: { ...plan, steps: [] } })],
+    ['steps that fall', planned({ steps: [{ traffic_bps: 100 }, { traffic_bps: 50 }] })],
+    ['a first step of another share', planned({ steps: [{ traffic_bps: 200 }] })],
+    ['a hold below a second', planned({ steps: [{ traffic_bps: 100, hold_ms: 10 }] })],
+    ['approvals below none', planned({ approvals: -1 })],
+    ['a pause that is a number', planned({ paused: 1 })],
     ['no replicas', withRow('iris', { ...row, resources: { replicas: 0 } })],
     [
       'more replicas at least than at most',
