@@ -15,6 +15,9 @@ function terminal(): Terminal | undefined {
   };
 }
 
+// Whoever read the output has seen enough: `| head` is not a fault, and a server goes on without its terminal.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+
 const person = terminal();
 
 // Set, not exited with: `serve` goes on after its command returned.

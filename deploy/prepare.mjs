@@ -22,7 +22,16 @@ process.chdir(root);
 
 const installStamp = 'node_modules/.tidegate-installed';
 const buildStamp = 'dist/.tidegate-built';
-const sourceFolders = ['gateway', 'runtime', 'registry-store', 'cli', 'bench', 'deploy'];
+const sourceFolders = [
+  'gateway',
+  'runtime',
+  'registry-store',
+  'client',
+  'cli',
+  'bench',
+  'deploy',
+  'test/conformance',
+];
 
 function fail(message) {
   console.error(message);
