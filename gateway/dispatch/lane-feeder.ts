@@ -7,6 +7,7 @@ import type { Lane, LaneReply } from '../../runtime/pool/lane.ts';
 import type { WorkerPool } from '../../runtime/pool/worker-pool.ts';
 import { type RequestBatch, runOf } from './batch-tensors.ts';
 import type { RequestQueue } from './request-queue.ts';
+import { StayAwake } from './stay-awake.ts';
 
 /** Longest time that inline batches run in one turn of the event loop, milliseconds. */
 const inlineTurnMsMax = 2;
@@ -21,6 +22,7 @@ export interface LaneFeederOptions {
 
 export class LaneFeeder {
   readonly #options: LaneFeederOptions;
+  readonly #awake = new StayAwake();
   #inlineBusy = false;
 
   constructor(options: LaneFeederOptions) {
@@ -61,6 +63,8 @@ export class LaneFeeder {
         const startedMs = performance.now();
         const reply = await this.#runSafely(() => pool.inlineLane.run(runOf(batch)));
         settle(batch, reply, startedMs);
+        // Where many ask, a sleep gathers the next batch; where one asks, it only delays.
+        if (batch.members.length === 1) this.#awake.answered();
         // Sockets, timers and the other lanes must not wait for a long queue.
         if (performance.now() - turnMs > inlineTurnMsMax) {
           await new Promise((resolve) => setImmediate(resolve));
