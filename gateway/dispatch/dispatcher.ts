@@ -10,7 +10,8 @@ import type { Lane, LaneReply } from '../../runtime/pool/lane.ts';
 import type { WorkerPool } from '../../runtime/pool/worker-pool.ts';
 import type { Ran } from '../../runtime/protocol/worker-task.ts';
 import type { AdmittedRequest } from '../admission/check-request.ts';
-import { Batcher, type FailureCause } from '../batch/batcher.ts';
+import { Batcher } from '../batch/batcher.ts';
+import { answerEvidence } from '../rollout/answer-evidence.ts';
 import type { Outcome } from '../telemetry/version-metrics.ts';
 import type { WireError } from '../wire/error-code.ts';
 import type { InferReply } from '../wire/infer-request.ts';
@@ -18,7 +19,14 @@ import { columnsOf, type RequestBatch } from './batch-tensors.ts';
 import type { ModelGeneration } from './model-generation.ts';
 import { BurstGate } from './burst-gate.ts';
 import { DeadlineWatch } from './deadline-watch.ts';
-import { cancelled, deadlineExceeded, failureAnswer, internalFault, queueFull } from './failure-answers.ts';
+import {
+  cancelled,
+  deadlineExceeded,
+  failureAnswer,
+  internalFault,
+  queueFull,
+  type RunFailure,
+} from './failure-answers.ts';
 import { type Filled, fillRows, type RowsToFill } from './fill-rows.ts';
 import { InflightRequests } from './inflight-requests.ts';
 import { LaneFeeder } from './lane-feeder.ts';
@@ -36,12 +44,6 @@ export interface DispatcherOptions {
   readonly onFailure: (generation: ModelGeneration, failure: RunFailure) => void;
   /** An invariant broke while a batch was answered; its requests were told INTERNAL. */
   readonly onFault: (fault: unknown) => void;
-}
-
-export interface RunFailure {
-  readonly cause: FailureCause;
-  /** For the log, not for clients. */
-  readonly detail: string;
 }
 
 export class Dispatcher {
@@ -267,31 +269,31 @@ export class Dispatcher {
 
   #answer(batch: RequestBatch, ran: Ran, startedMs: number): void {
     const { generation } = batch.queue;
-    const { metrics } = generation;
     const repliedMs = performance.now();
     const columns = columnsOf(batch, { outputs: ran.outputs, arena: this.#options.pool.arena });
     const batched = generation.signature.batching === 'rows';
     this.#batcher.done(batch);
-    const { modelName, modelVersion } = generation;
+    const { metrics, modelName, modelVersion } = generation;
     const outcomes: Outcome[] = [];
+    const runMs = ran.runUs / 1000;
+    const { rows: batchRows, members } = batch;
     let rowStart = 0;
-    for (const pending of batch.members) {
+    for (const pending of members) {
       const { id, rows, options } = pending;
       const reply = { id, modelName, modelVersion, columns, batched, rowStart, rows, options };
       rowStart += rows;
       outcomes.push(this.#replySafely(pending, reply));
+      if (pending.trial !== undefined) pending.answered = { ...answerEvidence(reply), runMs, batchRows };
     }
     // One reading of the clock for all of them: it costs as much as counting one.
     const endedMs = performance.now();
-    for (const [index, pending] of batch.members.entries()) {
+    for (const [index, pending] of members.entries()) {
       metrics.queueSeconds.record((startedMs - pending.arrivedMs) / 1000);
       this.#leave(pending, outcomes[index] ?? 'INTERNAL', endedMs);
     }
-    const runMs = ran.runUs / 1000;
     const handOverMs = Math.max(0, repliedMs - startedMs - runMs);
-    const answerMs = endedMs - repliedMs;
-    const { rows, members } = batch;
-    metrics.recordBatch({ rows, requests: members.length, handOverMs, runMs, answerMs }, endedMs);
+    const times = { handOverMs, runMs, answerMs: endedMs - repliedMs };
+    metrics.recordBatch({ rows: batchRows, requests: members.length, ...times }, endedMs);
   }
 
   /** An answer that cannot be written is the fault of one member; the others still get theirs. */
@@ -333,7 +335,8 @@ export class Dispatcher {
     metrics.outcomes.count(pending.protocol, counted);
     metrics.requestSeconds.record(seconds);
     if (counted !== 'OK') metrics.failedSeconds += seconds;
-    if (pending.trial !== undefined) pending.trial.watch.ended(pending.trial, counted);
+    const { trial, answered } = pending;
+    if (trial !== undefined) trial.watch.ended(trial, counted, performance.timeOrigin + nowMs, answered);
     pending.queue.slabs.release(pending.place);
     this.#queues.leave(pending.queue);
     pending.queue.generation.release();

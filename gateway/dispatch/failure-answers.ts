@@ -4,6 +4,12 @@
 import type { FailureCause } from '../batch/batcher.ts';
 import { fail, type WireError } from '../wire/error-code.ts';
 
+export interface RunFailure {
+  readonly cause: FailureCause;
+  /** For the log, not for clients. */
+  readonly detail: string;
+}
+
 export const internalFault: WireError = fail(
   'INTERNAL',
   'The gateway failed on this request. The log has the details.',

@@ -60,7 +60,7 @@ export class GenerationLoader {
   #generationOf(version: VersionMetadata, loaded: Extract<LoadOutcome, { kind: 'loaded' }>): ModelGeneration {
     const { name, version: modelVersion, signature } = version;
     const { sha256 } = version.artifact;
-    const { session, batching, note, inline, loadMs, warmMs } = loaded;
+    const { session, batching, note, inline, costs, loadMs, warmMs } = loaded;
     this.#options.log.info(
       { model: name, version: modelVersion, batching, note, inline, loadMs, warmMs },
       'version loaded',
@@ -72,6 +72,7 @@ export class GenerationLoader {
       signature: { ...signature, batching },
       platform: 'onnxruntime_onnx',
       session,
+      costs,
       metrics: this.#options.metrics.version(name, modelVersion),
     });
   }

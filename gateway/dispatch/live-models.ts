@@ -8,6 +8,7 @@
 import type { Deployment, StoreSnapshot, VersionMetadata } from '../../registry-store/main.ts';
 import { type ModelRoutes, RouteTable } from '../route/route-table.ts';
 import type { MetricsPage } from '../telemetry/metrics-page.ts';
+import type { RolloutReport } from '../telemetry/rollout-report.ts';
 import { codeOf, type DeploymentProblem } from '../telemetry/store-report.ts';
 import { GenerationLoader, type GenerationLoaderOptions } from './generation-loader.ts';
 import { ModelGeneration } from './model-generation.ts';
@@ -64,8 +65,8 @@ export class LiveModels {
         if (this.#lastSnapshot !== undefined)
           void this.apply(this.#next ?? this.#lastSnapshot, new Set([model]));
       },
-      rollBack: (split, reason) => {
-        this.#rollBack(split, reason);
+      rollBack: (split) => {
+        this.#rollBack(split);
       },
     });
     metrics.gauge(this.#rollouts.gauge);
@@ -82,6 +83,11 @@ export class LiveModels {
   /** Deployments that are not served as the store says, with the reason. */
   get failures(): ReadonlyMap<string, string> {
     return this.#notReady;
+  }
+
+  /** The rollouts that are carried out, and what was decided about them here. */
+  rollouts(nowMs: number): RolloutReport {
+    return this.#rollouts.report(nowMs);
   }
 
   /** The same for machines, and with those whose rollout is not carried out. */
@@ -128,6 +134,7 @@ export class LiveModels {
     for (const model of gone) {
       this.#notReady.delete(model);
       this.#problems.delete(model);
+      this.#rollouts.forget(model);
       if (this.#models.has(model)) this.#replace(model, undefined);
     }
     if (gone.length > 0) this.#publish();
@@ -189,7 +196,7 @@ export class LiveModels {
   ): Promise<ModelGeneration | undefined> {
     const { strategy, candidate } = deployment;
     if (candidate === undefined || strategy === 'shadow') return undefined;
-    if (strategy !== 'canary' && strategy !== 'blue_green') {
+    if (strategy === 'rolling' && deployment.plan === undefined) {
       this.#reportStrategy(deployment);
       return undefined;
     }
@@ -250,9 +257,8 @@ export class LiveModels {
   }
 
   /** Away from the candidate at once: the live version never stopped, so this is one swap. */
-  #rollBack({ rolloutId, stable }: ModelSplit, reason: string): void {
+  #rollBack({ rolloutId, stable }: ModelSplit): void {
     const model = stable.modelName;
-    this.#options.log.error({ model, rollout: rolloutId, reason }, 'candidate taken out of the traffic');
     const routes = this.#models.get(model);
     if (routes?.split?.rolloutId !== rolloutId) return;
     this.#problems.set(model, rolledBack);

@@ -2,41 +2,53 @@
  * The rollouts that divide traffic right now, watched one by one, and their way through the steps that were signed. Which
  * versions there are is the business of live models; here is what begins, changes and ends with the split of one model.
  */
-import type { Deployment, RolloutPlan } from '../../registry-store/main.ts';
-import { nextStep, type StepState, within } from '../rollout/rollout-steps.ts';
+import type { Deployment } from '../../registry-store/main.ts';
+import { isJudged } from '../../registry-store/manifest/deployment.ts';
 import { TrafficSplit } from '../route/traffic-split.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Gauge } from '../telemetry/metrics-page.ts';
+import type { RolloutDecision, RolloutReport, RolloutState } from '../telemetry/rollout-report.ts';
+import { LiveRollout, type ModelSplit, stepStateOf } from './live-rollout.ts';
 import type { ModelGeneration } from './model-generation.ts';
 import { rolloutIdOf } from './rollout-id.ts';
 import type { RolloutMemory } from './rollout-memory.ts';
-import { RolloutWatch } from './rollout-watch.ts';
+import type { RolloutWatch } from './rollout-watch.ts';
 
-export type ModelSplit = TrafficSplit<ModelGeneration>;
+export type { ModelSplit } from './live-rollout.ts';
 
 export interface LiveRolloutsOptions {
   readonly watches: Map<string, RolloutWatch>;
   readonly memory: RolloutMemory;
   readonly log: Logger;
   /** The candidate is worse: told once for each rollout. */
-  readonly rollBack: (split: ModelSplit, reason: string) => void;
+  readonly rollBack: (split: ModelSplit) => void;
   /** A rollout went on to its next step: ask for the split of the model anew. */
   readonly moved: (model: string) => void;
 }
 
-/** How often plans are looked at, milliseconds. */
+/** How often evidence and plans are looked at, milliseconds. */
 const tickMs = 1000;
 
-interface Walk {
-  readonly model: string;
-  readonly plan: RolloutPlan;
-}
+/** How the log calls what was decided. */
+const messages: Readonly<Record<RolloutDecision['decision'], string>> = {
+  began: 'rollout began',
+  next_step: 'rollout went on to its next step',
+  paused: 'rollout paused',
+  resumed: 'rollout resumed',
+  rolled_back: 'candidate taken out of the traffic',
+  completed: 'rollout complete, the candidate waits to be promoted',
+  superseded: 'rollout superseded by another',
+  ended: 'rollout ended',
+};
 
 export class LiveRollouts {
   readonly #options: LiveRolloutsOptions;
-  readonly #splits = new Map<string, ModelSplit>();
-  /** Rollouts with a plan, by id. */
-  readonly #walks = new Map<string, Walk>();
+  /** By id. */
+  readonly #rollouts = new Map<string, LiveRollout>();
+  /** What was signed for the splits that `begin` gave out. */
+  readonly #deployments = new WeakMap<ModelSplit, Deployment>();
+  /** By model: what the store still wants and this node went back from. */
+  readonly #givenUp = new Map<string, RolloutState>();
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: LiveRolloutsOptions) {
@@ -53,107 +65,155 @@ export class LiveRollouts {
     candidate: ModelGeneration | undefined,
   ): ModelSplit | 'ROLLED_BACK' | undefined {
     const { model, strategy, plan } = deployment;
-    if (strategy !== 'canary' || candidate === undefined) return undefined;
+    this.#givenUp.delete(model);
+    if (!isJudged(strategy) || candidate === undefined) return undefined;
+    const { memory } = this.#options;
     const rolloutId = rolloutIdOf(deployment);
-    if (this.#options.memory.has(rolloutId)) return 'ROLLED_BACK';
-    if (plan !== undefined) this.#walks.set(rolloutId, { model, plan });
-    else this.#walks.delete(rolloutId);
-    const step = plan === undefined ? undefined : plan.steps[this.#state(rolloutId, plan).step];
+    if (memory.has(rolloutId)) {
+      this.#givenUp.set(model, givenUp(deployment, rolloutId));
+      return 'ROLLED_BACK';
+    }
+    const step = plan === undefined ? undefined : plan.steps[stepStateOf(memory, rolloutId, plan).step];
     const trafficBps = step?.trafficBps ?? deployment.trafficBps ?? 0;
-    return new TrafficSplit({ rolloutId, stable: live, candidate, trafficBps });
+    const split = new TrafficSplit({ rolloutId, stable: live, candidate, trafficBps });
+    this.#deployments.set(split, deployment);
+    return split;
   }
 
   /** The split of a model was replaced. One whose share changes keeps its evidence; one that ended lets it go. */
   changed(before: ModelSplit | undefined, after: ModelSplit | undefined): void {
-    const { watches, log } = this.#options;
-    if (before !== undefined && before.rolloutId !== after?.rolloutId) {
-      watches.delete(before.rolloutId);
-      this.#splits.delete(before.rolloutId);
-      this.#walks.delete(before.rolloutId);
-      log.info({ model: before.stable.modelName, rollout: before.rolloutId }, 'rollout ended');
-    }
+    if (before !== undefined && before.rolloutId !== after?.rolloutId) this.#end(before, after);
+    if (after !== undefined) this.#follow(before, after);
     this.#setTimer();
-    if (after === undefined) return;
-    this.#splits.set(after.rolloutId, after);
-    this.#watch(after);
-    const { rolloutId: rollout, trafficBps, stable, candidate } = after;
-    if (before?.rolloutId === rollout && before.trafficBps === trafficBps) return;
-    log.info(
-      { model: stable.modelName, rollout, candidate: candidate.modelVersion, percent: trafficBps / 100 },
-      'traffic divided',
-    );
+  }
+
+  /** The model is no longer deployed. */
+  forget(model: string): void {
+    this.#givenUp.delete(model);
   }
 
   close(): void {
-    clearInterval(this.#timer);
-    this.#timer = undefined;
-    this.#walks.clear();
+    this.#rollouts.clear();
+    this.#setTimer();
+  }
+
+  report(nowMs: number): RolloutReport {
+    return {
+      rollouts: [
+        ...[...this.#rollouts.values()].map((rollout) => rollout.state(nowMs)),
+        ...this.#givenUp.values(),
+      ],
+      decisions: this.#options.memory.decisions.toReversed(),
+    };
   }
 
   readonly gauge: Gauge = {
     name: 'tidegate_rollout_traffic_percent',
     help: 'Share of the keys that the candidate of a rollout answers on this node.',
     read: () =>
-      [...this.#splits.values()].map(({ rolloutId: rollout, stable, candidate, trafficBps }) => ({
-        labels: { model: stable.modelName, rollout, candidate: candidate.modelVersion },
-        value: trafficBps / 100,
-      })),
+      [...this.#rollouts.values()].map(
+        ({ split: { rolloutId: rollout, stable, candidate, trafficBps } }) => ({
+          labels: { model: stable.modelName, rollout, candidate: candidate.modelVersion },
+          value: trafficBps / 100,
+        }),
+      ),
   };
 
-  #state(rolloutId: string, plan: RolloutPlan): StepState {
-    const { memory } = this.#options;
-    const known = memory.stepOf(rolloutId);
-    if (known !== undefined) return within(plan, known);
-    const state = { step: 0, sinceMs: Date.now() };
-    memory.setStep(rolloutId, state);
-    return state;
+  #end(before: ModelSplit, after: ModelSplit | undefined): void {
+    const { watches } = this.#options;
+    const { rolloutId } = before;
+    watches.delete(rolloutId);
+    // One that this node went back from has left already, with its reason.
+    if (!this.#rollouts.delete(rolloutId)) return;
+    if (after === undefined) this.#decided(before, 'ended', 'the store says so');
+    else this.#decided(before, 'superseded', `${after.candidate.modelVersion} is the candidate now`);
+  }
+
+  #follow(before: ModelSplit | undefined, after: ModelSplit): void {
+    const { watches, log } = this.#options;
+    const { rolloutId, trafficBps, stable, candidate } = after;
+    const deployment = this.#deployments.get(after);
+    const known = this.#rollouts.get(rolloutId);
+    if (known !== undefined && deployment !== undefined) known.follow(deployment, after, Date.now());
+    else if (deployment !== undefined) {
+      const rollout = this.#start(deployment, after);
+      this.#rollouts.set(rolloutId, rollout);
+      watches.set(rolloutId, rollout.watch);
+    }
+    if (before?.rolloutId === rolloutId && before.trafficBps === trafficBps) return;
+    log.info(
+      {
+        model: stable.modelName,
+        rollout: rolloutId,
+        candidate: candidate.modelVersion,
+        percent: trafficBps / 100,
+      },
+      'traffic divided',
+    );
+  }
+
+  #start(deployment: Deployment, split: ModelSplit): LiveRollout {
+    const { memory, rollBack, moved } = this.#options;
+    const { rolloutId, stable, candidate } = split;
+    if (!memory.decisions.some(({ rollout_id: id }) => id === rolloutId)) {
+      this.#decided(split, 'began', `${candidate.modelVersion} beside ${stable.modelVersion}`);
+    }
+    return new LiveRollout({
+      deployment,
+      split,
+      memory,
+      onDecision: (decision, reason) => {
+        this.#decided(split, decision, reason);
+      },
+      rollBack: (current, reason) => {
+        this.#rollouts.delete(rolloutId);
+        rollBack(current);
+        // Callers are safe by now; the disk may take its time.
+        memory.add(rolloutId);
+        this.#givenUp.set(stable.modelName, givenUp(deployment, rolloutId));
+        this.#decided(current, 'rolled_back', reason);
+      },
+      moved: () => {
+        moved(stable.modelName);
+      },
+    });
+  }
+
+  #decided(
+    { rolloutId, stable, candidate }: ModelSplit,
+    decision: RolloutDecision['decision'],
+    reason: string,
+  ): void {
+    const { memory, log } = this.#options;
+    const model = stable.modelName;
+    const facts = { model, rollout: rolloutId, candidate: candidate.modelVersion, reason };
+    if (decision === 'rolled_back') log.error(facts, messages[decision]);
+    else log.info(facts, messages[decision]);
+    memory.note({ at: new Date().toISOString(), model, rollout_id: rolloutId, decision, reason });
   }
 
   #setTimer(): void {
-    if (this.#walks.size === 0) {
+    if (this.#rollouts.size === 0) {
       clearInterval(this.#timer);
       this.#timer = undefined;
       return;
     }
     this.#timer ??= setInterval(() => {
-      for (const [rolloutId, walk] of this.#walks) this.#walkOn(rolloutId, walk);
+      const nowMs = Date.now();
+      for (const rollout of [...this.#rollouts.values()]) rollout.tick(nowMs);
     }, tickMs);
     this.#timer.unref();
   }
+}
 
-  #walkOn(rolloutId: string, { model, plan }: Walk): void {
-    const { memory, watches, log, moved } = this.#options;
-    const watch = watches.get(rolloutId);
-    if (watch === undefined) return;
-    const state = this.#state(rolloutId, plan);
-    const verdict = watch.verdict;
-    const next = nextStep(plan, state, { nowMs: Date.now(), verdict: verdict.kind });
-    if (next === state) return;
-    memory.setStep(rolloutId, next);
-    if (next.step === state.step) return;
-    log.info(
-      { model, rollout: rolloutId, step: next.step + 1, of: plan.steps.length, reason: verdict.reason },
-      'rollout went on to its next step',
-    );
-    moved(model);
-  }
-
-  #watch(split: ModelSplit): void {
-    const { watches, rollBack, memory } = this.#options;
-    const { rolloutId, share } = split;
-    const watch = watches.get(rolloutId);
-    if (watch !== undefined) {
-      watch.setShare(share);
-      return;
-    }
-    const options = {
-      share,
-      rollBack: (reason: string): void => {
-        rollBack(split, reason);
-        // Callers are safe by now; the disk may take its time.
-        memory.add(rolloutId);
-      },
-    };
-    watches.set(rolloutId, new RolloutWatch(options));
-  }
+function givenUp({ model, version, candidate, strategy }: Deployment, rolloutId: string): RolloutState {
+  return {
+    model,
+    rollout_id: rolloutId,
+    strategy: strategy === 'rolling' ? 'rolling' : 'canary',
+    stable: version,
+    candidate: candidate?.version ?? '',
+    phase: 'rolled_back',
+    traffic_percent: 0,
+  };
 }

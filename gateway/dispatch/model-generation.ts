@@ -2,6 +2,7 @@
  * One loaded version of a model, as requests see it: its signature and its session in the pool. A request
  * in flight holds it; it is released once it is retired and the last request has let go.
  */
+import type { RunCost } from '../../runtime/protocol/worker-task.ts';
 import type { ModelSignature } from '../../runtime/tensor/signature.ts';
 import type { VersionMetrics } from '../telemetry/version-metrics.ts';
 
@@ -14,6 +15,8 @@ export interface GenerationOptions {
   readonly platform: string;
   /** Names the session in the pool. */
   readonly session: number;
+  /** What runs took when it was warmed up, ascending by rows; empty where that is not known. */
+  readonly costs: readonly RunCost[];
   readonly metrics: VersionMetrics;
 }
 
@@ -24,6 +27,7 @@ export class ModelGeneration implements GenerationOptions {
   readonly signature: ModelSignature;
   readonly platform: string;
   readonly session: number;
+  readonly costs: readonly RunCost[];
   readonly metrics: VersionMetrics;
   #inflight = 0;
   #drained: Promise<void> | undefined;
@@ -36,6 +40,7 @@ export class ModelGeneration implements GenerationOptions {
     this.signature = options.signature;
     this.platform = options.platform;
     this.session = options.session;
+    this.costs = options.costs;
     this.metrics = options.metrics;
   }
 

@@ -13,7 +13,7 @@ import type { Due } from '../batch/deadline-queue.ts';
 import { defaultLevel, levelOf } from '../batch/level-queue.ts';
 import type { Seated } from './inflight-requests.ts';
 import type { ModelGeneration } from './model-generation.ts';
-import type { Trial } from './rollout-watch.ts';
+import type { Answered, Trial } from './rollout-watch.ts';
 
 /** Memory a queue takes from the arena at a time, bytes. Two full batches fit, unless rows are very large. */
 const slabBytesMin = 64 * 1024;
@@ -109,6 +109,8 @@ export class PendingRequest implements BatchMember, Seated, Due, PendingRequestO
   dueSeat = -1;
   /** The client is gone, or was told already: answer nobody. */
   abandoned = false;
+  /** What its answer says about the version, where it is a trial. */
+  answered: Answered | undefined;
   /** Set when the client was told of a failure before the request could leave. */
   failedWith: ErrorCode | undefined;
 

@@ -1,15 +1,17 @@
 /**
- * Which rollouts this node went back from, and how far the others are, on its disk: a restart must neither bring a bad
- * candidate back nor begin a rollout anew. Written before the process does anything else, which is short and rare enough for the event loop.
+ * Which rollouts this node went back from, how far the others are, and what it decided, on its disk: a restart must neither
+ * bring a bad candidate back nor begin a rollout anew. Written before the process does anything else, which is short and rare enough for the event loop.
  *
  * A file that cannot be read or written costs the memory, never the serving: the judge would find the same again.
  */
 import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { StepState } from '../rollout/rollout-steps.ts';
+import type { RolloutDecision } from '../telemetry/rollout-report.ts';
 
 /** The oldest go first: a rollout that long ago is over. */
 const rolloutsMax = 1000;
+const decisionsMax = 100;
 
 export interface RolloutMemoryOptions {
   /** Undefined for a node without a disk of its own: it remembers until it ends. */
@@ -21,12 +23,14 @@ export class RolloutMemory {
   readonly #options: RolloutMemoryOptions;
   readonly #ids: Set<string>;
   readonly #steps: Map<string, StepState>;
+  #decisions: readonly RolloutDecision[];
 
   constructor(options: RolloutMemoryOptions) {
     this.#options = options;
     const content = this.#read();
     this.#ids = new Set(content.rolled_back);
     this.#steps = new Map(Object.entries(content.steps ?? {}));
+    this.#decisions = content.decisions ?? [];
   }
 
   has(rolloutId: string): boolean {
@@ -37,6 +41,16 @@ export class RolloutMemory {
     this.#ids.add(rolloutId);
     const [oldest] = this.#ids;
     if (this.#ids.size > rolloutsMax && oldest !== undefined) this.#ids.delete(oldest);
+    this.#write();
+  }
+
+  /** The oldest first. */
+  get decisions(): readonly RolloutDecision[] {
+    return this.#decisions;
+  }
+
+  note(decision: RolloutDecision): void {
+    this.#decisions = [...this.#decisions, decision].slice(-decisionsMax);
     this.#write();
   }
 
@@ -67,7 +81,11 @@ export class RolloutMemory {
   }
 
   #content(): Content {
-    return { rolled_back: [...this.#ids], steps: Object.fromEntries(this.#steps) };
+    return {
+      rolled_back: [...this.#ids],
+      steps: Object.fromEntries(this.#steps),
+      decisions: this.#decisions,
+    };
   }
 
   /** Whole or not at all, also when the power goes. */
@@ -93,6 +111,7 @@ export class RolloutMemory {
 interface Content {
   readonly rolled_back: readonly string[];
   readonly steps?: Readonly<Record<string, StepState>>;
+  readonly decisions?: readonly RolloutDecision[];
 }
 
 const nothing: Content = { rolled_back: [] };
@@ -101,12 +120,15 @@ function isContent(content: unknown): content is Content {
   if (typeof content !== 'object' || content === null || !('rolled_back' in content)) return false;
   const { rolled_back: ids } = content;
   const steps = 'steps' in content ? content.steps : {};
+  const decisions = 'decisions' in content ? content.decisions : [];
   return (
     Array.isArray(ids) &&
     ids.every((id) => typeof id === 'string') &&
     typeof steps === 'object' &&
     steps !== null &&
-    Object.values(steps).every(isStepState)
+    Object.values(steps).every(isStepState) &&
+    Array.isArray(decisions) &&
+    decisions.every(isDecision)
   );
 }
 
@@ -115,4 +137,12 @@ function isStepState(value: unknown): value is StepState {
     return false;
   const { step, sinceMs } = value;
   return Number.isInteger(step) && Number(step) >= 0 && Number.isFinite(sinceMs);
+}
+
+function isDecision(value: unknown): value is RolloutDecision {
+  if (typeof value !== 'object' || value === null) return false;
+  const fields: Readonly<Record<string, unknown>> = { ...value };
+  return ['at', 'model', 'rollout_id', 'decision', 'reason'].every(
+    (name) => typeof fields[name] === 'string',
+  );
 }

@@ -2,13 +2,26 @@
  * Watches the two versions of a rollout and goes back to the live one by itself when the evidence says so. What counts as
  * evidence is the judge's business (gateway/rollout); here is what became of each request, and acting once.
  */
+import type { RunCost } from '../../runtime/protocol/worker-task.ts';
 import { murmur3 } from '../route/murmur3.ts';
-import { CanaryJudge, type Verdict } from '../rollout/canary-judge.ts';
+import type { AnswerEvidence } from '../rollout/answer-evidence.ts';
+import {
+  CanaryJudge,
+  type Failure,
+  type Outcome as JudgedOutcome,
+  type Verdict,
+} from '../rollout/canary-judge.ts';
+import type { JudgeSettings } from '../rollout/judge-options.ts';
+import type { JudgeSnapshot } from '../rollout/judge-snapshot.ts';
+import { rowScale } from '../rollout/row-scale.ts';
 import type { Outcome } from '../telemetry/version-metrics.ts';
 
 export interface RolloutWatchOptions {
   /** Share of the keys that the candidate answers, above 0 and below 1 where there is something to compare. */
   readonly share: number;
+  readonly settings?: JudgeSettings;
+  /** What runs of the live version cost. */
+  readonly costs: readonly RunCost[];
   /** Told once, with the reason in words and numbers. */
   readonly rollBack: (reason: string) => void;
 }
@@ -22,44 +35,85 @@ export interface Trial {
   readonly keyHash: number;
 }
 
+/** What is known of an answer besides that it went out. */
+export interface Answered extends AnswerEvidence {
+  /** How long its batch ran, milliseconds, and how many rows that had. */
+  readonly runMs: number;
+  readonly batchRows: number;
+}
+
 /** The unit of analysis must not be read off the bucket: another seed than that of the buckets. */
 const keySeed = 0x5bd1e995;
 
 /** What a version can be blamed for. What the caller sent, or the gateway could not take, says nothing about it. */
-const failures: ReadonlySet<Outcome> = new Set<Outcome>(['MODEL_FAILED', 'WORKER_LOST']);
+const failures: ReadonlyMap<Outcome, Failure> = new Map<Outcome, Failure>([
+  ['MODEL_FAILED', 'error'],
+  ['WORKER_LOST', 'crash'],
+]);
 
 export class RolloutWatch {
-  readonly #judge = new CanaryJudge();
+  readonly #judge: CanaryJudge;
   readonly #rollBack: (reason: string) => void;
+  readonly #costs: readonly RunCost[];
   #share: number;
   #isOver = false;
 
-  constructor({ share, rollBack }: RolloutWatchOptions) {
+  constructor({ share, settings, costs, rollBack }: RolloutWatchOptions) {
+    this.#judge = new CanaryJudge(settings);
+    this.#costs = costs;
     this.#share = share;
     this.#rollBack = rollBack;
   }
 
-  /** The share grew or shrank; what was seen before still counts, at the share of its time. */
-  setShare(share: number): void {
+  /** The share grew or shrank: a step begins. What was seen before still counts, at the share of its time. */
+  setShare(share: number, nowMs: number): void {
+    if (share === this.#share) return;
     this.#share = share;
-  }
-
-  get verdict(): Verdict {
-    return this.#judge.judge();
+    this.#judge.beginStep(nowMs);
   }
 
   trial(arm: Trial['arm'], key: string): Trial {
     return { watch: this, arm, share: this.#share, keyHash: murmur3(key, keySeed) };
   }
 
-  ended({ arm, share, keyHash }: Trial, outcome: Outcome): void {
-    const failed = failures.has(outcome);
-    if (this.#isOver || (outcome !== 'OK' && !failed)) return;
-    this.#judge.record({ arm, share, keyHash, failed });
-    if (!failed || arm === 'stable') return;
-    const verdict = this.#judge.judge();
-    if (verdict.kind !== 'rollback') return;
+  /** `nowMs` since 1970, never before that of an earlier call. */
+  ended(trial: Trial, outcome: Outcome, nowMs: number, answered?: Answered): void {
+    const { arm, share, keyHash } = trial;
+    const failure = outcome === 'OK' && answered?.isFinite === false ? 'nan' : failures.get(outcome);
+    if (this.#isOver || (outcome !== 'OK' && failure === undefined)) return;
+    this.#judge.record({
+      arm,
+      share,
+      keyHash,
+      nowMs,
+      failed: failure !== undefined,
+      ...(failure !== undefined && { failure }),
+      ...(answered !== undefined && this.#known(answered)),
+    });
+    // A failure is looked at at once, all else when somebody looks.
+    if (failure !== undefined && arm === 'candidate') this.look(nowMs);
+  }
+
+  #known({ runMs, batchRows, predictedClass, score }: Answered): Partial<JudgedOutcome> {
+    return { serviceMs: runMs * rowScale(this.#costs, batchRows), predictedClass, score };
+  }
+
+  /** What is to be done now; goes back by itself if it is that. */
+  look(nowMs: number): Verdict {
+    const verdict = this.#judge.judge(nowMs);
+    if (verdict.kind === 'rollback') this.giveUp(verdict.reason);
+    return verdict;
+  }
+
+  /** Goes back for a reason that is not the judge's, unless it did already. */
+  giveUp(reason: string): void {
+    if (this.#isOver) return;
     this.#isOver = true;
-    this.#rollBack(verdict.reason);
+    this.#rollBack(reason);
+  }
+
+  /** What was counted. */
+  snapshot(): JudgeSnapshot {
+    return this.#judge.snapshot();
   }
 }

@@ -1,15 +1,16 @@
 /**
- * Evidence that a candidate fails more than the stable version, from events alone: given a failure, which of the two was
- * it? Where the share of the candidate is known, the candidate's part of the failures is known too if it is no worse, and
- * an incident that both share changes nothing. Valid whenever one looks and however often (Lindon and Malek,
- * arXiv 2011.03567; Ville's inequality), also while the share changes.
+ * Evidence about how much more often something happens to a candidate than to the stable version, from events alone:
+ * given an event (a failure, a slow answer, an answer in one class), which of the two was it? Where the share of the
+ * candidate is known, its part of the events is known too if it is like the other, and an incident that both share
+ * changes nothing. Valid whenever one looks and however often (Lindon and Malek, arXiv 2011.03567; Ville's inequality),
+ * also while the share changes.
  *
  * The state is two counts for each share, so the evidence of several nodes is the evidence of the added counts.
  */
 
 export type Arm = 'candidate' | 'stable';
 
-/** Failures seen while the candidate had one share. */
+/** Events seen while the candidate had one share. */
 export interface ArmCounts {
   /** Share of the candidate, 0 to 1. */
   readonly share: number;
@@ -17,25 +18,48 @@ export interface ArmCounts {
   readonly stable: number;
 }
 
-/** How much worse than tolerated the candidate might be; the evidence is the mean over them. */
+/** How far beyond the boundary the candidate might be; the evidence is the mean over them. */
 const excessRatios = [1.25, 1.5, 2, 3, 5, 10, 30, 100];
+const deficitRatios = excessRatios.map((ratio) => 1 / ratio);
+const notWorseRatios = [1 / 1.25, 1 / 1.5, 1 / 2, 1 / 3, 1 / 5];
 
-/**
- * Natural logarithm of the e-value against "the candidate fails at most `tolerated` times as often as the stable version".
- */
+/** Logarithm of the e-value against "to the candidate it happens at most `tolerated` times as often". */
 export function logEvidence(counts: Iterable<ArmCounts>, tolerated: number): number {
-  const logs = excessRatios.map(() => 0);
+  return logMixture(counts, tolerated, excessRatios);
+}
+
+/** Logarithm of the e-value against "to the candidate it happens at least `least` times as often". */
+export function logEvidenceFewer(counts: Iterable<ArmCounts>, least: number): number {
+  return logMixture(counts, least, deficitRatios);
+}
+
+/** The same as evidence that the candidate may stay: alternatives near `tolerated`, since it need not be better. */
+export function logEvidenceNotWorse(counts: Iterable<ArmCounts>, tolerated: number): number {
+  return logMixture(counts, tolerated, notWorseRatios);
+}
+
+/** Logarithm of the mean of e-values that are given as logarithms. */
+export function logMean(logs: readonly number[]): number {
+  const largest = Math.max(...logs);
+  if (largest === -Infinity) return largest;
+  const sum = logs.reduce((total, log) => total + Math.exp(log - largest), 0);
+  return largest + Math.log(sum / logs.length);
+}
+
+/** The likelihood of the counts where the ratio is `boundary` times each of `ratios`, against where it is `boundary`. */
+function logMixture(counts: Iterable<ArmCounts>, boundary: number, ratios: readonly number[]): number {
+  const logs = ratios.map(() => 0);
+  let isEmpty = true;
   for (const { share, candidate, stable } of counts) {
-    const expected = Math.log(1 - share + share * tolerated);
-    for (const [index, excess] of excessRatios.entries()) {
-      const worse = Math.log(1 - share + share * tolerated * excess);
-      const gained = candidate * Math.log(excess) - (candidate + stable) * (worse - expected);
+    isEmpty = false;
+    const expected = Math.log(1 - share + share * boundary);
+    for (const [index, ratio] of ratios.entries()) {
+      const assumed = Math.log(1 - share + share * boundary * ratio);
+      const gained = candidate * Math.log(ratio) - (candidate + stable) * (assumed - expected);
       logs[index] = (logs[index] ?? 0) + gained;
     }
   }
-  const largest = Math.max(...logs);
-  const sum = logs.reduce((total, log) => total + Math.exp(log - largest), 0);
-  return largest + Math.log(sum / logs.length);
+  return isEmpty ? 0 : logMean(logs);
 }
 
 /** Counts of one node. */
@@ -51,4 +75,18 @@ export class ArmEvidence {
   get counts(): Iterable<ArmCounts> {
     return this.#counts.values();
   }
+}
+
+/** The counts of two nodes, by share. */
+export function addCounts(one: readonly ArmCounts[], other: readonly ArmCounts[]): readonly ArmCounts[] {
+  const added = new Map(one.map((counts) => [counts.share, counts]));
+  for (const counts of other) {
+    const before = added.get(counts.share) ?? { candidate: 0, stable: 0 };
+    added.set(counts.share, {
+      share: counts.share,
+      candidate: before.candidate + counts.candidate,
+      stable: before.stable + counts.stable,
+    });
+  }
+  return [...added.values()].sort((left, right) => left.share - right.share);
 }

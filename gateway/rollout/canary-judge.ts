@@ -1,23 +1,20 @@
 /**
- * Decides whether a candidate must go back. The unit is the key: the hash that divides traffic divides callers, so only
- * the first failure of each caller is evidence. Counting every request would call a candidate worse because one busy
- * caller, who always fails, happens to meet it.
+ * Decides whether a candidate must go back, must wait for people, or may go on: counts what became of each request of a
+ * rollout. What counts once is in unit-ledger.ts, what evidence is in arm-evidence.ts, what follows from it in
+ * judge-verdict.ts. A request to which nothing happened costs a few array reads and allocates nothing.
  */
-import { type Arm, ArmEvidence, logEvidence } from './arm-evidence.ts';
+import { addCounts, type Arm, ArmEvidence } from './arm-evidence.ts';
+import { type JudgeOptions, type JudgeSettings, judgeOptions, type MetricName } from './judge-options.ts';
+import type { JudgeSnapshot } from './judge-snapshot.ts';
+import { type EvidencePeaks, evidencePeaks, type Verdict, verdictOn } from './judge-verdict.ts';
 import { KeySet } from './key-set.ts';
+import { LatencyCuts, latencyQuantiles } from './latency-cuts.ts';
+import { MetricCounts } from './metric-counts.ts';
+import { predictionBins, PredictionBins } from './prediction-bins.ts';
+import { seatOf, UnitLedger } from './unit-ledger.ts';
 
-export interface JudgeOptions {
-  /** Chance that a candidate which is no worse is ever rolled back. Default 0.01. */
-  readonly falseRollbackMax: number;
-  /** Times as many failures as the stable version that are tolerated. Default 1.2. */
-  readonly tolerated: number;
-  /** Smallest difference of the failure rates, of requests, that matters. Default 0.001. */
-  readonly rateDifferenceMin: number;
-  /** Callers that the candidate must have met before failures are compared; 0 compares at once. Default 30. */
-  readonly candidateKeysMin: number;
-  /** So many callers in a row to whom the candidate failed end it, whatever the statistics say. Default 5. */
-  readonly failuresInARowMax: number;
-}
+/** What a version can be blamed for: an error, an answer with numbers that are not finite, a crash. */
+export type Failure = 'error' | 'nan' | 'crash';
 
 export interface Outcome {
   readonly arm: Arm;
@@ -26,82 +23,160 @@ export interface Outcome {
   /** Unsigned 32-bit hash of the key, from another seed than the one that divides. */
   readonly keyHash: number;
   readonly failed: boolean;
+  /** In which way it failed. Default `error`. */
+  readonly failure?: Failure;
+  /** Never before that of an earlier outcome. Default 0: all is one window. */
+  readonly nowMs?: number;
+  /** Of an answer: how long the model took for it, without waiting. */
+  readonly serviceMs?: number | undefined;
+  /** Of an answer: the class, from 0, or else the score. */
+  readonly predictedClass?: number | undefined;
+  readonly score?: number | undefined;
 }
 
-export interface Verdict {
-  readonly kind: 'rollback' | 'hold' | 'healthy';
-  /** One sentence with the numbers, for people. */
-  readonly reason: string;
-}
+/** Kinds of events that the ledger tells apart. Predictions are not among them: they count once for each key. */
+const errorChannel = 0;
+const nanChannel = 1;
+const latencyChannel = 2;
 
-const defaults: JudgeOptions = {
-  falseRollbackMax: 0.01,
-  tolerated: 1.2,
-  rateDifferenceMin: 0.001,
-  candidateKeysMin: 30,
-  failuresInARowMax: 5,
-};
+export type { Verdict } from './judge-verdict.ts';
 
 export class CanaryJudge {
   readonly #options: JudgeOptions;
-  readonly #failures = new ArmEvidence();
-  readonly #failedKeys = new KeySet();
+  readonly #ledger: UnitLedger;
+  readonly #keys = new KeySet();
   readonly #candidateKeys = new KeySet();
+  readonly #failedKeys = new KeySet();
+  readonly #predictedKeys = new KeySet();
+  readonly #keysByShare = new ArmEvidence();
   readonly #requests = { candidate: 0, stable: 0 };
-  readonly #failed = { candidate: 0, stable: 0 };
+  readonly #crashed = { candidate: 0, stable: 0 };
+  readonly #metrics: Readonly<Record<MetricName, MetricCounts>> = {
+    error: new MetricCounts(1),
+    nan: new MetricCounts(1),
+    latency: new MetricCounts(latencyQuantiles.length),
+    prediction: new MetricCounts(predictionBins),
+  };
+  readonly #cuts: LatencyCuts;
+  readonly #bins: PredictionBins;
+  #hasLatency = false;
   #failuresInARow = 0;
-  /** The largest so far: evidence that was there once is not taken back (Ville's inequality is about the largest). */
-  #logEvidenceMax = -Infinity;
+  readonly #stableMeanwhile = { requests: 0, failed: 0 };
+  #stepStartedMs: number | undefined;
+  #peaks: EvidencePeaks | undefined;
 
-  constructor(options: Partial<JudgeOptions> = {}) {
-    this.#options = { ...defaults, ...options };
+  constructor(settings: JudgeSettings = {}) {
+    this.#options = judgeOptions(settings);
+    this.#ledger = new UnitLedger(latencyChannel + latencyQuantiles.length, this.#options);
+    this.#cuts = new LatencyCuts(this.#options.warmUpRequests);
+    this.#bins = new PredictionBins(this.#options.warmUpRequests);
   }
 
-  record({ arm, share, keyHash, failed }: Outcome): void {
-    this.#requests[arm] += 1;
-    if (arm === 'candidate') this.#candidateKeys.add(keyHash);
-    if (!failed) {
-      if (arm === 'candidate') this.#failuresInARow = 0;
+  /** An answer of the stable version from before the rollout: sets cut points sooner than its answers within it. */
+  warmUp(serviceMs: number, score?: number): void {
+    this.#hasLatency = true;
+    this.#cuts.learn(serviceMs);
+    if (score !== undefined) this.#bins.learn(score);
+  }
+
+  /** The time after which a step is inconclusive runs from here. What was seen before still counts. */
+  beginStep(nowMs: number): void {
+    this.#stepStartedMs = nowMs;
+  }
+
+  record(outcome: Outcome): void {
+    const { arm, share, keyHash, failed, nowMs = 0 } = outcome;
+    this.#stepStartedMs ??= nowMs;
+    if (this.#keys.add(keyHash)) this.#keysByShare.add(arm, share);
+    if (arm === 'candidate') {
+      this.#requests.candidate += 1;
+      this.#candidateKeys.add(keyHash);
+    } else {
+      this.#requests.stable += 1;
+      this.#stableMeanwhile.requests += 1;
+    }
+    const seat = seatOf(keyHash);
+    const isSample = this.#ledger.isSample(seat, nowMs);
+    if (failed) {
+      this.#recordFailure(outcome, seat, isSample);
       return;
     }
-    this.#failed[arm] += 1;
-    if (!this.#failedKeys.add(keyHash)) return;
-    if (arm === 'candidate') this.#failuresInARow += 1;
-    this.#failures.add(arm, share);
-    const log = logEvidence(this.#failures.counts, this.#options.tolerated);
-    this.#logEvidenceMax = Math.max(this.#logEvidenceMax, log);
+    if (arm === 'candidate') this.#endRow();
+    if (outcome.serviceMs !== undefined) this.#recordLatency(outcome, outcome.serviceMs, seat, isSample);
+    if (outcome.predictedClass !== undefined) {
+      this.#recordPrediction(outcome, this.#bins.ofClass(outcome.predictedClass));
+    } else if (outcome.score !== undefined) {
+      const bin = this.#bins.ofScore(outcome.score);
+      if (bin !== undefined) this.#recordPrediction(outcome, bin);
+      else if (arm === 'stable') this.#bins.learn(outcome.score);
+    }
   }
 
-  judge(): Verdict {
-    const { falseRollbackMax, tolerated, rateDifferenceMin, candidateKeysMin, failuresInARowMax } =
-      this.#options;
-    if (this.#failuresInARow >= failuresInARowMax) {
-      return {
-        kind: 'rollback',
-        reason: `the candidate failed ${this.#failuresInARow} callers in a row and answered none between`,
-      };
-    }
-    const keys = this.#candidateKeys.size;
-    if (keys < candidateKeysMin) {
-      return { kind: 'hold', reason: `the candidate met ${keys} callers of the ${candidateKeysMin} needed` };
-    }
-    const rates = `${this.#rateText('candidate')}, ${this.#rateText('stable')}`;
-    const isProven = this.#logEvidenceMax >= -Math.log(falseRollbackMax);
-    if (isProven && this.#rate('candidate') - this.#rate('stable') >= rateDifferenceMin) {
-      const chance = Math.exp(-this.#logEvidenceMax).toPrecision(2);
-      return {
-        kind: 'rollback',
-        reason: `${rates}; a candidate that fails at most ${tolerated} times as often would look like this with a chance of ${chance} at most`,
-      };
-    }
-    return { kind: 'healthy', reason: `${rates}; nothing shows that it is worse` };
+  judge(nowMs = 0): Verdict {
+    const snapshot = this.snapshot();
+    this.#peaks = evidencePeaks(snapshot, this.#options, this.#peaks);
+    return verdictOn(snapshot, this.#options, this.#peaks, nowMs);
   }
 
-  #rate(arm: Arm): number {
-    return this.#requests[arm] === 0 ? 0 : this.#failed[arm] / this.#requests[arm];
+  snapshot(): JudgeSnapshot {
+    return {
+      stepStartedMs: this.#stepStartedMs ?? null,
+      requests: { ...this.#requests },
+      crashed: { ...this.#crashed },
+      candidateKeys: this.#candidateKeys.size,
+      keys: addCounts([], [...this.#keysByShare.counts]),
+      failuresInARow: this.#failuresInARow,
+      stableMeanwhile: { ...this.#stableMeanwhile },
+      metrics: {
+        error: this.#metrics.error.snapshot(this.#requests),
+        nan: this.#metrics.nan.snapshot(this.#requests),
+        latency: this.#metrics.latency.snapshot(),
+        prediction: this.#metrics.prediction.snapshot(),
+      },
+      latencyCutsMs: this.#cuts.cutsMs ?? null,
+      hasLatency: this.#hasLatency,
+    };
   }
 
-  #rateText(arm: Arm): string {
-    return `${arm} failed ${this.#failed[arm]} of ${this.#requests[arm]} requests`;
+  #endRow(): void {
+    this.#failuresInARow = 0;
+    this.#stableMeanwhile.requests = 0;
+    this.#stableMeanwhile.failed = 0;
+  }
+
+  #recordFailure({ arm, share, keyHash, failure }: Outcome, seat: number, isSample: boolean): void {
+    const metric = failure === 'nan' ? 'nan' : 'error';
+    const channel = failure === 'nan' ? nanChannel : errorChannel;
+    if (failure === 'crash') this.#crashed[arm] += 1;
+    const { history, chronicShare, metrics } = this.#options;
+    const isChronic = history?.isChronic(keyHash, chronicShare) === true;
+    const isFirst = this.#ledger.isEvent(seat, channel) && !isChronic;
+    this.#metrics[metric].add(0, arm, share, isFirst, isSample && !isChronic);
+    if (arm === 'stable') this.#stableMeanwhile.failed += 1;
+    if (arm === 'stable' || isChronic) return;
+    if (failure !== 'crash' && metrics[metric].role !== 'guardrail') return;
+    if (this.#failedKeys.add(keyHash)) this.#failuresInARow += 1;
+  }
+
+  #recordLatency({ arm, share }: Outcome, serviceMs: number, seat: number, isSample: boolean): void {
+    this.#hasLatency = true;
+    const { cutsMs } = this.#cuts;
+    if (cutsMs === undefined) {
+      if (arm === 'stable') this.#cuts.learn(serviceMs);
+      return;
+    }
+    const { latency } = this.#metrics;
+    latency.observe(arm);
+    for (let index = 0; index < cutsMs.length && serviceMs > (cutsMs[index] ?? Infinity); index += 1) {
+      latency.add(index, arm, share, this.#ledger.isEvent(seat, latencyChannel + index), isSample);
+    }
+  }
+
+  /** The first of each key only: what is predicted for one caller is alike from day to day. */
+  #recordPrediction({ arm, share, keyHash }: Outcome, bin: number): void {
+    const { prediction } = this.#metrics;
+    prediction.observe(arm);
+    const isCounted = this.#options.unit === 'request' || this.#predictedKeys.add(keyHash);
+    prediction.add(bin, arm, share, isCounted, isCounted);
   }
 }

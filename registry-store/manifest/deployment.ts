@@ -5,6 +5,7 @@
  */
 import type { FieldReader, TextRule } from './field-reader.ts';
 import { versionNameRule } from './names.ts';
+import { type RolloutAnalysis, analysisJson, readAnalysis } from './rollout-analysis.ts';
 import { type RolloutPlan, planJson, readPlan } from './rollout-plan.ts';
 
 /** `all` sends everything to the live version; every other strategy has a candidate beside it. */
@@ -53,8 +54,10 @@ export interface Deployment {
    * meets other users first. Manifests written before there were ids have none.
    */
   readonly rolloutId?: string;
-  /** The steps of a `canary`; then `trafficBps` is the share of the first. */
+  /** The steps of a `canary`, whose `trafficBps` then is the share of the first, and of a `rolling`. */
   readonly plan?: RolloutPlan;
+  /** How a `canary` or `rolling` is judged, where it is not as usual. */
+  readonly analysis?: RolloutAnalysis;
   readonly resources?: DeploymentResources;
 }
 
@@ -76,6 +79,11 @@ export function hasTraffic(strategy: DeploymentStrategy): boolean {
   return strategy === 'canary' || strategy === 'shadow';
 }
 
+/** Whether nodes compare the two versions and act on it: where chance decides who meets which. */
+export function isJudged(strategy: DeploymentStrategy): boolean {
+  return strategy === 'canary' || strategy === 'rolling';
+}
+
 /** Problems go to the reader. */
 export function readDeployment(model: string, reader: FieldReader): Deployment {
   const strategy = reader.oneOf('strategy', deploymentStrategies);
@@ -84,12 +92,13 @@ export function readDeployment(model: string, reader: FieldReader): Deployment {
   if (!hasTraffic(strategy) && reader.has('traffic_bps')) reader.reject('divides traffic without a share');
   if (!hasCandidate(strategy) && reader.has('rollout_id'))
     reader.reject('has the id of a rollout without one');
-  if (strategy !== 'canary' && reader.has('plan')) reader.reject('has steps without a canary');
+  if (!isJudged(strategy) && reader.has('plan')) reader.reject('has steps without a canary');
+  if (!isJudged(strategy) && reader.has('analysis')) reader.reject('is to be judged without a canary');
   const trafficBps = hasTraffic(strategy)
     ? reader.integer('traffic_bps', { min: 0, max: trafficBpsMax })
     : undefined;
   const plan = reader.has('plan') ? readPlan(reader.record('plan')) : undefined;
-  if (plan !== undefined && plan.steps[0]?.trafficBps !== trafficBps) {
+  if (strategy === 'canary' && plan !== undefined && plan.steps[0]?.trafficBps !== trafficBps) {
     reader.reject('begins with another share than that of its first step');
   }
   return {
@@ -105,13 +114,15 @@ export function readDeployment(model: string, reader: FieldReader): Deployment {
     ...(trafficBps !== undefined && { trafficBps }),
     ...(reader.has('rollout_id') && { rolloutId: reader.text('rollout_id', rolloutIdRule) }),
     ...(plan !== undefined && { plan }),
+    ...(reader.has('analysis') && { analysis: readAnalysis(reader.record('analysis')) }),
     ...(reader.has('resources') && { resources: readResources(reader.record('resources')) }),
   };
 }
 
 /** `readDeployment` of it gives the same deployment back. The model is the key it is filed under. */
 export function deploymentJson(deployment: Deployment): Readonly<Record<string, unknown>> {
-  const { previousVersion, previousSha256, candidate, trafficBps, rolloutId, plan, resources } = deployment;
+  const { previousVersion, previousSha256, candidate, trafficBps, rolloutId, plan, analysis, resources } =
+    deployment;
   return {
     version: deployment.version,
     sha256: deployment.sha256,
@@ -122,6 +133,7 @@ export function deploymentJson(deployment: Deployment): Readonly<Record<string, 
     ...(trafficBps !== undefined && { traffic_bps: trafficBps }),
     ...(rolloutId !== undefined && { rollout_id: rolloutId }),
     ...(plan !== undefined && { plan: planJson(plan) }),
+    ...(analysis !== undefined && { analysis: analysisJson(analysis) }),
     ...(resources !== undefined && { resources: resourcesJson(resources) }),
   };
 }

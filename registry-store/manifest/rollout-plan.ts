@@ -15,6 +15,10 @@ export interface RolloutPlan {
   readonly steps: readonly RolloutStep[];
   /** The first so many steps that wait for approval have it. */
   readonly approvals: number;
+  /** So long at least the last step is watched, milliseconds, before the rollout counts as complete. */
+  readonly bakeMs?: number;
+  /** A step that has not ended so long after it could have, milliseconds, ends the rollout: back to the live version. */
+  readonly deadlineMs?: number;
   /** True holds every node where it is. Going back is still possible, and a node still does so by itself. */
   readonly paused: boolean;
 }
@@ -22,6 +26,7 @@ export interface RolloutPlan {
 export const rolloutStepsMax = 20;
 export const holdMsMin = 1000;
 export const holdMsMax: number = 30 * 24 * 60 * 60 * 1000;
+const holdRule = { min: holdMsMin, max: holdMsMax };
 const trafficBpsMax = 10_000;
 
 /** Why these cannot be the steps of a plan; undefined when they can. */
@@ -48,7 +53,7 @@ export function readPlan(reader: FieldReader): RolloutPlan {
     const step = reader.nest(value, `step ${index + 1} of a rollout`);
     return {
       trafficBps: step.integer('traffic_bps', { min: 1, max: trafficBpsMax }),
-      ...(step.has('hold_ms') && { holdMs: step.integer('hold_ms', { min: holdMsMin, max: holdMsMax }) }),
+      ...(step.has('hold_ms') && { holdMs: step.integer('hold_ms', holdRule) }),
     };
   });
   const problem = stepsProblem(steps);
@@ -56,17 +61,27 @@ export function readPlan(reader: FieldReader): RolloutPlan {
   return {
     steps,
     approvals: reader.integer('approvals', { min: 0, max: rolloutStepsMax }),
+    ...(reader.has('bake_ms') && { bakeMs: reader.integer('bake_ms', holdRule) }),
+    ...(reader.has('deadline_ms') && { deadlineMs: reader.integer('deadline_ms', holdRule) }),
     paused: reader.boolean('paused'),
   };
 }
 
-export function planJson({ steps, approvals, paused }: RolloutPlan): Readonly<Record<string, unknown>> {
+export function planJson({
+  steps,
+  approvals,
+  bakeMs,
+  deadlineMs,
+  paused,
+}: RolloutPlan): Readonly<Record<string, unknown>> {
   return {
     steps: steps.map(({ trafficBps, holdMs }) => ({
       traffic_bps: trafficBps,
       ...(holdMs !== undefined && { hold_ms: holdMs }),
     })),
     approvals,
+    ...(bakeMs !== undefined && { bake_ms: bakeMs }),
+    ...(deadlineMs !== undefined && { deadline_ms: deadlineMs }),
     paused,
   };
 }

@@ -48,6 +48,8 @@ export interface LoadedModel {
   readonly note: string | undefined;
   /** True when the event loop's own lane holds the model too, because its runs are cheaper than waking a thread. */
   readonly inline: boolean;
+  /** Of the lane that was fastest. Ascending by rows; empty for a model whose rows are not joined. */
+  readonly costs: readonly RunCost[];
   /** Longest time any lane needed, milliseconds. */
   readonly loadMs: number;
   readonly warmMs: number;
@@ -112,6 +114,7 @@ export class WorkerPool {
       batching: alone === undefined ? 'rows' : 'none',
       note: alone?.note,
       inline,
+      costs: lowestCosts(loaded.map(({ costs }) => costs)),
       loadMs: Math.max(...loaded.map((reply) => reply.loadMs)),
       warmMs: Math.max(...loaded.map((reply) => reply.warmMs)),
     };
@@ -173,6 +176,15 @@ export class WorkerPool {
     const reply = await lane.maintain(task);
     return reply.kind === 'lost' ? lane.maintain(task) : reply;
   }
+}
+
+/** Lanes warm up at the same time and disturb each other: what a run costs is what the luckiest of them measured. */
+function lowestCosts(byLane: readonly (readonly RunCost[])[]): readonly RunCost[] {
+  const [first = [], ...others] = byLane;
+  return first.map(({ rows, us }) => ({
+    rows,
+    us: Math.min(us, ...others.map((costs) => costs.find((cost) => cost.rows === rows)?.us ?? Infinity)),
+  }));
 }
 
 /** Copies the file into shared memory once, so that every thread reads the same bytes. */

@@ -240,7 +240,7 @@ test('a candidate that fails more callers than the live version is taken out of 
   expect(failed).toBeLessThan(60);
   const line = log.find(({ msg }) => msg === 'candidate taken out of the traffic');
   expect(line?.['reason']).toMatch(
-    /^candidate failed \d+ of \d+ requests, stable failed 0 of \d+ requests; /,
+    /^the candidate failed in \d+ of \d+ requests, the stable version in 0 of \d+; /,
   );
   const problem = { model: 'squares', problem: 'ROLLED_BACK', reason: 'CANDIDATE_WORSE' };
   expect((await lookups.metrics()).sum('tidegate_deployment_problem', problem)).toBe(1);

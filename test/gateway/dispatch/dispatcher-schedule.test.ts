@@ -43,6 +43,7 @@ function setUp(): {
     },
   });
   const generation = new ModelGeneration({
+    costs: [],
     modelName: 'm',
     modelVersion: '1',
     sha256: '',

@@ -48,9 +48,22 @@ describe('RolloutMemory', () => {
       expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual({
         rolled_back: ['iris:1:2'],
         steps: {},
+        decisions: [],
       });
     },
   );
+
+  test('remembers the last hundred decisions', () => {
+    const file = join(folder, 'rollouts.json');
+    const memory = open(file);
+    for (let count = 0; count < 101; count += 1) {
+      memory.note({ at: '', model: 'iris', rollout_id: `r${count}`, decision: 'began', reason: '' });
+    }
+    expect([memory.decisions.length, open(file).decisions[0]?.rollout_id]).toEqual([100, 'r1']);
+    writeFileSync(file, '{"rolled_back": [], "decisions": [{"at": 7}]}');
+    open(file);
+    expect(troubles).toHaveLength(1);
+  });
 
   test('knows after a restart how far a rollout was', () => {
     const file = join(folder, 'rollouts.json');

@@ -1,12 +1,13 @@
 /** What becomes evidence for and against a candidate, and that it is acted on once. */
 import { describe, expect, test } from 'vitest';
-import { RolloutWatch } from '../../../gateway/dispatch/rollout-watch.ts';
+import { type Answered, RolloutWatch } from '../../../gateway/dispatch/rollout-watch.ts';
 import { type ErrorCode, errorTable } from '../../../gateway/wire/error-code.ts';
 
 function watched(): { readonly watch: RolloutWatch; readonly reasons: readonly string[] } {
   const reasons: string[] = [];
   const watch = new RolloutWatch({
     share: 0.1,
+    costs: [],
     rollBack: (reason) => {
       reasons.push(reason);
     },
@@ -20,14 +21,16 @@ const codes = (Object.keys(errorTable) as ErrorCode[]).map((code) => [code, blam
 describe('RolloutWatch', () => {
   test.each(codes)('20 callers who get %s from the candidate: it is blamed: %s', (code, isBlamed) => {
     const { watch, reasons } = watched();
-    for (let user = 0; user < 20; user += 1) watch.ended(watch.trial('candidate', `user-${user}`), code);
+    for (let user = 0; user < 20; user += 1) {
+      watch.ended(watch.trial('candidate', `user-${user}`), code, user);
+    }
     expect(reasons).toHaveLength(isBlamed ? 1 : 0);
   });
 
   test('the same from the stable version is no reason to leave it', () => {
     const { watch, reasons } = watched();
     for (let user = 0; user < 200; user += 1) {
-      watch.ended(watch.trial('stable', `user-${user}`), 'MODEL_FAILED');
+      watch.ended(watch.trial('stable', `user-${user}`), 'MODEL_FAILED', user);
     }
     expect(reasons).toEqual([]);
   });
@@ -35,7 +38,49 @@ describe('RolloutWatch', () => {
   test('an outcome counts at the share of the time when the request was routed', () => {
     const { watch } = watched();
     const before = watch.trial('stable', 'ada');
-    watch.setShare(0.5);
+    watch.setShare(0.5, 0);
     expect([before.share, watch.trial('stable', 'ada').share]).toEqual([0.1, 0.5]);
+  });
+
+  const fine: Answered = { isFinite: true, runMs: 1, batchRows: 1, predictedClass: 0, score: undefined };
+
+  test('answers that are not finite are failures of the version, whatever their status', () => {
+    const { watch, reasons } = watched();
+    for (let user = 0; user < 20; user += 1) {
+      watch.ended(watch.trial('candidate', `user-${user}`), 'OK', user, { ...fine, isFinite: false });
+    }
+    expect(reasons).toHaveLength(1);
+    expect(watch.snapshot().metrics.nan.channels[0]?.total.candidate).toBe(5);
+  });
+
+  test('a candidate that is five times slower goes back when somebody looks, with the numbers', () => {
+    const { watch, reasons } = watched();
+    for (let user = 0; user < 3000; user += 1) {
+      const arm = user % 10 === 0 ? 'candidate' : 'stable';
+      const runMs = (1 + (user % 7) / 10) * (arm === 'candidate' ? 5 : 1);
+      watch.ended(watch.trial(arm, `user-${user}`), 'OK', user, { ...fine, runMs });
+    }
+    expect(reasons).toEqual([]);
+    expect(watch.look(3000).kind).toBe('rollback');
+    expect(reasons[0]).toMatch(
+      /^the candidate took longer than [\d.]+ ms in \d+ of \d+ requests, the stable/,
+    );
+    watch.look(3000);
+    expect(reasons).toHaveLength(1);
+  });
+
+  test('larger batches alone are not slower: a run counts as what one row would take', () => {
+    const reasons: string[] = [];
+    const costs = [1, 16, 64].map((rows) => ({ rows, us: 100 + 100 * rows }));
+    const rollBack = (reason: string): void => void reasons.push(reason);
+    const watch = new RolloutWatch({ share: 0.5, costs, rollBack });
+    for (let user = 0; user < 4000; user += 1) {
+      const arm = user % 2 === 0 ? 'candidate' : 'stable';
+      const batchRows = arm === 'candidate' ? 32 : 2;
+      const runMs = (0.1 + 0.1 * batchRows) * (1 + (user % 7) / 10);
+      watch.ended(watch.trial(arm, `user-${user}`), 'OK', user, { ...fine, runMs, batchRows });
+    }
+    expect(watch.look(4000).kind).not.toBe('rollback');
+    expect(reasons).toEqual([]);
   });
 });

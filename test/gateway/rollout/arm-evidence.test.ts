@@ -1,6 +1,14 @@
 /** Constants from an independent computation of the same mixture; merging by addition. */
 import { describe, expect, test } from 'vitest';
-import { type Arm, ArmEvidence, logEvidence } from '../../../gateway/rollout/arm-evidence.ts';
+import {
+  addCounts,
+  type Arm,
+  ArmEvidence,
+  logEvidence,
+  logEvidenceFewer,
+  logEvidenceNotWorse,
+  logMean,
+} from '../../../gateway/rollout/arm-evidence.ts';
 
 describe('evidence from failures', () => {
   test.each([
@@ -24,11 +32,33 @@ describe('evidence from failures', () => {
       nodes[event % 3 === 0 ? 0 : 1].add(arm, share);
       one.add(arm, share);
     }
-    const added = [...nodes[0].counts, ...nodes[1].counts];
+    const added = addCounts([...nodes[0].counts], [...nodes[1].counts]);
+    expect(added.map(({ share }) => share)).toEqual([0.05, 0.25]);
     expect(logEvidence(added, 1.2)).toBeCloseTo(logEvidence(one.counts, 1.2), 9);
   });
 
   test('says nothing where the candidate has all the traffic', () => {
     expect(logEvidence([{ share: 1, candidate: 500, stable: 0 }], 1.2)).toBeCloseTo(0, 9);
+  });
+
+  test('points in the direction in which the counts lie, and only there', () => {
+    const often = [{ share: 0.5, candidate: 90, stable: 30 }];
+    const seldom = [{ share: 0.5, candidate: 30, stable: 90 }];
+    expect(logEvidence(often, 1.2)).toBeGreaterThan(Math.log(100));
+    expect(logEvidence(seldom, 1.2)).toBeLessThan(0);
+    expect(logEvidenceFewer(seldom, 1 / 1.2)).toBeGreaterThan(Math.log(100));
+    expect(logEvidenceFewer(often, 1 / 1.2)).toBeLessThan(0);
+    // With the share at a half, the two versions may change places.
+    expect(logEvidenceFewer(seldom, 1 / 1.2)).toBeCloseTo(logEvidence(often, 1.2), 9);
+    expect(logEvidenceNotWorse([{ share: 0.5, candidate: 90, stable: 90 }], 1.5)).toBeGreaterThan(
+      Math.log(5),
+    );
+    expect(logEvidenceNotWorse(often, 1.5)).toBeLessThan(0);
+  });
+
+  test('is none where nothing was counted', () => {
+    expect(logEvidence([], 1.2)).toBe(0);
+    expect(logMean([-Infinity, -Infinity])).toBe(-Infinity);
+    expect(logMean([Math.log(1), Math.log(3)])).toBeCloseTo(Math.log(2), 12);
   });
 });

@@ -1,118 +1,248 @@
-/** The judge under simulated callers: how often it errs when nothing is wrong, how soon it sees what is. Seeded. */
+/** What the judge says, and why: each rule by a case small enough to read. */
 import { describe, expect, test } from 'vitest';
-import { seededRandom } from '../../../deploy/demo/seeded-random.ts';
-import { CanaryJudge, type Verdict } from '../../../gateway/rollout/canary-judge.ts';
+import { CanaryJudge, type Outcome } from '../../../gateway/rollout/canary-judge.ts';
+import type { JudgeSettings } from '../../../gateway/rollout/judge-options.ts';
+import { KeyHistory } from '../../../gateway/rollout/key-history.ts';
+import { mixedHash } from './simulated-traffic.ts';
 
-interface Traffic {
-  readonly seed: number;
-  readonly keys: number;
-  /** Few callers send most requests, as 1/rank. */
-  readonly zipf?: boolean;
-  /** Share of callers that always fail, whichever version they meet. */
-  readonly chronic?: number;
-  readonly share: number;
-  readonly stableRate: number;
-  readonly candidateRate: number;
-  readonly requests: number;
-  /** Failure rate of both for the middle third. */
-  readonly incident?: number;
+type WhatBecomes = (arm: Outcome['arm'], turn: number) => Partial<Outcome>;
+
+interface Case {
+  readonly settings?: JudgeSettings;
+  readonly requests?: number;
+  readonly share?: number;
+  /** What becomes of each request; `turn` counts those of the same version. */
+  readonly outcome?: WhatBecomes;
 }
 
-interface Run {
-  readonly verdict: Verdict;
-  /** Until the verdict. */
-  readonly candidateRequests: number;
-}
-
-function simulate(traffic: Traffic): Run {
-  const random = seededRandom(traffic.seed);
-  const { keys, share, requests } = traffic;
-  const judge = new CanaryJudge();
-  const onCandidate = Array.from({ length: keys }, () => random.next() < share);
-  const isChronic = Array.from({ length: keys }, () => random.next() < (traffic.chronic ?? 0));
-  let candidateRequests = 0;
+/** As many callers as requests, of which every so many meet the candidate. */
+function judgeOf({ settings = {}, requests = 2000, share = 0.25, outcome = () => ({}) }: Case): CanaryJudge {
+  const judge = new CanaryJudge(settings);
+  const turns = { candidate: 0, stable: 0 };
   for (let request = 0; request < requests; request += 1) {
-    const drawn = random.next();
-    const key = Math.floor(traffic.zipf === true ? keys ** drawn - 1 : drawn * keys);
-    const arm = onCandidate[key] === true ? 'candidate' : 'stable';
-    const isIncident = traffic.incident !== undefined && Math.floor((3 * request) / requests) === 1;
-    const rate = arm === 'candidate' ? traffic.candidateRate : traffic.stableRate;
-    const failed =
-      isChronic[key] === true || random.next() < (isIncident ? Math.max(rate, traffic.incident) : rate);
-    judge.record({ arm, share, keyHash: key * 40_503, failed });
-    if (arm === 'candidate') candidateRequests += 1;
-    if (!failed || arm === 'stable') continue;
-    const verdict = judge.judge();
-    if (verdict.kind === 'rollback') return { verdict, candidateRequests };
+    const arm = request % Math.round(1 / share) === 0 ? 'candidate' : 'stable';
+    judge.record({ arm, share, keyHash: mixedHash(request), failed: false, ...outcome(arm, turns[arm]) });
+    turns[arm] += 1;
   }
-  return { verdict: judge.judge(), candidateRequests };
+  return judge;
 }
 
-function rollbacks(runs: number, traffic: Omit<Traffic, 'seed'>): readonly Run[] {
-  const all = Array.from({ length: runs }, (_, seed) => simulate({ ...traffic, seed: seed + 1 }));
-  return all.filter(({ verdict }) => verdict.kind === 'rollback');
-}
+const everyTenth = (arm: Outcome['arm'], turn: number): Partial<Outcome> => ({
+  failed: turn % (arm === 'candidate' ? 10 : 100) === 5,
+});
 
-function median(values: readonly number[]): number {
-  return values.toSorted((left, right) => left - right)[Math.floor(values.length / 2)] ?? Infinity;
-}
-
-describe('CanaryJudge', () => {
-  const same = { share: 0.05, stableRate: 0.01, candidateRate: 0.01, requests: 5000 };
-  const runs = 2000;
-  // One in a hundred, and three standard errors.
-  const falseMax = runs * (0.01 + 3 * Math.sqrt((0.01 * 0.99) / runs));
-
-  test.each([
-    ['spread evenly', { ...same, keys: 2000 }],
-    ['few of whom send most', { ...same, keys: 2000, zipf: true }],
-    ['few of whom send most and some always fail', { ...same, keys: 2000, zipf: true, chronic: 0.01 }],
-  ])('seldom rolls back an identical version for callers %s', (_, traffic) => {
-    expect(rollbacks(runs, traffic).length).toBeLessThanOrEqual(falseMax);
+describe('a candidate that fails more', () => {
+  test('goes back, with the numbers', () => {
+    expect(judgeOf({ outcome: everyTenth }).judge()).toMatchObject({
+      kind: 'rollback',
+      metric: 'error',
+      reason: expect.stringMatching(
+        /^the candidate failed in 50 of 500 requests, the stable version in 15 of 1500; one that did so at most 1.2 times as often would look like this with a chance of \d\.\de-\d+ at most$/,
+      ) as unknown,
+    });
   });
 
-  test('does not blame the candidate for an incident that both have', () => {
-    expect(rollbacks(300, { ...same, keys: 2000, incident: 0.2 }).length).toBeLessThanOrEqual(9);
+  test('goes back for numbers that are not finite just as well', () => {
+    const outcome: WhatBecomes = (arm, turn) => ({ ...everyTenth(arm, turn), failure: 'nan' });
+    expect(judgeOf({ outcome }).judge()).toMatchObject({ kind: 'rollback', metric: 'nan' });
   });
 
   test.each([
-    ['five times the failures', 0.01, 0.05, 200],
-    ['five times few failures', 0.002, 0.01, 800],
-    ['two in a hundred where there were hardly any', 0.0005, 0.02, 200],
-  ])('finds %s, and soon', (_, stableRate, candidateRate, medianMeasured) => {
-    const traffic = { share: 0.05, stableRate, candidateRate, keys: 100_000, requests: 100_000 };
-    const found = rollbacks(40, traffic);
-    expect(found.length).toBeGreaterThanOrEqual(38);
-    expect(median(found.map(({ candidateRequests }) => candidateRequests))).toBeLessThanOrEqual(
-      1.5 * medianMeasured,
-    );
+    ['signal', 'pause'],
+    ['health', 'hold'],
+  ] as const)('is a reason for less where that is a %s', (role, kind) => {
+    const settings = { metrics: { error: { role } } };
+    expect(judgeOf({ settings, outcome: everyTenth }).judge()).toMatchObject({ kind, metric: 'error' });
   });
 
-  test('rolls back at once when the candidate fails one caller after the other', () => {
+  test('stays while the difference is smaller than what matters, however large the ratio', () => {
+    const rare: WhatBecomes = (arm, turn) => ({ failed: arm === 'candidate' && turn % 400 === 5 });
+    const base = { requests: 40_000, outcome: rare };
+    const settings = { rateDifferenceMin: 0.01 };
+    expect(judgeOf({ ...base, settings: { rateDifferenceMin: 0 } }).judge().kind).toBe('rollback');
+    expect(judgeOf({ ...base, settings }).judge().kind).not.toBe('rollback');
+  });
+
+  test('does not come back by failing no more', () => {
+    const judge = judgeOf({ requests: 800, outcome: everyTenth });
+    expect(judge.judge().kind).toBe('rollback');
+    const before = judge.snapshot().metrics.error;
+    for (let key = 0; key < 400; key += 1) {
+      const arm = key % 4 === 0 ? 'candidate' : 'stable';
+      judge.record({ arm, share: 0.25, keyHash: mixedHash(100_000 + key), failed: false });
+    }
+    expect(judge.snapshot().metrics.error.channels).toEqual(before.channels);
+    expect(judge.judge().kind).toBe('rollback');
+  });
+});
+
+describe('callers in a row', () => {
+  const fail = (judge: CanaryJudge, arm: Outcome['arm'], key: number): void => {
+    judge.record({ arm, share: 0.05, keyHash: mixedHash(key), failed: true, failure: 'crash' });
+  };
+
+  test('to whom the candidate fails end it at once', () => {
     const judge = new CanaryJudge();
     for (let key = 0; key < 5; key += 1) {
       expect(judge.judge().kind).toBe('hold');
-      judge.record({ arm: 'candidate', share: 0.05, keyHash: key, failed: true });
+      fail(judge, 'candidate', key);
     }
     expect(judge.judge()).toEqual({
       kind: 'rollback',
       reason: 'the candidate failed 5 callers in a row and answered none between',
     });
+    expect(judge.snapshot().crashed).toEqual({ candidate: 5, stable: 0 });
   });
 
-  test('one caller who fails again and again is one failure', () => {
+  test('end nothing while the stable version fails as well', () => {
+    const judge = new CanaryJudge();
+    for (let key = 0; key < 200; key += 1) fail(judge, key % 20 === 0 ? 'candidate' : 'stable', key);
+    expect(judge.judge().kind).toBe('hold');
+  });
+
+  test('are counted once each', () => {
     const judge = new CanaryJudge({ candidateKeysMin: 0 });
-    for (let time = 0; time < 1000; time += 1) {
-      judge.record({ arm: 'candidate', share: 0.05, keyHash: 7, failed: true });
-    }
+    for (let time = 0; time < 1000; time += 1) fail(judge, 'candidate', 7);
     expect(judge.judge().kind).toBe('healthy');
   });
 
-  test('says how many callers are missing before it compares', () => {
-    const judge = new CanaryJudge();
-    for (let key = 0; key < 12; key += 1) {
-      judge.record({ arm: 'candidate', share: 0.05, keyHash: key, failed: false });
+  test('do not count who always failed before', () => {
+    const history = new KeyHistory();
+    for (let key = 0; key < 10; key += 1) {
+      for (let time = 0; time < 5; time += 1) history.add(mixedHash(key), true);
     }
-    expect(judge.judge()).toEqual({ kind: 'hold', reason: 'the candidate met 12 callers of the 30 needed' });
+    const judge = new CanaryJudge({ history, candidateKeysMin: 0 });
+    for (let key = 0; key < 10; key += 1) fail(judge, 'candidate', key);
+    expect(judge.judge().kind).toBe('healthy');
+    expect(judge.snapshot().metrics.error).toMatchObject({
+      observed: { candidate: 10 },
+      channels: [{ events: [], samples: [], total: { candidate: 10 } }],
+    });
+  });
+});
+
+describe('a slower candidate', () => {
+  const slower = (factor: number): WhatBecomes => {
+    return (arm, turn) => ({
+      serviceMs: (5 + ((turn * 37) % 100) / 10) * (arm === 'candidate' ? factor : 1),
+    });
+  };
+
+  test('goes back, with the cut point', () => {
+    expect(judgeOf({ requests: 4000, outcome: slower(1.5) }).judge()).toMatchObject({
+      kind: 'rollback',
+      metric: 'latency',
+      reason: expect.stringMatching(/^the candidate took longer than 1\d(\.\d+)? ms in \d+ of/) as unknown,
+    });
+  });
+
+  test('is not compared before the cut points are set, nor when it is faster', () => {
+    expect(judgeOf({ requests: 600, outcome: slower(3) }).judge().kind).toBe('healthy');
+    expect(judgeOf({ requests: 4000, outcome: slower(0.5) }).judge().kind).not.toBe('rollback');
+  });
+});
+
+describe('other predictions', () => {
+  const classes: WhatBecomes = (arm, turn) => ({ predictedClass: turn % (arm === 'candidate' ? 2 : 4) });
+  const scores: WhatBecomes = (arm, turn) => ({
+    score: ((turn * 37) % 100) / 100 + (arm === 'candidate' ? 0.3 : 0),
+  });
+
+  test.each([
+    ['classes', classes],
+    ['scores', scores],
+  ])('of %s are for people to look at', (_, outcome) => {
+    expect(judgeOf({ requests: 6000, outcome }).judge()).toMatchObject({
+      kind: 'pause',
+      metric: 'prediction',
+    });
+  });
+
+  test('are a reason to go back where the same were expected', () => {
+    const settings = { expectSamePredictions: true };
+    expect(judgeOf({ settings, requests: 6000, outcome: classes }).judge()).toMatchObject({
+      kind: 'rollback',
+      reason: expect.stringContaining('between 0.83 and 1.2 times as often') as unknown,
+    });
+  });
+
+  test('are seen when only one class became rare', () => {
+    const rarer: WhatBecomes = (arm, turn) => ({
+      predictedClass: turn % 2 === 0 && (arm === 'stable' || turn % 8 === 0) ? 0 : 1 + (turn % 9),
+    });
+    expect(judgeOf({ requests: 6000, outcome: rarer }).judge().kind).toBe('pause');
+  });
+
+  test('are none where they are the same', () => {
+    const same: WhatBecomes = (_, turn) => ({ predictedClass: turn % 4 });
+    expect(judgeOf({ requests: 6000, outcome: same }).judge().kind).toBe('healthy');
+  });
+});
+
+describe('nothing can be said', () => {
+  test('before the candidate met enough callers', () => {
+    expect(judgeOf({ requests: 48 }).judge()).toEqual({
+      kind: 'hold',
+      reason: 'the candidate met 12 callers of the 30 needed',
+    });
+  });
+
+  test('while callers meet the candidate more often than they should', () => {
+    const judge = new CanaryJudge();
+    for (let key = 0; key < 4000; key += 1) {
+      judge.record({
+        arm: key % 8 === 0 ? 'candidate' : 'stable',
+        share: 0.05,
+        keyHash: mixedHash(key),
+        failed: false,
+      });
+    }
+    expect(judge.judge()).toMatchObject({
+      kind: 'hold',
+      metric: 'shares',
+      reason: expect.stringMatching(
+        /^500 of \d+ callers met the candidate where its share makes 200; a fair division would/,
+      ) as unknown,
+    });
+  });
+});
+
+describe('a candidate that is not worse', () => {
+  const alike: WhatBecomes = (_, turn) => ({ failed: turn % 20 === 7 });
+
+  test('is promoted once that is shown', () => {
+    expect(judgeOf({ requests: 16_000, outcome: alike }).judge()).toMatchObject({
+      kind: 'promote',
+      reason: expect.stringContaining('one that failed 1.5 times as often would look like this') as unknown,
+    });
+  });
+
+  test('is not promoted before it met enough callers, and the reason says so', () => {
+    const verdict = judgeOf({ requests: 160, outcome: alike }).judge();
+    expect(verdict.kind).toBe('healthy');
+    expect(verdict.reason).toContain('40 requests of 40 callers are fewer than the 200 of 50 needed');
+  });
+
+  test('needs its latency to be shown as well, where that is measured', () => {
+    const outcome: WhatBecomes = (arm, turn) => ({ ...alike(arm, turn), serviceMs: 5 });
+    expect(judgeOf({ requests: 16_000, outcome }).judge().kind).toBe('healthy');
+  });
+
+  test.each(['hold', 'promote', 'rollback'] as const)(
+    'without evidence, is for %s after the time of a step',
+    (kind) => {
+      const settings = { onInconclusive: kind, inconclusiveAfterMs: 60_000 };
+      const judge = judgeOf({ settings });
+      judge.beginStep(1000);
+      expect(judge.judge(60_999).kind).toBe('healthy');
+      const verdict = judge.judge(61_000);
+      expect(verdict.kind).toBe(kind);
+      expect(verdict.reason).toMatch(/nothing yet that it is not after 60 s$/);
+    },
+  );
+
+  test('is held after that time without enough callers, whatever was asked for', () => {
+    const settings = { onInconclusive: 'promote', inconclusiveAfterMs: 60_000 } as const;
+    expect(judgeOf({ settings, requests: 160 }).judge(60_000).kind).toBe('hold');
   });
 });
