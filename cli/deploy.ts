@@ -1,25 +1,18 @@
 /** `tidegate deploy`: puts a published version live, at once or beside the one that is. Running gateways follow at once. */
-import { type Command, InvalidArgumentError, Option } from 'commander';
-import {
-  DeploymentConfig,
-  DeploymentStrategy,
-  deployModel,
-  type RolloutStep,
-} from '../registry-store/main.ts';
+import { type Command, Option } from 'commander';
+import { DeploymentConfig, DeploymentStrategy, deployModel } from '../registry-store/main.ts';
 import { deploymentAnswerJson, deploymentLines } from './deployment-answer.ts';
 import { type Output, write } from './output.ts';
-import { durationOption, shareOption, sharesOption } from './quantity.ts';
+import { shareOption } from './quantity.ts';
 import { type ResourceOptions, addResourceOptions, resourceFields } from './resource-options.ts';
+import { type RolloutOptions, addRolloutOptions, analysisOf, planRequest } from './rollout-options.ts';
 import { type ChangeOptions, addChangeOptions, withChange } from './store-options.ts';
 
-interface DeployOptions extends ChangeOptions, ResourceOptions {
+interface DeployOptions extends ChangeOptions, ResourceOptions, RolloutOptions {
   readonly version: string;
   readonly canary?: number;
   readonly blueGreen?: true;
-  readonly rolling?: true;
   readonly shadow?: number;
-  readonly steps?: readonly number[];
-  readonly hold?: number;
 }
 
 export function registerDeploy(program: Command, output: Output): void {
@@ -43,49 +36,45 @@ export function registerDeploy(program: Command, output: Output): void {
     .addOption(
       new Option(
         '--rolling',
-        'replace the live version replica by replica (recorded, not carried out yet)',
+        'give it the share of one replica after the other, while it is no worse',
       ).conflicts(['shadow', 'steps']),
     )
     .addOption(
       new Option('--shadow <percent>', 'give it copies of a share of the requests, answers unused').argParser(
         shareOption,
       ),
-    )
-    .addOption(
-      new Option('--steps <percents>', 'a canary whose share grows like this, while it is no worse')
-        .argParser(sharesOption)
-        .conflicts(['shadow']),
-    )
-    .addOption(
-      new Option(
-        '--hold <time>',
-        'with --steps: hold each so long; without it each waits for approval',
-      ).argParser(durationOption),
     );
-  addChangeOptions(addResourceOptions(command))
+  addChangeOptions(addResourceOptions(addRolloutOptions(command)))
     .addHelpText(
       'after',
       `
 Without a strategy it takes all traffic at once. The version that was live stays loaded, so going back is
 "tidegate rollback". With a strategy it stands beside the live version until "tidegate promote <model>". Each gateway
-goes through the steps by itself, and back to the live version by itself when the new one fails more.
+goes through the steps by itself, and back to the live version by itself when the new one is worse: it fails more, is
+slower, or gives numbers that are not finite. Where it predicts something else, it stays where it is until somebody
+looks.
 
 Examples:
   $ tidegate deploy iris --version 2.0.0
   $ tidegate deploy iris --version 2.0.0 --canary 5 --why "new petals"
-  $ tidegate deploy iris --version 2.0.0 --steps 1,5,25,50,100 --hold 10m
+  $ tidegate deploy iris --version 2.0.0 --steps 1,5,25,50,100 --hold 10m --bake 1h --deadline 6h
+  $ tidegate deploy iris --version 2.0.0 --canary 10 --gate latency=pause:2 --gate prediction=rollback
+  $ tidegate deploy iris --version 2.0.0 --rolling --replicas 4 --hold 1m
   $ tidegate deploy iris --version 2.0.0 --min-replicas 1 --max-replicas 4 --memory-limit 512Mi`,
     )
     .action(async (model: string, options: DeployOptions) => {
-      const { strategy, trafficBps, resources } = configOf(options);
-      const steps = stepsOf(options);
+      const { trafficBps, resources, ...config } = configOf(options);
+      const strategy = options.steps === undefined ? config.strategy : ('canary' as const);
+      const analysis = analysisOf(options);
       const result = await withChange(options, output, (change) =>
         deployModel({
           ...change,
           model,
           version: options.version,
-          ...(steps === undefined ? { strategy } : { strategy: 'canary' as const, steps }),
+          strategy,
+          ...planRequest(options),
           ...(trafficBps !== undefined && { trafficBps }),
+          ...(analysis !== undefined && { analysis }),
           ...(resources !== undefined && { resources }),
         }),
       );
@@ -105,13 +94,6 @@ function configOf(options: DeployOptions): DeploymentConfig {
     strategy: strategyOf(options),
     ...(share !== undefined && { canaryTrafficPercentage: share }),
   });
-}
-
-function stepsOf({ steps, hold: holdMs }: DeployOptions): readonly RolloutStep[] | undefined {
-  if (steps === undefined && holdMs !== undefined) {
-    throw new InvalidArgumentError('--hold goes with --steps, such as --steps 1,5,25,50,100.');
-  }
-  return steps?.map((trafficBps) => ({ trafficBps, ...(holdMs !== undefined && { holdMs }) }));
 }
 
 function strategyOf({ canary, blueGreen, rolling, shadow }: DeployOptions): DeploymentStrategy {

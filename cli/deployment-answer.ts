@@ -1,6 +1,7 @@
 /** What is deployed for a model after a command about it: the same JSON for all of them, and lines for people. */
 import type { Deployment, RolloutPlan } from '../registry-store/main.ts';
 import { resourcesJson } from '../registry-store/manifest/deployment.ts';
+import { analysisJson } from '../registry-store/manifest/rollout-analysis.ts';
 import { planJson } from '../registry-store/manifest/rollout-plan.ts';
 import { resourcesText, rolloutText } from './change-text.ts';
 
@@ -25,6 +26,7 @@ export function deploymentFields(deployment: Deployment | undefined): object {
     candidate_version: deployment?.candidate?.version ?? null,
     traffic_bps: deployment?.trafficBps ?? null,
     plan: deployment?.plan === undefined ? null : planJson(deployment.plan),
+    analysis: deployment?.analysis === undefined ? null : analysisJson(deployment.analysis),
     resources: deployment?.resources === undefined ? null : resourcesJson(deployment.resources),
   };
 }
@@ -63,7 +65,7 @@ function effectOf({ version, strategy, plan }: Deployment, candidate: string): s
       return `Gateways give ${candidate} copies of that share of the requests and compare; ${version} answers. See tidegate_shadow_* in /metrics.`;
     case 'all':
     case 'rolling':
-      return `This release records the rollout but does not carry it out: ${version} goes on answering alone.`;
+      return `It was signed without a plan, so gateways do not carry it out: ${version} goes on answering alone.`;
   }
 }
 

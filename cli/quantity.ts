@@ -50,6 +50,13 @@ export function countOption(text: string): number {
   throw new InvalidArgumentError('This is a whole number from 1.');
 }
 
+/** Like `countOption`, and 0 for none. */
+export function callersOption(text: string): number {
+  const count = Number(text);
+  if (/^\d{1,7}$/.test(text) && count <= 1_000_000) return count;
+  throw new InvalidArgumentError('This is a whole number from 0 to 1000000.');
+}
+
 export function percentOption(text: string): number {
   const percent = Number(text.replace(/ ?%$/, ''));
   if (text !== '' && Number.isInteger(percent) && percent >= 1 && percent <= 100) return percent;

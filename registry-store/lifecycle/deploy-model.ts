@@ -10,16 +10,19 @@ import {
   type VersionPin,
   hasCandidate,
   hasTraffic,
+  isJudged,
   trafficBpsMax,
 } from '../manifest/deployment.ts';
-import { planJson, type RolloutPlan, type RolloutStep, stepsProblem } from '../manifest/rollout-plan.ts';
+import { analysisProblem, type RolloutAnalysis } from '../manifest/rollout-analysis.ts';
+import type { RolloutPlan } from '../manifest/rollout-plan.ts';
 import { StoreError } from '../store-error.ts';
 import { type DeploymentResult, changeDeployment, mergeResources } from './change-deployment.ts';
 import { findDeployable } from './find-version.ts';
 import { live, previousOf } from './live-deployment.ts';
+import { keptPlan, planOf, type PlanRequest } from './plan-rollout.ts';
 import type { ChangeOptions } from './publisher-options.ts';
 
-export interface DeployOptions extends ChangeOptions {
+export interface DeployOptions extends ChangeOptions, PlanRequest {
   readonly model: string;
   readonly version: string;
   /**
@@ -29,8 +32,8 @@ export interface DeployOptions extends ChangeOptions {
   readonly strategy?: DeploymentStrategy;
   /** Share for the candidate in hundredths of a percent; for `canary` and `shadow`, and needed there. */
   readonly trafficBps?: number;
-  /** The way of a `canary`, which then begins with the share of the first step; instead of `trafficBps`. */
-  readonly steps?: readonly RolloutStep[];
+  /** How a `canary` or `rolling` is judged, where it is not as usual. */
+  readonly analysis?: RolloutAnalysis;
   /** Fields that are given replace those of the deployment that is there. */
   readonly resources?: DeploymentResources;
 }
@@ -40,18 +43,19 @@ export type DeployResult = DeploymentResult;
 /** Codes: UNKNOWN_MODEL, UNKNOWN_VERSION, NOT_DEPLOYABLE, INVALID_STRATEGY, INVALID_ARGUMENT, and those of `changeStore`. */
 export async function deployModel(options: DeployOptions): Promise<DeployResult> {
   const strategy = options.strategy ?? 'all';
-  const trafficBps = firstShare(options);
-  checkTraffic(strategy, trafficBps);
+  checkTraffic(strategy, options);
+  checkAnalysis(strategy, options.analysis);
   return changeDeployment(options, 'deploy', (snapshot) => {
     const { artifact, version } = findDeployable(snapshot, options);
     const pin = { version, sha256: artifact.sha256 };
     const before = snapshot.deployments.get(options.model);
     const resources = mergeResources(before?.resources, options.resources);
+    const plan = planOf(strategy, options, resources?.replicas ?? resources?.autoScaling?.minReplicas);
     // A share of traffic has to be a share of something.
     const isFirst = before === undefined && !hasTraffic(strategy);
     const next =
       hasCandidate(strategy) && !isFirst
-        ? beside(options, { before, candidate: pin, strategy, trafficBps })
+        ? beside(options, { before, candidate: pin, strategy, plan })
         : live(options.model, pin, before);
     return { ...next, ...(resources !== undefined && { resources }) };
   });
@@ -63,10 +67,10 @@ function beside(
     readonly before: Deployment | undefined;
     readonly candidate: VersionPin;
     readonly strategy: DeploymentStrategy;
-    readonly trafficBps: number | undefined;
+    readonly plan: RolloutPlan | undefined;
   },
 ): Deployment {
-  const { before, candidate, strategy, trafficBps } = rollout;
+  const { before, candidate, strategy } = rollout;
   if (before === undefined) {
     throw new StoreError(
       'INVALID_STRATEGY',
@@ -80,10 +84,13 @@ function beside(
     );
   }
   const { model, version, sha256 } = before;
-  const { steps } = options;
+  const { analysis } = options;
   // Another share or another way for the same candidate is the same rollout: its users stay, its evidence counts.
   const goesOn =
     before.candidate?.version === candidate.version && before.candidate.sha256 === candidate.sha256;
+  const plan = goesOn ? keptPlan(before, rollout.plan) : rollout.plan;
+  const trafficBps =
+    strategy === 'canary' ? (plan?.steps[0]?.trafficBps ?? options.trafficBps) : options.trafficBps;
   return {
     model,
     version,
@@ -93,7 +100,8 @@ function beside(
     candidate,
     ...(trafficBps !== undefined && { trafficBps }),
     rolloutId: (goesOn ? before.rolloutId : undefined) ?? newId(model),
-    ...(steps !== undefined && { plan: (goesOn ? samePlan(before, steps) : undefined) ?? newPlan(steps) }),
+    ...(plan !== undefined && { plan }),
+    ...(analysis !== undefined && { analysis }),
   };
 }
 
@@ -101,31 +109,20 @@ function newId(model: string): string {
   return `${model}:${randomUUID().slice(0, 8)}`;
 }
 
-function newPlan(steps: readonly RolloutStep[]): RolloutPlan {
-  return { steps, approvals: 0, paused: false };
-}
-
-/** Saying the same steps again, as a pipeline does, must neither resume a rollout nor take an approval back. */
-function samePlan({ plan }: Deployment, steps: readonly RolloutStep[]): RolloutPlan | undefined {
-  if (plan === undefined) return undefined;
-  const said = JSON.stringify(planJson({ ...plan, steps }));
-  return said === JSON.stringify(planJson(plan)) ? plan : undefined;
-}
-
-function firstShare({ strategy, steps, trafficBps }: DeployOptions): number | undefined {
-  if (steps === undefined) return trafficBps;
-  if (strategy !== 'canary' || trafficBps !== undefined) {
-    throw new StoreError(
-      'INVALID_STRATEGY',
-      'Steps are the way of a canary, instead of one share of its own.',
-    );
+function checkAnalysis(strategy: DeploymentStrategy, analysis: RolloutAnalysis | undefined): void {
+  if (analysis === undefined) return;
+  if (!isJudged(strategy)) {
+    throw new StoreError('INVALID_STRATEGY', `${strategy} is not judged; gates go with a canary or rolling.`);
   }
-  const problem = stepsProblem(steps);
+  const problem = analysisProblem(analysis);
   if (problem !== undefined) throw new StoreError('INVALID_STRATEGY', problem);
-  return steps[0]?.trafficBps;
 }
 
-function checkTraffic(strategy: DeploymentStrategy, trafficBps: number | undefined): void {
+function checkTraffic(strategy: DeploymentStrategy, { steps, trafficBps }: DeployOptions): void {
+  if (steps !== undefined) {
+    if (trafficBps === undefined) return;
+    throw new StoreError('INVALID_STRATEGY', 'Steps have their own shares; leave the other one out.');
+  }
   if (!hasTraffic(strategy)) {
     if (trafficBps === undefined) return;
     throw new StoreError('INVALID_STRATEGY', `${strategy} does not divide traffic; leave the share out.`);

@@ -2,7 +2,7 @@
  * What a rollout is judged by, signed with it: what follows when the candidate does worse in one respect, and how sure a
  * node must be. What is left out is as docs/rollouts.md says.
  */
-import type { FieldReader } from './field-reader.ts';
+import { FieldReader } from './field-reader.ts';
 
 /** `error`: failed requests; `nan`: numbers that are not finite; `latency`: slow runs; `prediction`: what is predicted. */
 export const gateMetrics = ['error', 'nan', 'latency', 'prediction'] as const;
@@ -89,4 +89,11 @@ export function analysisJson(analysis: RolloutAnalysis): Readonly<Record<string,
       [metric, { action, ...(toleratedPercent !== undefined && { tolerated_percent: toleratedPercent }) }],
     ];
   }
+}
+
+/** Why this cannot be signed; undefined when it can. It is read as nodes will read it. */
+export function analysisProblem(analysis: RolloutAnalysis): string | undefined {
+  const reader = new FieldReader(analysisJson(analysis), 'what the rollout is judged by');
+  readAnalysis(reader);
+  return reader.problem;
 }

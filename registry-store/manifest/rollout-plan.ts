@@ -39,12 +39,17 @@ export function stepsProblem(steps: readonly RolloutStep[]): string | undefined 
     if (!Number.isInteger(trafficBps) || trafficBps <= before || trafficBps > trafficBpsMax) {
       return 'Each step has a larger share than the one before, up to 100% and in steps of 0.01%.';
     }
-    if (holdMs !== undefined && !(Number.isInteger(holdMs) && holdMs >= holdMsMin && holdMs <= holdMsMax)) {
-      return 'A step is held for 1 second to 30 days.';
-    }
+    const problem = holdProblem('hold', holdMs);
+    if (problem !== undefined) return problem;
     before = trafficBps;
   }
   return undefined;
+}
+
+/** Why this cannot be a time in a plan; undefined when it can. */
+export function holdProblem(name: string, ms: number | undefined): string | undefined {
+  const fits = ms === undefined || (Number.isInteger(ms) && ms >= holdMsMin && ms <= holdMsMax);
+  return fits ? undefined : `A ${name} is 1 second to 30 days.`;
 }
 
 /** Problems go to the reader. */

@@ -44,7 +44,7 @@ describe('bash completes', () => {
     ],
     [['keys', 'ro'], ['rotate']],
     [['deploy', '--can'], ['--canary']],
-    [['deploy', 'iris', '--version', '2.0.0', '--min'], ['--min-replicas']],
+    [['deploy', 'iris', '--version', '2.0.0', '--min-r'], ['--min-replicas']],
     [['keys', 'grant', 'models', '--thr'], ['--threshold']],
     [['register', 'iris', 'x.onnx', '--met'], ['--metric']],
     [

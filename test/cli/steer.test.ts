@@ -50,3 +50,36 @@ test('is aborted; then there is nothing to abort, and nothing to pause', async (
   expect(await cli.failure('abort', 'iris')).toMatchObject({ code: 'INVALID_STRATEGY' });
   expect(await cli.failure('pause', 'iris')).toMatchObject({ code: 'INVALID_STRATEGY' });
 });
+
+test('what it is judged by is said with it, signed and shown', async () => {
+  const gates = ['--gate', 'latency=pause:1.5', '--gate', 'prediction=rollback', '--min-callers', '100'];
+  const times = [
+    '--bake',
+    '1h',
+    '--deadline',
+    '6h',
+    '--inconclusive-after',
+    '2h',
+    '--on-inconclusive',
+    'hold',
+  ];
+  const said = ['deploy', 'iris', '--version', '3.0.0', '--steps', '1,50', ...gates, ...times];
+  expect(await cli.json(...said)).toMatchObject({
+    plan: { bake_ms: 3_600_000, deadline_ms: 21_600_000 },
+    analysis: {
+      gates: {
+        latency: { action: 'pause', tolerated_percent: 150 },
+        prediction: { action: 'rollback' },
+      },
+      callers_min: 100,
+      inconclusive_after_ms: 7_200_000,
+      on_inconclusive: 'hold',
+    },
+  });
+  expect(await cli.ok(...said)).toContain('nothing changed');
+});
+
+test('a rolling says its way', async () => {
+  const said = ['deploy', 'iris', '--version', '3.0.0', '--rolling', '--replicas', '4', '--surge', '2'];
+  expect(await cli.ok(...said, '--hold', '1m')).toMatch(/rolling 3\.0\.0 by 50%, 100%/);
+});

@@ -51,6 +51,8 @@ export async function startTestGateway(options: {
   readonly missingKey?: MissingKeyPolicy;
   readonly rolloutsFile?: string;
   readonly control?: RepositoryControl;
+  /** A worker other than that of the product. */
+  readonly workerFile?: URL;
 }): Promise<GatewayUnderTest> {
   const store = new PuppetStore();
   for (const { name, version, file } of options.models) {
@@ -74,7 +76,7 @@ export async function startTestGateway(options: {
     ...(options.control === undefined ? {} : { control: options.control }),
     identity: { name: 'tidegate', version: '0.0.0' },
     log: pino({ base: null }, { write: (line) => void log.push(JSON.parse(line) as LogLine) }),
-    workerFile: new URL('../../dist/runtime/worker/main.js', import.meta.url),
+    workerFile: options.workerFile ?? new URL('../../dist/runtime/worker/main.js', import.meta.url),
   });
   await gateway.loaded;
   const { port } = gateway;

@@ -95,6 +95,16 @@ export function slowModel(steps: number, width = 256): Uint8Array {
   return writeOnnxModel(graph);
 }
 
+/** The square root of `factor` times a number: what is not finite begins at a factor below 0. */
+export function faultyRootModel(factor: number): Uint8Array {
+  const graph = new GraphBuilder('root');
+  const x = graph.input('x', tensorType('FP32', ['batch', 1]));
+  const scaled = graph.node('Mul', [x, graph.constant('factor', tensor('FP32', [1], [factor]))]);
+  graph.node('Sqrt', [scaled], { outputs: ['y'] });
+  graph.output('y', tensorType('FP32', ['batch', 1]));
+  return writeOnnxModel(graph);
+}
+
 /** One number in, `width` copies of it out: small requests with large answers. */
 export function widenModel(width: number): Uint8Array {
   const graph = new GraphBuilder('widen');

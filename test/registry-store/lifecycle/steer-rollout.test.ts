@@ -114,9 +114,30 @@ describe('steps that cannot be are refused:', () => {
     ['too many', { steps: Array.from({ length: 21 }, (_, index) => ({ trafficBps: index + 1 })) }],
     ['and a share of their own', { trafficBps: 100 }],
     ['of another strategy', { strategy: 'rolling' }],
+    ['judged by what cannot be', { analysis: { callersMin: -1 } }],
   ])('%s', async (_, options) => {
     const store = await withThree();
     await expect(deploy(store, options)).rejects.toMatchObject({ code: 'INVALID_STRATEGY' });
     expect((await store.open()).current.deployments.get('iris')).not.toHaveProperty('candidate');
   });
+});
+
+test('a rolling is signed with the shares of its replicas and with what it is judged by', async () => {
+  const store = await withThree();
+  const { deployment } = await deployModel({
+    ...by(store),
+    version: '3.0.0',
+    strategy: 'rolling',
+    resources: { replicas: 2 },
+    bakeMs: 60_000,
+    analysis: { gates: { latency: { action: 'pause', toleratedPercent: 200 } } },
+  });
+  expect(deployment).toMatchObject({
+    strategy: 'rolling',
+    plan: { steps: [{ trafficBps: 5000 }, { trafficBps: 10_000 }], bakeMs: 60_000 },
+    analysis: { gates: { latency: { action: 'pause', toleratedPercent: 200 } } },
+  });
+  expect((await store.open()).current.deployments.get('iris')).toEqual(deployment);
+  const blueGreen = { ...by(store), version: '3.0.0', strategy: 'blue_green', analysis: {} } as const;
+  await expect(deployModel(blueGreen)).rejects.toMatchObject({ code: 'INVALID_STRATEGY' });
 });
