@@ -20,6 +20,7 @@ import { registerScale, registerUndeploy } from './scale.ts';
 import { registerServe } from './serve.ts';
 import { registerArchive, registerPromote, registerStage } from './stage.ts';
 import { registerStatus } from './status.ts';
+import { registerToken } from './token.ts';
 import { registerTufClient } from './tuf-client.ts';
 import { registerGc, registerVerify } from './verify.ts';
 
@@ -41,7 +42,7 @@ const groups: readonly (readonly [string, readonly ((program: Command, output: O
   ['Models:', [registerPublish, registerStage, registerPromote, registerArchive, registerList, registerShow]],
   ['What is live:', [registerDeploy, registerScale, registerUndeploy, registerRollback, registerSteering]],
   ['Looking:', [registerStatus, registerHistory, registerDiff, registerTufClient]],
-  ['Serving:', [registerServe, registerCompletion]],
+  ['Serving:', [registerServe, registerToken, registerCompletion]],
 ];
 
 function createProgram(output: Output, { isJson }: { readonly isJson: boolean }): Command {

@@ -9,7 +9,7 @@ import type { Gateway, RepositoryControl } from '../gateway/main.ts';
 import { type MissingKeyPolicy, missingKeyPolicies } from '../gateway/route/missing-key.ts';
 import { type KeySource, parseKeySource } from '../gateway/route/routing-key.ts';
 import { createLogger, type LogLevel, logLevels } from '../gateway/telemetry/logger.ts';
-import { type VerifiedStore, openStore } from '../registry-store/main.ts';
+import { type StoreSnapshot, type VerifiedStore, openStore } from '../registry-store/main.ts';
 import { parseSizeBytes } from '../registry-store/platform/quantity.ts';
 import { devRepository } from './dev-repository.ts';
 import { prepareDevStore } from './dev-store.ts';
@@ -17,9 +17,10 @@ import type { Output } from './output.ts';
 import { packageVersion } from './package-version.ts';
 import { sizeOption } from './quantity.ts';
 import { progressFor } from './terminal/progress.ts';
+import { type ServeControlOptions, addControlOptions, withControl } from './token.ts';
 import { welcome } from './welcome.ts';
 
-interface ServeOptions {
+interface ServeOptions extends ServeControlOptions {
   readonly store: string;
   readonly keys: string;
   readonly root?: string;
@@ -42,7 +43,7 @@ interface ServeOptions {
 }
 
 export function registerServe(program: Command, output: Output): void {
-  program
+  const command = program
     .command('serve')
     .description('serve the deployed models of a store over HTTP and WebSocket')
     .addOption(
@@ -51,7 +52,7 @@ export function registerServe(program: Command, output: Output): void {
         .default('.tidegate/store'),
     )
     .addOption(
-      new Option('--keys <folder>', 'keys, used by --dev only')
+      new Option('--keys <folder>', 'keys, used by --dev and the control API')
         .env('TIDEGATE_KEYS')
         .default('.tidegate/keys'),
     )
@@ -136,7 +137,8 @@ export function registerServe(program: Command, output: Output): void {
         .env('TIDEGATE_LOG_LEVEL')
         .choices(logLevels),
     )
-    .option('--dev', 'make a store, keys and demo models here if there are none, then serve them')
+    .option('--dev', 'make a store, keys and demo models here if there are none, then serve them');
+  addControlOptions(command, parsePort)
     .addHelpText('after', limitHelp())
     .addHelpText(
       'after',
@@ -184,7 +186,9 @@ async function serve(options: ServeOptions, output: Output): Promise<void> {
     ...(options.dev === true ? { control: devControl(options, store) } : {}),
     log,
   });
-  stopOnSignals(gateway, output);
+  const current = (): StoreSnapshot => store.current;
+  const graceMs = limits.shutdownGraceMs;
+  stopOnSignals(await withControl(options, { gateway, current, graceMs, output, log }), output);
   await gateway.loaded;
   const { port, failures } = gateway;
   output.out(welcome({ host: options.host, port, store: store.current, failures }));
@@ -231,7 +235,7 @@ async function openVerified(options: ServeOptions, output: Output): Promise<Veri
 }
 
 /** The first signal finishes what is in flight, within the grace period; the second one does not wait. */
-function stopOnSignals(gateway: Gateway, output: Output): void {
+function stopOnSignals(gateway: Pick<Gateway, 'close'>, output: Output): void {
   let stopping = false;
   const stop = (signal: NodeJS.Signals): void => {
     if (stopping) process.exit(signal === 'SIGINT' ? 130 : 143);

@@ -1,0 +1,75 @@
+/** What the control API says about versions and deployments. Every field is always there; null is what nobody asked for. */
+import type { Deployment, StoreSnapshot, VersionMetadata } from '../../registry-store/main.ts';
+import { planJson } from '../../registry-store/manifest/rollout-plan.ts';
+
+type Json = Readonly<Record<string, unknown>>;
+
+export function versionAnswer(version: VersionMetadata, deployment: Deployment | undefined): Json {
+  return {
+    name: version.name,
+    version: version.version,
+    stage: version.stage,
+    framework: version.framework,
+    author: version.author,
+    description: version.description,
+    created_at: version.createdAt,
+    metrics: Object.fromEntries(version.metrics),
+    tags: version.tags,
+    signature: version.signature,
+    parameter_count: version.onnx.parameterCount,
+    size_bytes: version.artifact.lengthBytes,
+    sha256: version.artifact.sha256,
+    published: version.published,
+    deployed_as: roleOf(version.version, deployment),
+  };
+}
+
+/** `endpoint` is where predictions are asked for. */
+export function deploymentAnswer(deployment: Deployment, endpoint: string): Json {
+  const { resources, candidate, trafficBps, plan } = deployment;
+  const { autoScaling } = resources ?? {};
+  return {
+    model: deployment.model,
+    version: deployment.version,
+    sha256: deployment.sha256,
+    previous_version: deployment.previousVersion ?? null,
+    strategy: deployment.strategy,
+    candidate_version: candidate?.version ?? null,
+    canary_traffic_percentage: trafficBps === undefined ? null : trafficBps / 100,
+    plan: plan === undefined ? null : planJson(plan),
+    replicas: resources?.replicas ?? null,
+    auto_scaling: autoScaling !== undefined,
+    min_replicas: autoScaling?.minReplicas ?? null,
+    max_replicas: autoScaling?.maxReplicas ?? null,
+    target_cpu_utilization: autoScaling?.targetCpuPercent ?? null,
+    cpu_limit: resources?.cpuLimitMillis === undefined ? null : resources.cpuLimitMillis / 1000,
+    memory_limit: resources?.memoryLimitBytes ?? null,
+    endpoint,
+  };
+}
+
+/** Every version that fits, by name of the model. */
+export function versionsAnswer(
+  snapshot: StoreSnapshot,
+  filter: { readonly name?: string; readonly stage?: string; readonly tag?: string },
+): Json {
+  const versions = [...snapshot.models.values()]
+    .flatMap((group) => [...group.values()])
+    .filter(
+      ({ name, stage, tags }) =>
+        (filter.name === undefined || name === filter.name) &&
+        (filter.stage === undefined || stage === filter.stage) &&
+        (filter.tag === undefined || tags.includes(filter.tag)),
+    );
+  const models = versions.map((version) => versionAnswer(version, snapshot.deployments.get(version.name)));
+  return { revision: snapshot.revision, models };
+}
+
+function roleOf(
+  version: string,
+  deployment: Deployment | undefined,
+): 'live' | 'candidate' | 'previous' | null {
+  if (deployment?.version === version) return 'live';
+  if (deployment?.candidate?.version === version) return 'candidate';
+  return deployment?.previousVersion === version ? 'previous' : null;
+}

@@ -1,0 +1,173 @@
+/** The shapes of what the control API sends and takes, as JSON Schema 2020-12, which OpenAPI 3.1 speaks. */
+import { type Schema, list, object, ref, text } from '../openapi/schemas.ts';
+import { controlErrorTable } from './control-error.ts';
+
+const yesOrNo: Schema = { type: 'boolean' };
+const count: Schema = { type: 'integer', minimum: 0 };
+const positive: Schema = { type: 'integer', minimum: 1 };
+const time: Schema = { type: 'string', description: 'ISO 8601 in UTC.' };
+const sha256: Schema = { type: 'string', pattern: '^[0-9a-f]{64}$' };
+const percentage: Schema = { type: 'number', minimum: 0, maximum: 100, multipleOf: 0.01 };
+const stage: Schema = { enum: ['training', 'staged', 'production', 'archived'] };
+const strategies = ['all', 'blue_green', 'canary', 'rolling', 'shadow'];
+const revision: Schema = { ...positive, description: 'Counts every change of the store.' };
+const why: Schema = {
+  type: 'string',
+  maxLength: 2000,
+  description: 'The reason; it is signed into the history.',
+};
+
+function orNull(schema: Schema): Schema {
+  return { anyOf: [schema, { type: 'null' }] };
+}
+
+/** What is sent has exactly these fields; what is taken has no others either. */
+function closed(properties: Readonly<Record<string, Schema>>, optional: readonly string[] = []): Schema {
+  return { ...object(properties, optional), additionalProperties: false };
+}
+
+const tensor = closed({
+  name: text,
+  datatype: text,
+  shape: { ...list({ type: 'integer', minimum: -1 }), description: '-1 is a free dimension.' },
+});
+
+const versionProperties = {
+  name: text,
+  version: text,
+  stage,
+  framework: text,
+  author: text,
+  description: text,
+  created_at: time,
+  metrics: { type: 'object', additionalProperties: { type: 'number' } },
+  tags: list(text),
+  signature: closed({ inputs: list(tensor), outputs: list(tensor), batching: { enum: ['rows', 'none'] } }),
+  parameter_count: count,
+  size_bytes: count,
+  sha256,
+  published: closed({ revision, by: text, why: text }),
+  deployed_as: orNull({ enum: ['live', 'candidate', 'previous'] }),
+};
+
+const deploymentProperties = {
+  model: text,
+  version: { ...text, description: 'The version that takes the traffic.' },
+  sha256,
+  previous_version: orNull(text),
+  strategy: { enum: strategies },
+  candidate_version: orNull(text),
+  canary_traffic_percentage: orNull({ type: 'number', minimum: 0, maximum: 100 }),
+  plan: orNull(
+    closed({
+      steps: list(closed({ traffic_bps: positive, hold_ms: positive }, ['hold_ms'])),
+      approvals: count,
+      paused: yesOrNo,
+    }),
+  ),
+  replicas: orNull(positive),
+  auto_scaling: yesOrNo,
+  min_replicas: orNull(positive),
+  max_replicas: orNull(positive),
+  target_cpu_utilization: orNull(positive),
+  cpu_limit: orNull({ type: 'number', description: 'Cores.' }),
+  memory_limit: orNull({ ...positive, description: 'Bytes.' }),
+  endpoint: { ...text, description: 'Where predictions are asked for.' },
+};
+
+const resourceProperties = {
+  replicas: { ...positive, maximum: 1024 },
+  auto_scaling: yesOrNo,
+  min_replicas: { ...positive, maximum: 1024 },
+  max_replicas: { ...positive, maximum: 1024 },
+  target_cpu_utilization: { ...positive, maximum: 100 },
+  cpu_limit: { type: ['number', 'string'], description: 'Cores, as 0.5 or "500m".' },
+  memory_limit: { type: ['number', 'string'], description: 'Bytes, or "512Mi".' },
+};
+
+const rolloutProperties = {
+  strategy: { enum: [...strategies, 'immediate'], description: '`immediate` is `all`, the default.' },
+  canary_traffic_percentage: {
+    ...percentage,
+    description: 'For canary (default 10) and shadow (default 100).',
+  },
+  steps: {
+    ...list(closed({ percentage, hold_seconds: positive }, ['hold_seconds'])),
+    description: 'The way of a canary; a step without hold_seconds waits for approval.',
+  },
+  ...resourceProperties,
+  why,
+};
+
+const metadataProperties = {
+  framework: text,
+  author: text,
+  description: text,
+  metrics: { type: 'object', additionalProperties: { type: 'number' } },
+  tags: list(text),
+  stage: { enum: ['staged', 'training'] },
+  why,
+};
+
+const registerProperties = { name: text, version: text, ...metadataProperties };
+const registerOptional = ['framework', 'description', 'metrics', 'tags', 'stage', 'why'];
+const model = { model_name: text };
+
+function allOptional(properties: Readonly<Record<string, Schema>>): Schema {
+  return closed(properties, Object.keys(properties));
+}
+
+export const controlSchemas: Readonly<Record<string, Schema>> = {
+  Error: closed({ error: text, code: { enum: Object.keys(controlErrorTable) } }),
+  Version: closed(versionProperties),
+  VersionWithRevision: closed({ ...versionProperties, revision }),
+  Models: closed({ revision, models: list(ref('Version')) }),
+  Model: closed({
+    name: text,
+    deployment: orNull(ref('Deployment')),
+    versions: list(ref('Version')),
+    revision,
+  }),
+  Deployment: closed(deploymentProperties),
+  DeploymentWithRevision: closed({ ...deploymentProperties, revision }),
+  Deployments: closed({ revision, deployments: list(ref('Deployment')) }),
+  Undeployed: closed({ model: text, undeployed: { const: true }, revision }),
+  RolledBack: closed({
+    to_revision: positive,
+    model: orNull(text),
+    changes: list({ type: 'object' }),
+    revision,
+  }),
+  Reloaded: closed({ reloaded: { const: true }, revision, models: count, deployments: count }),
+  History: closed({
+    events: list(
+      closed({ revision, at: time, by: text, why: text, action: text, changes: list({ type: 'object' }) }),
+    ),
+  }),
+  RegisterRequest: closed(
+    {
+      ...registerProperties,
+      artifact_base64: { type: 'string', contentEncoding: 'base64' },
+      artifact_path: { ...text, description: 'In the artifacts folder of the node.' },
+    },
+    [...registerOptional, 'artifact_base64', 'artifact_path'],
+  ),
+  RegisterForm: closed({ metadata: ref('RegisterFacts'), artifact: { type: 'string', format: 'binary' } }),
+  RegisterFacts: closed(registerProperties, registerOptional),
+  DeployModelRequest: closed(
+    { ...model, model_version: text, ...rolloutProperties },
+    Object.keys(rolloutProperties),
+  ),
+  DeployRequest: closed({ version: text, ...rolloutProperties }, Object.keys(rolloutProperties)),
+  ScaleDeploymentRequest: closed({ ...model, ...resourceProperties, why }, [
+    ...Object.keys(resourceProperties),
+    'why',
+  ]),
+  ScaleRequest: allOptional({ ...resourceProperties, why }),
+  ModelNameRequest: closed({ ...model, why }, ['why']),
+  WhyRequest: allOptional({ why }),
+  PromoteCanaryRequest: closed({ ...model, model_version: text, why }, ['model_version', 'why']),
+  PromoteRequest: allOptional({ version: text, why }),
+  RollbackStoreRequest: allOptional({ ...model, to_revision: positive, why }),
+  RollbackRequest: allOptional({ to_revision: positive, why }),
+};
