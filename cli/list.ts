@@ -3,12 +3,13 @@ import { type Command, Option } from 'commander';
 import { type Deployment, type VersionMetadata, readStatus } from '../registry-store/main.ts';
 import { findModel, findVersion } from '../registry-store/lifecycle/find-version.ts';
 import { type Stage, stages } from '../registry-store/manifest/stage.ts';
+import { roleOf, versionJson } from '../registry-store/manifest/version-facts.ts';
 import { resourcesText, rolloutText } from './change-text.ts';
 import { deploymentFields } from './deployment-answer.ts';
 import { momentText } from './moment.ts';
 import { type Output, columns, write } from './output.ts';
 import { type ReaderOptions, addReaderOptions, readerOf } from './store-options.ts';
-import { roleOf, versionJson, versionLines, versionRow } from './version-text.ts';
+import { versionLines, versionRow } from './version-text.ts';
 
 interface ListOptions extends ReaderOptions {
   readonly stage?: Stage;

@@ -2,12 +2,13 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type EntryStage, publishModel } from '../registry-store/main.ts';
 import { entryStages } from '../registry-store/manifest/stage.ts';
+import { versionJson } from '../registry-store/manifest/version-facts.ts';
 import { readModelFile } from './model-file.ts';
 import { type Output, write } from './output.ts';
 import { sizeText } from './quantity.ts';
 import { type ChangeOptions, addChangeOptions, userName, withChange } from './store-options.ts';
 import { progressFor } from './terminal/progress.ts';
-import { tensorLines, versionJson } from './version-text.ts';
+import { tensorLines } from './version-text.ts';
 
 interface PublishOptions extends ChangeOptions {
   readonly version: string;

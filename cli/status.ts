@@ -7,6 +7,7 @@ import {
   readStatus,
   stateAt,
 } from '../registry-store/main.ts';
+import { versionJson } from '../registry-store/manifest/version-facts.ts';
 import { resourcesText, rolloutText } from './change-text.ts';
 import { deploymentFields } from './deployment-answer.ts';
 import { revisionOption } from './history.ts';
@@ -15,7 +16,7 @@ import { askNode, nodeLines } from './node-status.ts';
 import { type Output, columns, write } from './output.ts';
 import { roleRows } from './role-rows.ts';
 import { type ReaderOptions, addReaderOptions, readerOf } from './store-options.ts';
-import { versionJson, versionRow } from './version-text.ts';
+import { versionRow } from './version-text.ts';
 
 interface StatusOptions extends ReaderOptions {
   readonly at?: number;

@@ -1,36 +1,8 @@
-/** One version of a model as JSON and as text. Field names follow the metadata in the store. */
+/** One version of a model as text. */
 import type { Deployment, TensorSignature, VersionMetadata } from '../registry-store/main.ts';
+import { roleOf } from '../registry-store/manifest/version-facts.ts';
 import { momentText } from './moment.ts';
 import { sizeText } from './quantity.ts';
-
-export function versionJson(version: VersionMetadata): object {
-  return {
-    name: version.name,
-    version: version.version,
-    stage: version.stage,
-    framework: version.framework,
-    author: version.author,
-    description: version.description,
-    created_at: version.createdAt,
-    metrics: Object.fromEntries(version.metrics),
-    tags: version.tags,
-    signature: version.signature,
-    parameter_count: version.onnx.parameterCount,
-    size_bytes: version.artifact.lengthBytes,
-    sha256: version.artifact.sha256,
-    published: version.published,
-  };
-}
-
-/** What the version is to the deployment of its model, if anything. */
-export function roleOf(
-  { version }: VersionMetadata,
-  deployment: Deployment | undefined,
-): 'live' | 'candidate' | 'previous' | undefined {
-  if (deployment?.version === version) return 'live';
-  if (deployment?.candidate?.version === version) return 'candidate';
-  return deployment?.previousVersion === version ? 'previous' : undefined;
-}
 
 /** Cells for a table of versions; what is live stands out. */
 export function versionRow(version: VersionMetadata, deployment: Deployment | undefined): readonly string[] {

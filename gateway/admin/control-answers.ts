@@ -1,27 +1,12 @@
 /** What the control API says about versions and deployments. Every field is always there; null is what nobody asked for. */
 import type { Deployment, StoreSnapshot, VersionMetadata } from '../../registry-store/main.ts';
 import { planJson } from '../../registry-store/manifest/rollout-plan.ts';
+import { roleOf, versionJson } from '../../registry-store/manifest/version-facts.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
 export function versionAnswer(version: VersionMetadata, deployment: Deployment | undefined): Json {
-  return {
-    name: version.name,
-    version: version.version,
-    stage: version.stage,
-    framework: version.framework,
-    author: version.author,
-    description: version.description,
-    created_at: version.createdAt,
-    metrics: Object.fromEntries(version.metrics),
-    tags: version.tags,
-    signature: version.signature,
-    parameter_count: version.onnx.parameterCount,
-    size_bytes: version.artifact.lengthBytes,
-    sha256: version.artifact.sha256,
-    published: version.published,
-    deployed_as: roleOf(version.version, deployment),
-  };
+  return { ...versionJson(version), deployed_as: roleOf(version, deployment) ?? null };
 }
 
 /** `endpoint` is where predictions are asked for. */
@@ -63,13 +48,4 @@ export function versionsAnswer(
     );
   const models = versions.map((version) => versionAnswer(version, snapshot.deployments.get(version.name)));
   return { revision: snapshot.revision, models };
-}
-
-function roleOf(
-  version: string,
-  deployment: Deployment | undefined,
-): 'live' | 'candidate' | 'previous' | null {
-  if (deployment?.version === version) return 'live';
-  if (deployment?.candidate?.version === version) return 'candidate';
-  return deployment?.previousVersion === version ? 'previous' : null;
 }
