@@ -92,6 +92,7 @@ describe('for a script', () => {
       candidate_version: null,
       traffic_bps: null,
       plan: null,
+      analysis: null,
       resources: null,
       changed: true,
       revision: 4,
