@@ -1,5 +1,6 @@
 /** Deployments, changes and events of the history as short lines for people. JSON has everything; these have the gist. */
 import type {
+  Cohort,
   Deployment,
   DeploymentChange,
   DeploymentResources,
@@ -7,6 +8,7 @@ import type {
   StageChange,
   StateChange,
 } from '../registry-store/main.ts';
+import { ruleTexts } from '../registry-store/manifest/cohorts.ts';
 import { momentText } from './moment.ts';
 import { columns } from './output.ts';
 import { coresText, counted, shareText, sizeText } from './quantity.ts';
@@ -16,6 +18,9 @@ export const shortKeyLength = 12;
 
 /** More changes than this in one event are counted, not listed. */
 const changesShownMax = 5;
+
+/** Of a cohort. */
+const rulesShownMax = 5;
 
 /** Newest last, as the history is; one line for the event and one for each further change. */
 export function historyLines(events: readonly HistoryEvent[]): readonly string[] {
@@ -67,8 +72,24 @@ function deploymentChangeText({ model, before, after }: DeploymentChange): strin
   return `${model} ${parts.length === 0 ? after.version : parts.join(', ')}`;
 }
 
-/** `canary 2.0.0 at 5%`, `canary 2.0.0 by 1%, 10%, 100%, paused`, or nothing when no rollout is on. */
-export function rolloutText({ strategy, candidate, trafficBps, plan }: Deployment): string {
+/**
+ * `canary 2.0.0 at 5%`, `canary 2.0.0 by 1%, 10%, 100%, paused, for key:ada, never for header:x-tier=gold`, or nothing when no
+ * rollout is on.
+ */
+export function rolloutText(deployment: Deployment): string {
+  const { candidate, stable } = deployment.cohorts ?? {};
+  return `${wayText(deployment)}${cohortText('for', candidate)}${cohortText('never for', stable)}`;
+}
+
+function cohortText(verb: string, cohort: Cohort | undefined): string {
+  const rules = cohort === undefined ? [] : ruleTexts(cohort);
+  if (rules.length === 0) return '';
+  const shown = rules.slice(0, rulesShownMax).join(' ');
+  const more = rules.length > rulesShownMax ? ` and ${rules.length - rulesShownMax} more` : '';
+  return `, ${verb} ${shown}${more}`;
+}
+
+function wayText({ strategy, candidate, trafficBps, plan }: Deployment): string {
   if (candidate === undefined) return '';
   if (plan !== undefined) {
     const way = plan.steps.map((step) => shareText(step.trafficBps)).join(', ');

@@ -1,6 +1,7 @@
 /** `tidegate deploy`: puts a published version live, at once or beside the one that is. Running gateways follow at once. */
 import { type Command, Option } from 'commander';
 import { DeploymentConfig, DeploymentStrategy, deployModel } from '../registry-store/main.ts';
+import { addCohortOptions, type CohortOptions, cohortsOf } from './cohort-options.ts';
 import { deploymentAnswerJson, deploymentLines } from './deployment-answer.ts';
 import { type Output, write } from './output.ts';
 import { shareOption } from './quantity.ts';
@@ -8,7 +9,7 @@ import { type ResourceOptions, addResourceOptions, resourceFields } from './reso
 import { type RolloutOptions, addRolloutOptions, analysisOf, planRequest } from './rollout-options.ts';
 import { type ChangeOptions, addChangeOptions, withChange } from './store-options.ts';
 
-interface DeployOptions extends ChangeOptions, ResourceOptions, RolloutOptions {
+interface DeployOptions extends ChangeOptions, CohortOptions, ResourceOptions, RolloutOptions {
   readonly version: string;
   readonly canary?: number;
   readonly blueGreen?: true;
@@ -44,7 +45,7 @@ export function registerDeploy(program: Command, output: Output): void {
         shareOption,
       ),
     );
-  addChangeOptions(addResourceOptions(addRolloutOptions(command)))
+  addChangeOptions(addResourceOptions(addCohortOptions(addRolloutOptions(command))))
     .addHelpText(
       'after',
       `
@@ -59,6 +60,7 @@ Examples:
   $ tidegate deploy iris --version 2.0.0 --canary 5 --why "new petals"
   $ tidegate deploy iris --version 2.0.0 --steps 1,5,25,50,100 --hold 10m --bake 1h --deadline 6h
   $ tidegate deploy iris --version 2.0.0 --canary 10 --gate latency=pause:2 --gate prediction=rollback
+  $ tidegate deploy iris --version 2.0.0 --canary 10 --cohort 'header:x-tenant=beta-*' --never key:ada
   $ tidegate deploy iris --version 2.0.0 --rolling --replicas 4 --hold 1m
   $ tidegate deploy iris --version 2.0.0 --min-replicas 1 --max-replicas 4 --memory-limit 512Mi`,
     )
@@ -66,6 +68,7 @@ Examples:
       const { trafficBps, resources, ...config } = configOf(options);
       const strategy = options.steps === undefined ? config.strategy : ('canary' as const);
       const analysis = analysisOf(options);
+      const cohorts = cohortsOf(options);
       const result = await withChange(options, output, (change) =>
         deployModel({
           ...change,
@@ -75,6 +78,7 @@ Examples:
           ...planRequest(options),
           ...(trafficBps !== undefined && { trafficBps }),
           ...(analysis !== undefined && { analysis }),
+          ...(cohorts !== undefined && { cohorts }),
           ...(resources !== undefined && { resources }),
         }),
       );

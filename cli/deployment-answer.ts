@@ -1,5 +1,6 @@
 /** What is deployed for a model after a command about it: the same JSON for all of them, and lines for people. */
 import type { Deployment, RolloutPlan } from '../registry-store/main.ts';
+import { cohortsJson } from '../registry-store/manifest/cohorts.ts';
 import { resourcesJson } from '../registry-store/manifest/deployment.ts';
 import { analysisJson } from '../registry-store/manifest/rollout-analysis.ts';
 import { planJson } from '../registry-store/manifest/rollout-plan.ts';
@@ -27,6 +28,7 @@ export function deploymentFields(deployment: Deployment | undefined): object {
     traffic_bps: deployment?.trafficBps ?? null,
     plan: deployment?.plan === undefined ? null : planJson(deployment.plan),
     analysis: deployment?.analysis === undefined ? null : analysisJson(deployment.analysis),
+    cohorts: deployment?.cohorts === undefined ? null : cohortsJson(deployment.cohorts),
     resources: deployment?.resources === undefined ? null : resourcesJson(deployment.resources),
   };
 }

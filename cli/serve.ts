@@ -6,8 +6,6 @@ import { join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type Limits, limitBounds, parseLimits } from '../gateway/admission/limits.ts';
 import type { Gateway, RepositoryControl } from '../gateway/main.ts';
-import { type MissingKeyPolicy, missingKeyPolicies } from '../gateway/route/missing-key.ts';
-import { type KeySource, parseKeySource } from '../gateway/route/routing-key.ts';
 import { createLogger, type LogLevel, logLevels } from '../gateway/telemetry/logger.ts';
 import { type StoreSnapshot, type VerifiedStore, openStore } from '../registry-store/main.ts';
 import { parseSizeBytes } from '../registry-store/platform/quantity.ts';
@@ -16,11 +14,12 @@ import { prepareDevStore } from './dev-store.ts';
 import type { Output } from './output.ts';
 import { packageVersion } from './package-version.ts';
 import { sizeOption } from './quantity.ts';
+import { addRoutingOptions, type RoutingOptions, routingOf } from './routing-options.ts';
 import { progressFor } from './terminal/progress.ts';
 import { type ServeControlOptions, addControlOptions, withControl } from './token.ts';
 import { welcome } from './welcome.ts';
 
-interface ServeOptions extends ServeControlOptions {
+interface ServeOptions extends RoutingOptions, ServeControlOptions {
   readonly store: string;
   readonly keys: string;
   readonly root?: string;
@@ -35,8 +34,6 @@ interface ServeOptions extends ServeControlOptions {
   readonly serverName: string;
   readonly corsOrigin: readonly string[];
   readonly websocketCompression: boolean;
-  readonly routingKey: readonly KeySource[];
-  readonly missingKey: MissingKeyPolicy;
   readonly limit: Readonly<Record<string, number>>;
   readonly logLevel?: LogLevel;
   readonly dev?: true;
@@ -115,22 +112,8 @@ export function registerServe(program: Command, output: Output): void {
         .default([], 'none')
         .argParser(collectOrigins),
     )
-    .option('--websocket-compression', 'agree to permessage-deflate on WebSockets', false)
-    .addOption(
-      new Option(
-        '--routing-key <source>',
-        'where requests carry the key that rollouts divide by: header:<name>, cookie:<name> or query:<name>; the first that has one; may be repeated (default: header:x-routing-key, header:x-user-id, query:routing_key)',
-      )
-        .env('TIDEGATE_ROUTING_KEY')
-        .default([], 'see above')
-        .argParser(collectKeySources),
-    )
-    .addOption(
-      new Option('--missing-key <policy>', 'where requests without a key go during a rollout')
-        .env('TIDEGATE_MISSING_KEY')
-        .choices(missingKeyPolicies)
-        .default('random'),
-    )
+    .option('--websocket-compression', 'agree to permessage-deflate on WebSockets', false);
+  addRoutingOptions(command)
     .option('--limit <name=value>', 'set a limit, see below; may be repeated', collectLimit, {})
     .addOption(
       new Option('--log-level <level>', 'logs go to standard error (default: info, with --dev warn)')
@@ -151,6 +134,7 @@ export function registerServe(program: Command, output: Output): void {
 
 async function serve(options: ServeOptions, output: Output): Promise<void> {
   const limits = limitsOf(options);
+  const routing = routingOf(options);
   const log = createLogger(options.logLevel ?? (options.dev === true ? 'warn' : 'info'));
   if (options.dev === true && /^https?:/i.test(options.store)) {
     throw new InvalidArgumentError(
@@ -180,8 +164,7 @@ async function serve(options: ServeOptions, output: Output): Promise<void> {
     identity: { name: options.serverName, version: packageVersion() },
     corsOrigins: options.corsOrigin,
     websocketCompression: options.websocketCompression,
-    ...(options.routingKey.length > 0 && { keySources: options.routingKey }),
-    missingKey: options.missingKey,
+    ...routing,
     rolloutsFile: join(options.state, 'rollouts.json'),
     ...(options.dev === true ? { control: devControl(options, store) } : {}),
     log,
@@ -268,20 +251,6 @@ function parseServerName(text: string): string {
 function collectOrigins(text: string, before: readonly string[]): readonly string[] {
   const origins = text.split(/[\s,]+/).filter((part) => part !== '');
   return [...before, ...origins.map(originOf)];
-}
-
-/** Given by option several times, or by environment variable with spaces or commas between. */
-function collectKeySources(text: string, before: readonly KeySource[]): readonly KeySource[] {
-  const parts = text.split(/[\s,]+/).filter((part) => part !== '');
-  return [...before, ...parts.map(keySourceOf)];
-}
-
-function keySourceOf(text: string): KeySource {
-  const source = parseKeySource(text);
-  if (source !== undefined) return source;
-  throw new InvalidArgumentError(
-    `${text} is no place for a key. Write header:x-user-id, cookie:uid or query:user.`,
-  );
 }
 
 /** As browsers send it: no path, no default port, lower case. */

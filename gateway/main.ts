@@ -18,6 +18,7 @@ import { RouteTable } from './route/route-table.ts';
 import { RolloutMemory } from './dispatch/rollout-memory.ts';
 import type { RolloutWatch } from './dispatch/rollout-watch.ts';
 import type { KeySource } from './route/routing-key.ts';
+import type { ForcePolicy } from './socket/force-permission.ts';
 import type { RepositoryControl } from './socket/repository-routes.ts';
 import { GatewayServer } from './socket/server.ts';
 import type { Logger } from './telemetry/logger.ts';
@@ -49,6 +50,8 @@ export interface GatewayOptions {
   readonly keySources?: readonly KeySource[];
   /** Where requests without a key go while a rollout divides; default `random`. */
   readonly missingKey?: MissingKeyPolicy;
+  /** Who may choose a version by header; default `any`. */
+  readonly forceVersion?: ForcePolicy;
   /** Where this node remembers which rollouts it went back from; without it a restart forgets. */
   readonly rolloutsFile?: string;
   /** For a node that may change its store; without it, load and unload are refused. */
@@ -86,6 +89,7 @@ const inlineRunUsMaxDefault = 200;
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { limits, log, store, identity } = options;
   const threads = options.threads ?? Math.max(1, availableParallelism() - 1);
+  const keySources = options.keySources ?? defaultKeySources;
   const metrics = new MetricsPage();
   const onFault = (fault: unknown): void => {
     log.error({ err: fault }, 'fault while a request was answered');
@@ -134,6 +138,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       limits,
       unrouted: metrics.unrouted,
       missingKey: options.missingKey ?? 'random',
+      keySources,
       watches,
     },
     new RouteTable(new Map(), new Map()),
@@ -187,7 +192,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     control: options.control,
     corsOrigins: options.corsOrigins ?? [],
     websocketCompression: options.websocketCompression ?? false,
-    keySources: options.keySources ?? defaultKeySources,
+    keySources,
+    forceVersion: options.forceVersion ?? 'any',
     threads,
     onFault,
   });

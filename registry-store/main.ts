@@ -10,6 +10,7 @@ export type {
   StageChange,
   StateChange,
 } from './manifest/change.ts';
+export type { Cohort, Cohorts, HeaderRule } from './manifest/cohorts.ts';
 export type { AutoScaling, Deployment, DeploymentResources } from './manifest/deployment.ts';
 export type { Datatype, ModelSignature, TensorSignature } from './manifest/signature.ts';
 export type { EntryStage, Stage } from './manifest/stage.ts';

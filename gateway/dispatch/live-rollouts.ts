@@ -64,7 +64,7 @@ export class LiveRollouts {
     live: ModelGeneration,
     candidate: ModelGeneration | undefined,
   ): ModelSplit | 'ROLLED_BACK' | undefined {
-    const { model, strategy, plan } = deployment;
+    const { model, strategy, plan, cohorts } = deployment;
     this.#givenUp.delete(model);
     if (!isJudged(strategy) || candidate === undefined) return undefined;
     const { memory } = this.#options;
@@ -75,7 +75,7 @@ export class LiveRollouts {
     }
     const step = plan === undefined ? undefined : plan.steps[stepStateOf(memory, rolloutId, plan).step];
     const trafficBps = step?.trafficBps ?? deployment.trafficBps ?? 0;
-    const split = new TrafficSplit({ rolloutId, stable: live, candidate, trafficBps });
+    const split = new TrafficSplit({ rolloutId, stable: live, candidate, trafficBps, cohorts });
     this.#deployments.set(split, deployment);
     return split;
   }

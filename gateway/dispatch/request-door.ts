@@ -5,7 +5,9 @@
 import type { ModelSignature } from '../../runtime/tensor/signature.ts';
 import { checkRequest } from '../admission/check-request.ts';
 import type { Limits } from '../admission/limits.ts';
-import type { MissingKeyPolicy } from '../route/missing-key.ts';
+import type { HeaderValues } from '../route/caller.ts';
+import { type MissingKeyPolicy, missingKeyRefusal } from '../route/missing-key.ts';
+import type { KeySource } from '../route/routing-key.ts';
 import type { RouteTable } from '../route/route-table.ts';
 import type { Routed } from '../route/traffic-split.ts';
 import type { OutcomeCounter, Protocol } from '../telemetry/version-metrics.ts';
@@ -27,6 +29,10 @@ export interface IncomingRequest {
   readonly modelVersion: string | undefined;
   /** What a rollout divides by: the same key meets the same version. Undefined when the request carries none. */
   readonly routingKey?: string | undefined;
+  /** Headers that rules of the rollout name; undefined where nobody looked for these and the key. */
+  readonly headers?: HeaderValues | undefined;
+  /** The version that the caller names without being allowed to choose: it is answered if it meets that one anyway. */
+  readonly expectedVersion?: string | undefined;
   /** The signature is only needed by formats that do not name datatypes and shapes themselves. */
   readonly decode: (signature: ModelSignature) => Result<InferRequest>;
   readonly sink: ReplySink;
@@ -46,7 +52,10 @@ interface Target extends Routed<ModelGeneration, ShadowMirror> {
   readonly trial?: Trial | undefined;
 }
 
-type Resolvable = Pick<IncomingRequest, 'modelName' | 'modelVersion' | 'routingKey' | 'held' | 'sink'>;
+type Resolvable = Pick<
+  IncomingRequest,
+  'modelName' | 'modelVersion' | 'routingKey' | 'headers' | 'expectedVersion' | 'held' | 'sink'
+>;
 
 export interface RequestDoorOptions {
   readonly dispatcher: Dispatcher;
@@ -58,6 +67,8 @@ export interface RequestDoorOptions {
   /** Requests that failed before a model was known. */
   readonly unrouted: OutcomeCounter;
   readonly missingKey: MissingKeyPolicy;
+  /** Where transports look for keys; named to callers who send none and should. */
+  readonly keySources: readonly KeySource[];
   /** By the id of the rollout; live models keep it. */
   readonly watches: ReadonlyMap<string, RolloutWatch>;
 }
@@ -67,13 +78,20 @@ const draining = fail(
   'The gateway is shutting down. Send the request to another one, or again later.',
 );
 
+const forceNotAllowed = fail(
+  'FORCE_NOT_ALLOWED',
+  'The header x-model-version names another version than this caller meets, and it may not choose here. Send the request without the header.',
+);
+
 export class RequestDoor {
   readonly #options: RequestDoorOptions;
+  readonly #missingKey: WireError;
   #routes: RouteTable<ModelGeneration, ShadowMirror>;
   #closed = false;
 
   constructor(options: RequestDoorOptions, routes: RouteTable<ModelGeneration, ShadowMirror>) {
     this.#options = options;
+    this.#missingKey = missingKeyRefusal(options.keySources);
     this.#routes = routes;
   }
 
@@ -133,21 +151,35 @@ export class RequestDoor {
     return error;
   }
 
-  #resolve({ modelName, modelVersion, routingKey, held, sink }: Resolvable): Target | WireError {
-    if (this.#closed && held !== true) return draining;
+  #resolve(incoming: Resolvable): Target | WireError {
+    if (this.#closed && incoming.held !== true) return draining;
     const routes = this.#routes;
-    if (!routes.divides) return routes.resolve(modelName, modelVersion);
-    const key = routingKey ?? this.#keyOfNobody();
-    const routed = routes.resolve(modelName, modelVersion, key);
+    if (routes.divides) return this.#divide(incoming);
+    const { modelName, modelVersion, expectedVersion } = incoming;
+    const routed = routes.resolve(modelName, modelVersion);
+    return isOther(routed, expectedVersion) ? forceNotAllowed : routed;
+  }
+
+  /** While some model has a rollout. */
+  #divide(incoming: Resolvable): Target | WireError {
+    const { modelName, modelVersion, routingKey, headers, expectedVersion } = incoming;
+    const drawnKey = routingKey === undefined ? this.#keyOfNobody() : undefined;
+    const routed = this.#routes.resolve(modelName, modelVersion, { key: routingKey, headers, drawnKey });
     if (!routed.ok) return routed;
+    const key = routingKey ?? drawnKey;
     if (routed.rollout === undefined) {
+      if (isOther(routed, expectedVersion)) return forceNotAllowed;
       const { mirror, value } = routed;
       return mirror === undefined || mirror.takes(key) ? routed : succeed(value);
     }
-    const { id, variant } = routed.rollout;
-    sink.routed?.({ id, variant, modelVersion: routed.value.modelVersion });
-    // Who named a version, or has no key, was not sent there by chance: it says nothing about the two.
-    const watch = variant === 'forced' || key === undefined ? undefined : this.#options.watches.get(id);
+    const { id, variant, byBucket } = routed.rollout;
+    // One that came before the rollout was not asked for a key.
+    const lacksKey = variant === 'stable' && key === undefined && headers !== undefined;
+    if (lacksKey && this.#options.missingKey === 'reject') return this.#missingKey;
+    if (isOther(routed, expectedVersion)) return forceNotAllowed;
+    incoming.sink.routed?.({ id, variant, modelVersion: routed.value.modelVersion });
+    // Who was not sent there by chance says nothing about the two.
+    const watch = byBucket ? this.#options.watches.get(id) : undefined;
     return { ...routed, trial: watch?.trial(variant === 'canary' ? 'candidate' : 'stable', key ?? '') };
   }
 
@@ -188,6 +220,13 @@ export class RequestDoor {
     if (pair !== undefined && !('code' in pending)) pair.copy(decoded.value);
     return pending;
   }
+}
+
+function isOther(
+  routed: Routed<ModelGeneration, ShadowMirror> | WireError,
+  expectedVersion: string | undefined,
+): boolean {
+  return expectedVersion !== undefined && routed.ok && routed.value.modelVersion !== expectedVersion;
 }
 
 function shorter(one: number | undefined, other: number | undefined): number | undefined {

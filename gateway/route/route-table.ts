@@ -3,6 +3,7 @@
  * puts it in force, so that no request ever sees half of a change.
  */
 import { fail, succeed, type WireError } from '../wire/error-code.ts';
+import type { Caller } from './caller.ts';
 import type { Routed, TrafficSplit } from './traffic-split.ts';
 
 /** What a model offers right now. `Target` is whatever runs a version; the table does not look inside. */
@@ -34,15 +35,19 @@ export class RouteTable<Target, Mirror = unknown> {
   }
 
   /**
-   * `version` empty or undefined means the live one, or what the rollout of the model says for `key`. A named version
-   * comes before the key; without a key the stable version answers.
+   * `version` empty or undefined means the live one, or what the rollout of the model says for the caller. A named version
+   * comes before that, also for a caller whom a rule keeps off the candidate.
    */
-  resolve(modelName: string, version: string | undefined, key?: string): Routed<Target, Mirror> | WireError {
+  resolve(
+    modelName: string,
+    version: string | undefined,
+    caller: Caller = nobody,
+  ): Routed<Target, Mirror> | WireError {
     const routes = this.models.get(modelName);
     if (routes === undefined) return this.#unknownModel(modelName);
     const { split, mirror } = routes;
     if (version === undefined || version === '') {
-      if (split !== undefined) return split.choose(key);
+      if (split !== undefined) return split.choose(caller);
       // Who names a version tries something out: it is not what users do, and is not copied.
       return mirror === undefined ? succeed(routes.live) : { ok: true, value: routes.live, mirror };
     }
@@ -53,6 +58,11 @@ export class RouteTable<Target, Mirror = unknown> {
       'UNKNOWN_VERSION',
       `Model '${modelName}' has no version '${version}' loaded here. Loaded: ${known}.`,
     );
+  }
+
+  /** Headers that the rollout of a model has rules about; none for most models. */
+  cohortHeaders(modelName: string): readonly string[] {
+    return this.models.get(modelName)?.split?.cohortHeaders ?? noHeaders;
   }
 
   #unknownModel(modelName: string): WireError {
@@ -67,6 +77,9 @@ export class RouteTable<Target, Mirror = unknown> {
     return fail('UNKNOWN_MODEL', `Request for unknown model: '${modelName}' is not found. ${hint}`);
   }
 }
+
+const nobody: Caller = {};
+const noHeaders: readonly string[] = [];
 
 /** Names in an error message are a help, not a catalogue. */
 const namesListedMax = 10;

@@ -3,24 +3,34 @@
  * empty value is no key, because all who have none would share one bucket.
  */
 
-export interface KeySource {
-  readonly kind: 'header' | 'cookie' | 'query';
-  /** Of a header in lower case, others as written. */
-  readonly name: string;
-}
+export type KeySource =
+  | {
+      readonly kind: 'header' | 'cookie' | 'query';
+      /** Of a header in lower case, others as written. */
+      readonly name: string;
+    }
+  /** Of the client's end of the connection; callers behind one proxy or one router share it. */
+  | { readonly kind: 'address' };
 
 /** What a request says, as the transport hands it out; '' for what is not there. */
 export interface KeyLookup {
   header(name: string): string;
   query(name: string): string;
+  address(): string;
 }
 
-/** `header:x-user-id`, `cookie:uid` or `query:user`; undefined for anything else. */
+/** `header:x-user-id`, `cookie:uid`, `query:user` or `address`; undefined for anything else. */
 export function parseKeySource(text: string): KeySource | undefined {
+  if (text === 'address') return { kind: 'address' };
   const [, kind, name] = /^(header|cookie|query):([A-Za-z0-9_.-]{1,100})$/.exec(text) ?? [];
   if (name === undefined) return undefined;
   if (kind === 'header') return { kind, name: name.toLowerCase() };
   return kind === 'cookie' ? { kind, name } : { kind: 'query', name };
+}
+
+/** As it was parsed from. */
+export function sourceText(source: KeySource): string {
+  return source.kind === 'address' ? 'address' : `${source.kind}:${source.name}`;
 }
 
 export function findKey(sources: readonly KeySource[], lookup: KeyLookup): string | undefined {
@@ -31,14 +41,16 @@ export function findKey(sources: readonly KeySource[], lookup: KeyLookup): strin
   return undefined;
 }
 
-function valueOf({ kind, name }: KeySource, lookup: KeyLookup): string {
-  switch (kind) {
+function valueOf(source: KeySource, lookup: KeyLookup): string {
+  switch (source.kind) {
     case 'header':
-      return lookup.header(name);
+      return lookup.header(source.name);
     case 'query':
-      return lookup.query(name);
+      return lookup.query(source.name);
     case 'cookie':
-      return cookieValue(lookup.header('cookie'), name);
+      return cookieValue(lookup.header('cookie'), source.name);
+    case 'address':
+      return lookup.address();
   }
 }
 

@@ -9,6 +9,7 @@ import { failureAnswer } from '../dispatch/failure-answers.ts';
 import type { LateAnswers } from '../dispatch/late-answer.ts';
 import type { LateRequest } from '../dispatch/late-request.ts';
 import type { PendingRequest, ReplySink, RolloutChoice } from '../dispatch/request-queue.ts';
+import type { HeaderValues } from '../route/caller.ts';
 import { errorTable, fail, type WireError } from '../wire/error-code.ts';
 import type { ByteWriter } from '../wire/byte-writer.ts';
 import type { InferReply } from '../wire/infer-request.ts';
@@ -25,8 +26,12 @@ import { statusLine } from './status-line.ts';
 export interface InferTarget {
   readonly modelName: string;
   readonly modelVersion: string | undefined;
+  /** What the x-model-version header names, of a caller who may not choose. */
+  readonly expectedVersion: string | undefined;
   /** What a rollout divides by; undefined when no source has one, and while no rollout is on. */
   readonly routingKey: string | undefined;
+  /** Headers that rules of a rollout name; undefined while no rollout is on. */
+  readonly headers: HeaderValues | undefined;
   readonly format: MessageFormat;
   /** From the Inference-Header-Content-Length header: how much of the body is JSON, when tensors follow it. */
   readonly jsonBytes: number;

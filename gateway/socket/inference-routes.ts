@@ -16,7 +16,8 @@ import { type ExchangeServices, HttpExchange, type InferTarget } from './http-ex
 import type { OpenExchanges } from './open-exchanges.ts';
 import { pathParameter } from './path-parameter.ts';
 import type { KeySource } from '../route/routing-key.ts';
-import { routingKey } from './request-key.ts';
+import type { ForcePermission } from './force-permission.ts';
+import { headerValues, routingKey } from './request-key.ts';
 import type { RawHandler, RouteRegistry } from './route-registry.ts';
 
 export interface InferenceRoutesOptions {
@@ -26,11 +27,12 @@ export interface InferenceRoutesOptions {
   readonly open: OpenExchanges;
   readonly crossOrigin: CrossOrigin;
   readonly keySources: readonly KeySource[];
+  readonly force: ForcePermission;
 }
 
 export function addInferenceRoutes(options: InferenceRoutesOptions): void {
   const services = exchangeServices(options);
-  const { crossOrigin, door, keySources } = options;
+  const { crossOrigin, door, keySources, force } = options;
   const handle = (json: MessageFormat): RawHandler => {
     const usual = succeed({ format: json, jsonBytes: 0 });
     return (res, req) => {
@@ -38,10 +40,17 @@ export function addInferenceRoutes(options: InferenceRoutesOptions): void {
       const format = chooseFormat(req, usual);
       const chosen = format.ok ? format.value : usual.value;
       const beginWithin = readDeadline(req);
+      const modelName = pathParameter(req, 0) ?? '';
+      const inPath = pathVersion(req);
+      const inHeader = inPath === undefined ? headerVersion(req) : undefined;
+      const mayChoose = inHeader === undefined || force.allows(req);
+      const { routes } = door;
       const target: InferTarget = {
-        modelName: pathParameter(req, 0) ?? '',
-        modelVersion: namedVersion(req),
-        routingKey: door.routes.divides ? routingKey(req, keySources) : undefined,
+        modelName,
+        modelVersion: mayChoose ? (inPath ?? inHeader) : undefined,
+        expectedVersion: mayChoose ? undefined : inHeader,
+        routingKey: routes.divides ? routingKey(req, res, keySources) : undefined,
+        headers: routes.divides ? headerValues(req, routes.cohortHeaders(modelName)) : undefined,
         format: chosen.format,
         jsonBytes: chosen.jsonBytes,
         beginWithinMs: beginWithin.ok ? beginWithin.value : undefined,
@@ -72,7 +81,8 @@ function exchangeServices(options: InferenceRoutesOptions): ExchangeServices {
     writer: new ByteWriter(),
     late: door.lateAnswers,
     accept: (exchange, body, isOwned) => {
-      const { format, modelName, modelVersion, routingKey: key, jsonBytes, beginWithinMs } = exchange.target;
+      const { format, jsonBytes, modelName, modelVersion, expectedVersion, headers: named } = exchange.target;
+      const { routingKey: key, beginWithinMs } = exchange.target;
       const { protocol } = format;
       const textBytes = protocol === 'oip-binary' ? jsonBytes : body.length;
       if (textBytes > limits.inlineJsonBytesMax && protocol !== 'oip-msgpack') {
@@ -80,7 +90,9 @@ function exchangeServices(options: InferenceRoutesOptions): ExchangeServices {
           protocol,
           modelName,
           modelVersion,
+          expectedVersion,
           routingKey: key,
+          headers: named,
           body: isOwned ? ownMemory(body) : body.slice(),
           jsonBytes,
           sink: exchange,
@@ -92,7 +104,9 @@ function exchangeServices(options: InferenceRoutesOptions): ExchangeServices {
         protocol,
         modelName,
         modelVersion,
+        expectedVersion,
         routingKey: key,
+        headers: named,
         decode: (signature) => format.decode(body, signature, jsonBytes),
         sink: exchange,
         held: exchange.held,
@@ -160,10 +174,13 @@ function chooseFormat(req: HttpRequest, usual: Usual): Chosen {
   );
 }
 
-/** The version in the path, or the one that a header asks for where the path names none. */
-function namedVersion(req: HttpRequest): string | undefined {
-  const inPath = pathParameter(req, 1);
-  if (inPath !== undefined && inPath !== '') return inPath;
+function pathVersion(req: HttpRequest): string | undefined {
+  const version = pathParameter(req, 1);
+  return version === '' ? undefined : version;
+}
+
+/** What the header asks for; it counts where the path names no version. */
+function headerVersion(req: HttpRequest): string | undefined {
   const version = req.getHeader(headers.modelVersion);
   return version === '' ? undefined : version;
 }

@@ -12,6 +12,7 @@ import { fail } from '../wire/error-code.ts';
 import type { ServerIdentity } from '../wire/oip-metadata.ts';
 import { CrossOrigin } from './cross-origin.ts';
 import { addDocumentRoutes } from './document-routes.ts';
+import { ForcePermission, type ForcePolicy } from './force-permission.ts';
 import { addInferenceRoutes } from './inference-routes.ts';
 import { addInformationRoutes } from './information-routes.ts';
 import { OpenExchanges } from './open-exchanges.ts';
@@ -37,6 +38,8 @@ export interface ServerOptions {
   readonly websocketCompression: boolean;
   /** Where requests carry the key that rollouts divide by, the first that has one. */
   readonly keySources: readonly KeySource[];
+  /** Who may choose a version by header. */
+  readonly forceVersion: ForcePolicy;
   readonly threads: number;
   readonly onFault: (fault: unknown) => void;
 }
@@ -54,7 +57,9 @@ export class GatewayServer {
     const { door, limits, control, onFault } = options;
     const routes = (): typeof door.routes => door.routes;
     const registry = new RouteRegistry(this.#app, { open, crossOrigin, onFault });
-    addInferenceRoutes({ registry, door, limits, open, crossOrigin, keySources: options.keySources });
+    const force = new ForcePermission(options.forceVersion);
+    const { keySources } = options;
+    addInferenceRoutes({ registry, door, limits, open, crossOrigin, keySources, force });
     const mayChangeStore = control !== undefined;
     const { batchRowsMax } = limits;
     addInformationRoutes({ ...options, registry, routes, mayChangeStore, batchRowsMax });

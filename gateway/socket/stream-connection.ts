@@ -8,6 +8,7 @@ import type { WebSocket } from 'uWebSockets.js';
 import type { Dispatcher } from '../dispatch/dispatcher.ts';
 import type { IncomingRequest, RequestDoor } from '../dispatch/request-door.ts';
 import type { PendingRequest, ReplySink, RolloutChoice } from '../dispatch/request-queue.ts';
+import type { HeaderValues } from '../route/caller.ts';
 import type { Protocol } from '../telemetry/version-metrics.ts';
 import { ByteWriter } from '../wire/byte-writer.ts';
 import { fail, type WireError } from '../wire/error-code.ts';
@@ -42,6 +43,8 @@ export interface StreamHandshake {
   readonly greets: boolean;
   /** What rollouts divide by, for requests of this socket whose frames have no key of their own. */
   readonly routingKey: string | undefined;
+  /** Of the handshake, for rules of rollouts. */
+  readonly headers: HeaderValues;
 }
 
 /** Going away; RFC 6455 section 7.4.1. */
@@ -82,10 +85,10 @@ export class StreamConnection implements OutboxMember {
   firstFrame = -1;
   lastFrame = -1;
 
-  constructor(services: StreamServices, { greets, routingKey }: StreamHandshake) {
+  constructor(services: StreamServices, { greets, routingKey, headers }: StreamHandshake) {
     this.#services = services;
     this.#greets = greets;
-    this.#incoming = new ReusedRequest(routingKey);
+    this.#incoming = new ReusedRequest(routingKey, headers);
   }
 
   get socket(): WebSocket<unknown> | undefined {
@@ -306,12 +309,14 @@ class ReusedRequest implements IncomingRequest {
   modelVersion: string | undefined = undefined;
   sink: ReplySink = nobody;
   routingKey: string | undefined;
+  readonly headers: HeaderValues;
   readonly #handshakeKey: string | undefined;
   readonly #decoded: { readonly ok: true; value: InferRequest } = { ok: true, value: noRequest };
   readonly decode = (): { readonly ok: true; readonly value: InferRequest } => this.#decoded;
 
-  constructor(routingKey: string | undefined) {
+  constructor(routingKey: string | undefined, headers: HeaderValues) {
     this.#handshakeKey = routingKey;
+    this.headers = headers;
   }
 
   with({ model, version, routingKey, request }: StreamRequest, call: StreamCall): this {

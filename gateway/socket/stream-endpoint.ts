@@ -12,6 +12,7 @@ import type { ServerIdentity } from '../wire/oip-metadata.ts';
 import { StreamAnswerWriter } from '../wire/stream-answer.ts';
 import { encodeHello, streamProtocol } from '../wire/stream-message.ts';
 import type { KeySource } from '../route/routing-key.ts';
+import { HandshakeHeaders } from './handshake-headers.ts';
 import { routingKey } from './request-key.ts';
 import { StreamConnection, type StreamServices } from './stream-connection.ts';
 import { StreamOutbox } from './stream-outbox.ts';
@@ -90,9 +91,13 @@ export class StreamEndpoint {
             return;
           }
           const greets = offered !== '';
-          const key = routingKey(req, this.#options.keySources);
+          const handshake = {
+            greets,
+            routingKey: routingKey(req, res, this.#options.keySources),
+            headers: new HandshakeHeaders(req),
+          };
           res.upgrade(
-            { connection: new StreamConnection(this.#services, { greets, routingKey: key }) },
+            { connection: new StreamConnection(this.#services, handshake) },
             req.getHeader('sec-websocket-key'),
             greets ? streamProtocol : '',
             req.getHeader('sec-websocket-extensions'),

@@ -19,6 +19,7 @@ export type ErrorCode =
   | 'EMPTY_BODY'
   | 'UNKNOWN_INPUT'
   | 'MISSING_INPUT'
+  | 'MISSING_ROUTING_KEY'
   | 'UNKNOWN_OUTPUT'
   | 'DATATYPE_MISMATCH'
   | 'SHAPE_MISMATCH'
@@ -32,6 +33,7 @@ export type ErrorCode =
   | 'UNKNOWN_VERSION'
   | 'METHOD_NOT_ALLOWED'
   | 'ORIGIN_NOT_ALLOWED'
+  | 'FORCE_NOT_ALLOWED'
   | 'STORE_READ_ONLY'
   | 'STORE_CHANGE_REFUSED'
   | 'NOT_SUPPORTED'
@@ -62,6 +64,11 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorRow>> = {
   EMPTY_BODY: { status: 400, retry: 'never', meaning: 'A body is required and none was sent.' },
   UNKNOWN_INPUT: { status: 400, retry: 'never', meaning: 'The model has no input of that name.' },
   MISSING_INPUT: { status: 400, retry: 'never', meaning: 'An input of the model was not sent.' },
+  MISSING_ROUTING_KEY: {
+    status: 400,
+    retry: 'never',
+    meaning: 'A rollout divides the model by keys, and requests without one are refused here.',
+  },
   UNKNOWN_OUTPUT: { status: 400, retry: 'never', meaning: 'The model has no output of that name.' },
   DATATYPE_MISMATCH: { status: 400, retry: 'never', meaning: 'The datatype is not the one the model takes.' },
   SHAPE_MISMATCH: { status: 400, retry: 'never', meaning: 'The shape does not fit the model.' },
@@ -94,6 +101,11 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorRow>> = {
     status: 403,
     retry: 'never',
     meaning: 'A web page of that origin may not change anything here.',
+  },
+  FORCE_NOT_ALLOWED: {
+    status: 403,
+    retry: 'never',
+    meaning: 'The header names another version than the caller meets, who may not choose.',
   },
   STORE_READ_ONLY: {
     status: 403,

@@ -3,6 +3,7 @@
  * named as the previous one, so that nodes keep it loaded and going back is instant.
  */
 import { randomUUID } from 'node:crypto';
+import { type Cohorts, cohortsProblem, isEmptyCohorts } from '../manifest/cohorts.ts';
 import {
   type Deployment,
   type DeploymentResources,
@@ -32,8 +33,13 @@ export interface DeployOptions extends ChangeOptions, PlanRequest {
   readonly strategy?: DeploymentStrategy;
   /** Share for the candidate in hundredths of a percent; for `canary` and `shadow`, and needed there. */
   readonly trafficBps?: number;
-  /** How a `canary` or `rolling` is judged, where it is not as usual. */
+  /** How a `canary` or `rolling` is judged, where it is not as usual. Left out, a rollout that goes on is judged as before. */
   readonly analysis?: RolloutAnalysis;
+  /**
+   * Who meets one version of a `canary` or `rolling` whatever the hash says. Left out, those of a rollout that goes on stay,
+   * since a larger share must not lift a ban; cohorts of nobody end them.
+   */
+  readonly cohorts?: Cohorts;
   /** Fields that are given replace those of the deployment that is there. */
   readonly resources?: DeploymentResources;
 }
@@ -45,6 +51,7 @@ export async function deployModel(options: DeployOptions): Promise<DeployResult>
   const strategy = options.strategy ?? 'all';
   checkTraffic(strategy, options);
   checkAnalysis(strategy, options.analysis);
+  checkCohorts(strategy, options.cohorts);
   return changeDeployment(options, 'deploy', (snapshot) => {
     const { artifact, version } = findDeployable(snapshot, options);
     const pin = { version, sha256: artifact.sha256 };
@@ -84,10 +91,10 @@ function beside(
     );
   }
   const { model, version, sha256 } = before;
-  const { analysis } = options;
   // Another share or another way for the same candidate is the same rollout: its users stay, its evidence counts.
   const goesOn =
     before.candidate?.version === candidate.version && before.candidate.sha256 === candidate.sha256;
+  const analysis = options.analysis ?? (goesOn && isJudged(strategy) ? before.analysis : undefined);
   const plan = goesOn ? keptPlan(before, rollout.plan) : rollout.plan;
   const trafficBps =
     strategy === 'canary' ? (plan?.steps[0]?.trafficBps ?? options.trafficBps) : options.trafficBps;
@@ -102,7 +109,13 @@ function beside(
     rolloutId: (goesOn ? before.rolloutId : undefined) ?? newId(model),
     ...(plan !== undefined && { plan }),
     ...(analysis !== undefined && { analysis }),
+    ...(isJudged(strategy) && cohortsOf(options.cohorts ?? (goesOn ? before.cohorts : undefined))),
   };
+}
+
+/** Cohorts of nobody are none. */
+function cohortsOf(cohorts: Cohorts | undefined): Pick<Deployment, 'cohorts'> {
+  return cohorts === undefined || isEmptyCohorts(cohorts) ? {} : { cohorts };
 }
 
 function newId(model: string): string {
@@ -116,6 +129,18 @@ function checkAnalysis(strategy: DeploymentStrategy, analysis: RolloutAnalysis |
   }
   const problem = analysisProblem(analysis);
   if (problem !== undefined) throw new StoreError('INVALID_STRATEGY', problem);
+}
+
+function checkCohorts(strategy: DeploymentStrategy, cohorts: Cohorts | undefined): void {
+  if (cohorts === undefined) return;
+  if (!isJudged(strategy)) {
+    throw new StoreError(
+      'INVALID_STRATEGY',
+      'Cohorts belong to a canary or rolling: give it a share, steps or --rolling.',
+    );
+  }
+  const problem = cohortsProblem(cohorts);
+  if (problem !== undefined) throw new StoreError('INVALID_ARGUMENT', problem);
 }
 
 function checkTraffic(strategy: DeploymentStrategy, { steps, trafficBps }: DeployOptions): void {

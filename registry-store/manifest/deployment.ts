@@ -3,6 +3,7 @@
  * candidate beside it. It names digests beside versions, so the holder of a model key cannot swap the bytes of what an
  * operator put live. How a rollout is carried out is the gateway's business; here it is only said.
  */
+import { type Cohorts, cohortsJson, readCohorts } from './cohorts.ts';
 import type { FieldReader, TextRule } from './field-reader.ts';
 import { versionNameRule } from './names.ts';
 import { type RolloutAnalysis, analysisJson, readAnalysis } from './rollout-analysis.ts';
@@ -58,6 +59,8 @@ export interface Deployment {
   readonly plan?: RolloutPlan;
   /** How a `canary` or `rolling` is judged, where it is not as usual. */
   readonly analysis?: RolloutAnalysis;
+  /** Who meets one version of a `canary` or `rolling` whatever the hash says. */
+  readonly cohorts?: Cohorts;
   readonly resources?: DeploymentResources;
 }
 
@@ -94,6 +97,7 @@ export function readDeployment(model: string, reader: FieldReader): Deployment {
     reader.reject('has the id of a rollout without one');
   if (!isJudged(strategy) && reader.has('plan')) reader.reject('has steps without a canary');
   if (!isJudged(strategy) && reader.has('analysis')) reader.reject('is to be judged without a canary');
+  if (!isJudged(strategy) && reader.has('cohorts')) reader.reject('has cohorts without a canary');
   const trafficBps = hasTraffic(strategy)
     ? reader.integer('traffic_bps', { min: 0, max: trafficBpsMax })
     : undefined;
@@ -115,14 +119,15 @@ export function readDeployment(model: string, reader: FieldReader): Deployment {
     ...(reader.has('rollout_id') && { rolloutId: reader.text('rollout_id', rolloutIdRule) }),
     ...(plan !== undefined && { plan }),
     ...(reader.has('analysis') && { analysis: readAnalysis(reader.record('analysis')) }),
+    ...(reader.has('cohorts') && { cohorts: readCohorts(reader.record('cohorts')) }),
     ...(reader.has('resources') && { resources: readResources(reader.record('resources')) }),
   };
 }
 
 /** `readDeployment` of it gives the same deployment back. The model is the key it is filed under. */
 export function deploymentJson(deployment: Deployment): Readonly<Record<string, unknown>> {
-  const { previousVersion, previousSha256, candidate, trafficBps, rolloutId, plan, analysis, resources } =
-    deployment;
+  const { previousVersion, previousSha256, candidate, trafficBps, rolloutId } = deployment;
+  const { plan, analysis, cohorts, resources } = deployment;
   return {
     version: deployment.version,
     sha256: deployment.sha256,
@@ -134,6 +139,7 @@ export function deploymentJson(deployment: Deployment): Readonly<Record<string, 
     ...(rolloutId !== undefined && { rollout_id: rolloutId }),
     ...(plan !== undefined && { plan: planJson(plan) }),
     ...(analysis !== undefined && { analysis: analysisJson(analysis) }),
+    ...(cohorts !== undefined && { cohorts: cohortsJson(cohorts) }),
     ...(resources !== undefined && { resources: resourcesJson(resources) }),
   };
 }

@@ -93,6 +93,7 @@ describe('for a script', () => {
       traffic_bps: null,
       plan: null,
       analysis: null,
+      cohorts: null,
       resources: null,
       changed: true,
       revision: 4,

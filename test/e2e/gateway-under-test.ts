@@ -6,6 +6,8 @@ import { readFileSync } from 'node:fs';
 import { pino } from 'pino';
 import { type Gateway, type RepositoryControl, startGateway } from '../../gateway/main.ts';
 import type { MissingKeyPolicy } from '../../gateway/route/missing-key.ts';
+import type { KeySource } from '../../gateway/route/routing-key.ts';
+import type { ForcePolicy } from '../../gateway/socket/force-permission.ts';
 import { parseLimits } from '../../gateway/admission/limits.ts';
 import { expectContract, forgetContract } from './contract.ts';
 import { type Caller, type Form, openCaller } from './callers.ts';
@@ -49,6 +51,8 @@ export async function startTestGateway(options: {
   readonly websocketCompression?: boolean;
   readonly corsOrigins?: readonly string[];
   readonly missingKey?: MissingKeyPolicy;
+  readonly keySources?: readonly KeySource[];
+  readonly forceVersion?: ForcePolicy;
   readonly rolloutsFile?: string;
   readonly control?: RepositoryControl;
   /** A worker other than that of the product. */
@@ -72,6 +76,8 @@ export async function startTestGateway(options: {
     websocketCompression: options.websocketCompression ?? false,
     ...(options.corsOrigins === undefined ? {} : { corsOrigins: options.corsOrigins }),
     ...(options.missingKey === undefined ? {} : { missingKey: options.missingKey }),
+    ...(options.keySources === undefined ? {} : { keySources: options.keySources }),
+    ...(options.forceVersion === undefined ? {} : { forceVersion: options.forceVersion }),
     ...(options.rolloutsFile === undefined ? {} : { rolloutsFile: options.rolloutsFile }),
     ...(options.control === undefined ? {} : { control: options.control }),
     identity: { name: 'tidegate', version: '0.0.0' },

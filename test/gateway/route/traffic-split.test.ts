@@ -7,8 +7,12 @@ function split(trafficBps: number): TrafficSplit<string> {
   return new TrafficSplit({ rolloutId: 'fraud:r1', stable: 'one', candidate: 'two', trafficBps });
 }
 
-const toStable = { ok: true, value: 'one', rollout: { id: 'fraud:r1', variant: 'stable' } };
-const toCandidate = { ok: true, value: 'two', rollout: { id: 'fraud:r1', variant: 'canary' } };
+const rollout = { id: 'fraud:r1', byBucket: true };
+const toStable = { ok: true, value: 'one', rollout: { ...rollout, variant: 'stable' } };
+const toCandidate = { ok: true, value: 'two', rollout: { ...rollout, variant: 'canary' } };
+const headers = new Map<string, string>();
+/** Not by chance, so that it is no evidence. */
+const kept = { ok: true, value: 'one', rollout: { ...rollout, variant: 'stable', byBucket: false } };
 
 describe('TrafficSplit', () => {
   // The bucket of user-2 is 25,730 of 100,000.
@@ -18,11 +22,25 @@ describe('TrafficSplit', () => {
     [2574, toCandidate],
     [10_000, toCandidate],
   ])('with %i hundredths of a percent for the candidate', (trafficBps, expected) => {
-    expect(split(trafficBps).choose('user-2')).toEqual(expected);
+    expect(split(trafficBps).choose({ headers, key: 'user-2' })).toEqual(expected);
   });
 
   test('without a key the stable version answers, also when the candidate has every key', () => {
-    expect(split(10_000).choose(undefined)).toEqual(toStable);
+    expect(split(10_000).choose({ headers })).toEqual(kept);
+  });
+
+  test('a request that came before the rollout meets the stable version, whatever its key is', () => {
+    expect(split(10_000).choose({ key: 'user-2' })).toEqual(kept);
+  });
+
+  test('an empty key is none', () => {
+    expect(split(10_000).choose({ headers, key: '' })).toEqual(kept);
+  });
+
+  test('a drawn key stands in for one that is missing, and never for one that is there', () => {
+    expect(split(2574).choose({ headers, drawnKey: 'user-2' })).toEqual(toCandidate);
+    expect(split(2573).choose({ headers, drawnKey: 'user-2' })).toEqual(toStable);
+    expect(split(2574).choose({ headers, key: 'user-2', drawnKey: 'user-1' })).toEqual(toCandidate);
   });
 });
 
@@ -37,13 +55,16 @@ describe('a table with a rollout', () => {
   );
 
   test('a named version comes before the key', () => {
-    expect(table.resolve('fraud', '1', 'user-1')).toEqual({
+    expect(table.resolve('fraud', '1', { headers, key: 'user-1' })).toEqual({
       ok: true,
       value: 'one',
-      rollout: { id: 'fraud:r1', variant: 'forced' },
+      rollout: { id: 'fraud:r1', variant: 'forced', byBucket: false },
     });
-    expect(table.resolve('fraud', undefined, 'user-1')).toEqual(toCandidate);
-    expect(table.resolve('fraud', '3', 'user-1')).toMatchObject({ ok: false, code: 'UNKNOWN_VERSION' });
+    expect(table.resolve('fraud', undefined, { headers, key: 'user-1' })).toEqual(toCandidate);
+    expect(table.resolve('fraud', '3', { headers, key: 'user-1' })).toMatchObject({
+      ok: false,
+      code: 'UNKNOWN_VERSION',
+    });
   });
 
   test('says whether anybody needs a key at all', () => {

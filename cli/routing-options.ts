@@ -1,0 +1,102 @@
+/** Options of `serve` that say how rollouts divide requests: where keys are, what is done without one, who may choose. */
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type MissingKeyPolicy, missingKeyPolicies } from '../gateway/route/missing-key.ts';
+import { type KeySource, parseKeySource } from '../gateway/route/routing-key.ts';
+import { type ForcePolicy, forcePolicies } from '../gateway/socket/force-permission.ts';
+
+export interface RoutingOptions {
+  readonly routingKey: readonly KeySource[];
+  readonly missingKey: MissingKeyPolicy;
+  readonly forceVersion: (typeof forcePolicies)[number];
+  readonly forceTokenFile?: string;
+}
+
+/** Shorter secrets can be tried out. */
+const tokenLengthMin = 16;
+const tokenLengthMax = 1024;
+
+export function addRoutingOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option(
+        '--routing-key <source>',
+        'where requests carry the key that rollouts divide by: header:<name>, cookie:<name>, query:<name> or address; the first that has one; may be repeated (default: header:x-routing-key, header:x-user-id, query:routing_key)',
+      )
+        .env('TIDEGATE_ROUTING_KEY')
+        .default([], 'see above')
+        .argParser(collectKeySources),
+    )
+    .addOption(
+      new Option(
+        '--missing-key <policy>',
+        'what is done with requests without a key during a canary: any bucket, the live version, or a refusal',
+      )
+        .env('TIDEGATE_MISSING_KEY')
+        .choices(missingKeyPolicies)
+        .default('random'),
+    )
+    .addOption(
+      new Option(
+        '--force-version <who>',
+        'who may choose a version with the header x-model-version; token: who sends the secret in x-force-token',
+      )
+        .env('TIDEGATE_FORCE_VERSION')
+        .choices(forcePolicies)
+        .default('any'),
+    )
+    .addOption(
+      new Option('--force-token-file <file>', 'with --force-version token: the file with the secret').env(
+        'TIDEGATE_FORCE_TOKEN_FILE',
+      ),
+    );
+}
+
+/** For the gateway. Reads the secret, of which only a digest is kept. */
+export function routingOf({ routingKey, missingKey, forceVersion, forceTokenFile }: RoutingOptions): {
+  readonly keySources?: readonly KeySource[];
+  readonly missingKey: MissingKeyPolicy;
+  readonly forceVersion: ForcePolicy;
+} {
+  return {
+    ...(routingKey.length > 0 && { keySources: routingKey }),
+    missingKey,
+    forceVersion: forcePolicyOf(forceVersion, forceTokenFile),
+  };
+}
+
+function forcePolicyOf(who: RoutingOptions['forceVersion'], tokenFile: string | undefined): ForcePolicy {
+  if (who === 'token' && tokenFile !== undefined) return { tokenSha256: tokenDigest(tokenFile) };
+  if (who !== 'token' && tokenFile === undefined) return who;
+  throw new InvalidArgumentError('--force-version token and --force-token-file <file> go together.');
+}
+
+function tokenDigest(file: string): Uint8Array {
+  let token: string;
+  try {
+    token = readFileSync(file, 'utf8').trim();
+  } catch {
+    throw new InvalidArgumentError(`The file ${file} with the secret of --force-token-file cannot be read.`);
+  }
+  const isFit =
+    token.length >= tokenLengthMin && token.length <= tokenLengthMax && /^[\x21-\x7e]+$/.test(token);
+  if (isFit) return createHash('sha256').update(token).digest();
+  throw new InvalidArgumentError(
+    `The secret in ${file} must be ${tokenLengthMin} to ${tokenLengthMax} printable ASCII characters on one line, without blanks. Make one: openssl rand -hex 32`,
+  );
+}
+
+/** Given by option several times, or by environment variable with spaces or commas between. */
+function collectKeySources(text: string, before: readonly KeySource[]): readonly KeySource[] {
+  const parts = text.split(/[\s,]+/).filter((part) => part !== '');
+  return [...before, ...parts.map(keySourceOf)];
+}
+
+function keySourceOf(text: string): KeySource {
+  const source = parseKeySource(text);
+  if (source !== undefined) return source;
+  throw new InvalidArgumentError(
+    `${text} is no place for a key. Write header:x-user-id, cookie:uid, query:user or address.`,
+  );
+}
