@@ -16,11 +16,20 @@ export const exitCodes: Readonly<Record<'done' | 'failed' | 'wrongUsage' | 'inte
   interrupted: interruptedExitCode,
 };
 
+/** A command that printed its whole answer, and the answer is no: only the exit code is left to give. */
+export class AnsweredNo extends Error {
+  constructor() {
+    super('The answer is no.');
+    this.name = 'AnsweredNo';
+  }
+}
+
 export function reportFailure(
   error: unknown,
   { output, isJson }: { readonly output: Output; readonly isJson: boolean },
 ): ExitCode {
   if (error instanceof CommanderError) return reportUsage(error, { output, isJson });
+  if (error instanceof AnsweredNo) return exitCodes.failed;
   output.err(isJson ? `${JSON.stringify(errorJson(error))}\n` : `error: ${messageOf(error)}\n`);
   return error instanceof Interrupted ? exitCodes.interrupted : exitCodes.failed;
 }

@@ -1,21 +1,34 @@
 /** Reads a model file piece by piece, so that a person sees how far it is and Ctrl-C is heard in between. */
 import { open } from 'node:fs/promises';
 import { StoreError } from '../registry-store/main.ts';
+import { onnxBytesMax } from '../registry-store/onnx/describe-model.ts';
+import { sizeText } from './quantity.ts';
 
 const pieceBytes = 8 * 1024 * 1024;
 
 export interface ReadProgress {
   readonly signal: AbortSignal;
   readonly progress: (doneBytes: number, totalBytes: number) => void;
+  /** Gets every piece once and in order, for what can be worked out on the way; the piece is not kept. */
+  readonly piece?: (bytes: Uint8Array) => void;
 }
 
-export async function readModelFile(path: string, { signal, progress }: ReadProgress): Promise<Uint8Array> {
+/** Codes: FILE_UNREADABLE, and MODEL_REFUSED for a file that is too large whatever is in it. */
+export async function readModelFile(
+  path: string,
+  { signal, progress, piece }: ReadProgress,
+): Promise<Uint8Array> {
   try {
     const file = await open(path, 'r');
     try {
       const stat = await file.stat();
       // A pipe or device has no size to go by.
-      if (!stat.isFile()) return await file.readFile({ signal });
+      if (!stat.isFile()) {
+        const whole = await file.readFile({ signal });
+        piece?.(whole);
+        return whole;
+      }
+      if (stat.size > onnxBytesMax) throw tooLarge(path, stat.size);
       const bytes = new Uint8Array(stat.size);
       let doneBytes = 0;
       while (doneBytes < bytes.byteLength) {
@@ -24,6 +37,7 @@ export async function readModelFile(path: string, { signal, progress }: ReadProg
         const { bytesRead } = await file.read(bytes, doneBytes, length, doneBytes);
         // Cut while it was read; what was read is what counts, and the model check will say what it thinks of it.
         if (bytesRead === 0) return bytes.subarray(0, doneBytes);
+        piece?.(bytes.subarray(doneBytes, doneBytes + bytesRead));
         doneBytes += bytesRead;
         progress(doneBytes, bytes.byteLength);
       }
@@ -32,8 +46,17 @@ export async function readModelFile(path: string, { signal, progress }: ReadProg
       await file.close();
     }
   } catch (error) {
-    if (signal.aborted) throw error;
+    if (signal.aborted || error instanceof StoreError) throw error;
     const reason = error instanceof Error && 'code' in error ? String(error.code) : 'unknown reason';
     throw new StoreError('FILE_UNREADABLE', `${path} cannot be read (${reason}).`, { cause: error });
   }
+}
+
+/** Said before a byte is read: there may be less memory than file. */
+function tooLarge(path: string, sizeBytes: number): StoreError {
+  return new StoreError(
+    'MODEL_REFUSED',
+    `TOO_LARGE: ${path} has ${sizeText(sizeBytes)}; the limit is ${sizeText(onnxBytesMax)}. ` +
+      'Quantize the model or make it smaller.',
+  );
 }

@@ -8,6 +8,7 @@ import { registerDeploy } from './deploy.ts';
 import { type ExitCode, exitCodes, reportFailure } from './failure.ts';
 import { registerDiff, registerHistory } from './history.ts';
 import { registerInit } from './init.ts';
+import { registerInspect } from './inspect.ts';
 import { registerKeys } from './keys.ts';
 import { registerList, registerShow } from './list.ts';
 import type { Output } from './output.ts';
@@ -39,7 +40,18 @@ export async function runCli(args: readonly string[], output: Output): Promise<E
 /** Groups in the order in which a person meets them. */
 const groups: readonly (readonly [string, readonly ((program: Command, output: Output) => void)[]])[] = [
   ['Store and keys:', [registerInit, registerKeys, registerRefresh, registerVerify, registerGc]],
-  ['Models:', [registerPublish, registerStage, registerPromote, registerArchive, registerList, registerShow]],
+  [
+    'Models:',
+    [
+      registerInspect,
+      registerPublish,
+      registerStage,
+      registerPromote,
+      registerArchive,
+      registerList,
+      registerShow,
+    ],
+  ],
   ['What is live:', [registerDeploy, registerScale, registerUndeploy, registerRollback, registerSteering]],
   ['Looking:', [registerStatus, registerHistory, registerDiff, registerTufClient]],
   ['Serving:', [registerServe, registerToken, registerCompletion]],
@@ -63,6 +75,7 @@ function createProgram(output: Output, { isJson }: { readonly isJson: boolean })
       `
 Examples:
   $ tidegate init
+  $ tidegate inspect iris.onnx
   $ tidegate publish iris iris.onnx --version 1.0.0 --metric accuracy=0.97
   $ tidegate deploy iris --version 1.0.0
   $ tidegate status

@@ -4,14 +4,15 @@
  * that out when it loads the file. The bytes may come from anybody: every outcome is a value, never an exception.
  */
 import type { ModelSignature, TensorSignature } from '../manifest/signature.ts';
+import { batchObstacle, type SidedTensor } from './batch-dimension.ts';
 import { surveyGraph } from './graph-survey.ts';
 import { modelSchema } from './model-schema.ts';
-import type { GraphProto, ModelProto, OperatorSetId } from './model-proto.ts';
+import type { GraphProto, ModelProto, OperatorSetId, ValueInfoProto } from './model-proto.ts';
 import { quoted, refuse } from './onnx-refusal.ts';
 import type { OnnxRefused } from './onnx-refusal.ts';
 import { readMessage } from './read-message.ts';
 import { isPrintable, readTensorSignature } from './tensor-signature.ts';
-import type { NamedTensor } from './tensor-signature.ts';
+import type { Side } from './tensor-signature.ts';
 
 export type { OnnxRefusal } from './onnx-refusal.ts';
 
@@ -33,11 +34,12 @@ export type OnnxResult = { readonly ok: true; readonly value: OnnxDescription } 
 export interface DescribeOptions {
   /** Operator domains to accept beside the standard ones, for example `com.microsoft`. Default none. */
   readonly allowDomains?: readonly string[];
-  /** Largest file in bytes. Default 1 GiB: a 32-bit WebAssembly memory of 4 GiB holds file, weights and results. */
+  /** Largest file in bytes. Default `onnxBytesMax`, 1 GiB. */
   readonly bytesMax?: number;
 }
 
-const bytesMaxDefault = 2 ** 30;
+/** A 32-bit WebAssembly memory of 4 GiB holds file, weights and results. */
+export const onnxBytesMax: number = 2 ** 30;
 
 // What is described here is signed as metadata later; these bounds are those of that metadata.
 const tensorsMax = 256;
@@ -47,7 +49,24 @@ const labelLengthMax = 200;
 const standardDomains = ['ai.onnx', 'ai.onnx.ml'];
 
 export function describeOnnxModel(bytes: Uint8Array, options: DescribeOptions = {}): OnnxResult {
-  const bytesMax = options.bytesMax ?? bytesMaxDefault;
+  const opened = openOnnxModel(bytes, options);
+  if (!opened.ok) return opened;
+  const { description, refusals } = judgeModel(opened.value, options);
+  if (description !== undefined) return { ok: true, value: description };
+  return refusals[0] ?? refuse('NOT_ONNX', 'This is not an ONNX model.');
+}
+
+/** A file that is ONNX, whether it can be served or not. */
+export interface OpenedModel {
+  readonly model: ModelProto;
+  readonly graph: GraphProto;
+  readonly irVersion: number;
+  readonly opsets: Readonly<Record<string, number>>;
+}
+
+type OpenResult = { readonly ok: true; readonly value: OpenedModel } | OnnxRefused;
+
+export function openOnnxModel(bytes: Uint8Array, { bytesMax = onnxBytesMax }: DescribeOptions): OpenResult {
   if (bytes.byteLength > bytesMax) {
     return refuse('TOO_LARGE', `The file has ${bytes.byteLength} bytes; the limit is ${bytesMax}.`);
   }
@@ -70,76 +89,83 @@ export function describeOnnxModel(bytes: Uint8Array, options: DescribeOptions = 
       'This is not an ONNX file: it has no graph, no IR version or no operator sets.',
     );
   }
-  const signature = readSignature(model.graph);
-  if (!signature.ok) return signature;
-
-  const allowedDomains = new Set([...standardDomains, ...(options.allowDomains ?? [])]);
-  const survey = surveyGraph(model, allowedDomains);
-  if (!survey.ok) return survey;
-
-  const { operators, parameterCount } = survey;
-  const value = {
-    signature: signature.value,
-    irVersion,
-    opsets,
-    operators,
-    parameterCount,
-    producer: producer(model),
-  };
-  return { ok: true, value };
+  return { ok: true, value: { model, graph: model.graph, irVersion, opsets } };
 }
 
-type SignatureResult = { readonly ok: true; readonly value: ModelSignature } | OnnxRefused;
+export interface Judgement {
+  /** Present exactly when nothing is refused. */
+  readonly description: OnnxDescription | undefined;
+  /** Everything found that keeps the model out, at least the first of each kind. */
+  readonly refusals: readonly OnnxRefused[];
+  /** Why rows of different requests cannot share a run, by the signature; undefined when they can or nobody knows. */
+  readonly batchObstacle: string | undefined;
+}
 
-function readSignature(graph: GraphProto): SignatureResult {
-  // Files up to IR version 3 list weights among the inputs; whoever calls the model does not send those.
+export function judgeModel(
+  { model, graph, irVersion, opsets }: OpenedModel,
+  { allowDomains = [] }: DescribeOptions = {},
+): Judgement {
+  const { tensors, refusals: refusedTensors } = readTensors(graph);
+  const survey = surveyGraph(model, new Set([...standardDomains, ...allowDomains]));
+  const refusals = [...refusedTensors, ...survey.refusals];
+  if (refusals.length > 0) return { description: undefined, refusals, batchObstacle: undefined };
+
+  const obstacle = batchObstacle(tensors);
+  const signatures = (side: Side): readonly TensorSignature[] =>
+    tensors.filter((tensor) => tensor.side === side).map(({ signature }) => signature);
+  const description: OnnxDescription = {
+    signature: {
+      inputs: signatures('input'),
+      outputs: signatures('output'),
+      batching: obstacle === undefined ? 'rows' : 'none',
+    },
+    irVersion,
+    opsets,
+    operators: survey.operators,
+    parameterCount: survey.parameterCount,
+    producer: producer(model),
+  };
+  return { description, refusals, batchObstacle: obstacle };
+}
+
+/** What a request fills: files up to IR version 3 list weights among the inputs, and whoever calls the model does not send those. */
+export function requestInputs(graph: GraphProto): readonly ValueInfoProto[] {
   const weights = new Set((graph.initializer ?? []).map((tensor) => tensor.name ?? ''));
   for (const sparse of graph.sparseInitializer ?? []) weights.add(sparse.values?.name ?? '');
+  return (graph.input ?? []).filter((input) => input.name === undefined || !weights.has(input.name));
+}
 
-  const inputs = (graph.input ?? []).filter((input) => input.name === undefined || !weights.has(input.name));
+function readTensors(graph: GraphProto): {
+  readonly tensors: readonly SidedTensor[];
+  readonly refusals: readonly OnnxRefused[];
+} {
+  const inputs = requestInputs(graph);
   const outputs = graph.output ?? [];
-  if (inputs.length === 0) return refuse('NO_INPUTS', 'The model has no input that a request could fill.');
-  if (outputs.length === 0) return refuse('NO_OUTPUTS', 'The model has no output.');
-
+  const tensors: SidedTensor[] = [];
+  const refusals: OnnxRefused[] = [];
+  if (inputs.length === 0)
+    refusals.push(refuse('NO_INPUTS', 'The model has no input that a request could fill.'));
+  if (outputs.length === 0) refusals.push(refuse('NO_OUTPUTS', 'The model has no output.'));
   if (Math.max(inputs.length, outputs.length) > tensorsMax) {
-    return refuse('TOO_LARGE', `The model has more than ${tensorsMax} inputs or outputs.`);
+    refusals.push(refuse('TOO_LARGE', `The model has more than ${tensorsMax} inputs or outputs.`));
+    return { tensors, refusals };
   }
-
-  const tensors: NamedTensor[] = [];
   for (const [side, values] of [['input', inputs] as const, ['output', outputs] as const]) {
     const names = new Set<string>();
     for (const value of values) {
       const tensor = readTensorSignature(side, value);
-      if (!tensor.ok) return tensor;
+      if (!tensor.ok) {
+        refusals.push(tensor);
+        continue;
+      }
       const { name } = tensor.value.signature;
       if (names.has(name))
-        return refuse('INVALID_NAME', `Two ${side}s of the model are called ${quoted(name)}.`);
+        refusals.push(refuse('INVALID_NAME', `Two ${side}s of the model are called ${quoted(name)}.`));
       names.add(name);
-      tensors.push(tensor.value);
+      tensors.push({ ...tensor.value, side });
     }
   }
-  const signatures: readonly TensorSignature[] = tensors.map((tensor) => tensor.signature);
-  return {
-    ok: true,
-    value: {
-      inputs: signatures.slice(0, inputs.length),
-      outputs: signatures.slice(inputs.length),
-      batching: batchesRows(tensors) ? 'rows' : 'none',
-    },
-  };
-}
-
-/**
- * Whether the first dimension of every tensor can be one batch: it is there, any size fits, and no two of them carry
- * different symbolic names. An unnamed one may be the same dimension; the runtime checks that with a probe.
- */
-function batchesRows(tensors: readonly NamedTensor[]): boolean {
-  const symbols = new Set<string>();
-  for (const { signature, firstSymbol } of tensors) {
-    if (signature.shape[0] !== -1) return false;
-    if (firstSymbol !== undefined) symbols.add(firstSymbol);
-  }
-  return symbols.size <= 1;
+  return { tensors, refusals };
 }
 
 /** Undefined when there are none, too many, or one without a proper version. */
@@ -156,7 +182,7 @@ function opsetVersions(imports: readonly OperatorSetId[]): Record<string, number
 }
 
 /** For display only, so what does not fit into the metadata of a version is left out rather than refused. */
-function producer(model: ModelProto): string {
+export function producer(model: ModelProto): string {
   const parts = [model.producerName ?? '', model.producerVersion ?? ''];
   return parts
     .filter((part) => part !== '' && isLabel(part))

@@ -26,22 +26,32 @@ const table: Readonly<Record<Datatype, ElementType>> = {
   UINT64: { code: 13, elementBytes: 8 },
 };
 
-const unsupported: ReadonlyMap<number, string> = new Map([
-  [0, 'undefined'],
-  [14, 'complex64'],
-  [15, 'complex128'],
-  [16, 'bfloat16'],
-  [17, 'float8e4m3fn'],
-  [18, 'float8e4m3fnuz'],
-  [19, 'float8e5m2'],
-  [20, 'float8e5m2fnuz'],
-  [21, 'uint4'],
-  [22, 'int4'],
-  [23, 'float4e2m1'],
-  [24, 'float8e8m0'],
-  [25, 'uint2'],
-  [26, 'int2'],
-]);
+interface UnsupportedType {
+  readonly name: string;
+  /** Bits of one element; the smallest share a byte. */
+  readonly elementBits: number;
+}
+
+const unsupported: ReadonlyMap<number, UnsupportedType> = new Map(
+  (
+    [
+      [0, 'undefined', 0],
+      [14, 'complex64', 64],
+      [15, 'complex128', 128],
+      [16, 'bfloat16', 16],
+      [17, 'float8e4m3fn', 8],
+      [18, 'float8e4m3fnuz', 8],
+      [19, 'float8e5m2', 8],
+      [20, 'float8e5m2fnuz', 8],
+      [21, 'uint4', 4],
+      [22, 'int4', 4],
+      [23, 'float4e2m1', 4],
+      [24, 'float8e8m0', 8],
+      [25, 'uint2', 2],
+      [26, 'int2', 2],
+    ] as const
+  ).map(([code, name, elementBits]) => [code, { name, elementBits }]),
+);
 
 const byCode: ReadonlyMap<number, Datatype> = new Map(
   (Object.keys(table) as Datatype[]).map((datatype) => [table[datatype].code, datatype]),
@@ -60,7 +70,15 @@ export function datatypeOfCode(code: number): Datatype | undefined {
   return byCode.get(code);
 }
 
+/** Bits of one element as it is stored; 0 for strings and for what has no known size. */
+export function elementTypeBits(code: number): number {
+  const datatype = byCode.get(code);
+  return datatype === undefined
+    ? (unsupported.get(code)?.elementBits ?? 0)
+    : table[datatype].elementBytes * 8;
+}
+
 /** A name for messages, also for types that have no datatype. */
 export function elementTypeName(code: number): string {
-  return byCode.get(code) ?? unsupported.get(code) ?? `element type ${code}`;
+  return byCode.get(code) ?? unsupported.get(code)?.name ?? `element type ${code}`;
 }

@@ -1,57 +1,57 @@
 /**
- * A walk over everything a model would execute: graph, subgraphs in attributes, and functions the file defines.
- * It collects operators and counts parameters, and refuses what this store does not carry: foreign operator
- * domains and tensors kept in other files. Depth is bounded by the reader, so recursion is safe.
+ * Collects the operators of a model and counts its parameters, and says what of it this store does not carry: foreign
+ * operator domains and tensors kept in other files.
  */
-import type { AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto } from './model-proto.ts';
+import { walkModel } from './graph-walk.ts';
+import type { ModelProto, NodeProto, TensorProto } from './model-proto.ts';
 import { quoted, refuse } from './onnx-refusal.ts';
 import type { OnnxRefusal, OnnxRefused } from './onnx-refusal.ts';
+import { functionNames, normalDomain, operatorName } from './operator-name.ts';
 
 export interface GraphSurvey {
-  readonly ok: true;
   readonly operators: readonly string[];
   readonly parameterCount: number;
+  /** The first finding of every kind, in the order of the walk. The other fields are only good when there is none. */
+  readonly refusals: readonly OnnxRefused[];
 }
 
-export function surveyGraph(
-  model: ModelProto,
-  allowedDomains: ReadonlySet<string>,
-): GraphSurvey | OnnxRefused {
-  const surveyor = new Surveyor(model, allowedDomains);
-  surveyor.visitModel(model);
-  if (surveyor.refused !== undefined) return surveyor.refused;
-  return { ok: true, operators: [...surveyor.operators].sort(), parameterCount: surveyor.parameterCount };
+export function surveyGraph(model: ModelProto, allowedDomains: ReadonlySet<string>): GraphSurvey {
+  const surveyor = new Surveyor(functionNames(model), allowedDomains);
+  walkModel(model, {
+    node: (node) => {
+      surveyor.visitNode(node);
+    },
+    tensor: (tensor) => {
+      surveyor.visitTensor(tensor);
+    },
+    indices: (tensor) => {
+      surveyor.refuseExternal(tensor);
+    },
+  });
+  return {
+    operators: [...surveyor.operators].sort(),
+    parameterCount: surveyor.parameterCount,
+    refusals: [...surveyor.refusals.values()],
+  };
+}
+
+export function isExternal({ dataLocation, externalData }: TensorProto): boolean {
+  return (dataLocation ?? 0) !== 0 || (externalData ?? []).length > 0;
 }
 
 class Surveyor {
   readonly operators = new Set<string>();
+  readonly refusals = new Map<OnnxRefusal, OnnxRefused>();
   parameterCount = 0;
-  /** The first thing found that cannot be carried; the walk goes on, its other findings are not used. */
-  refused: OnnxRefused | undefined;
-  private readonly allowedDomains: ReadonlySet<string>;
   private readonly functions: ReadonlySet<string>;
+  private readonly allowedDomains: ReadonlySet<string>;
 
-  constructor(model: ModelProto, allowedDomains: ReadonlySet<string>) {
+  constructor(functions: ReadonlySet<string>, allowedDomains: ReadonlySet<string>) {
+    this.functions = functions;
     this.allowedDomains = allowedDomains;
-    this.functions = new Set((model.functions ?? []).map(({ domain, name }) => operatorName(domain, name)));
   }
 
-  visitModel(model: ModelProto): void {
-    if (model.graph !== undefined) this.visitGraph(model.graph);
-    for (const { node, attributeProto } of model.functions ?? []) {
-      for (const each of node ?? []) this.visitNode(each);
-      for (const attribute of attributeProto ?? []) this.visitAttribute(attribute);
-    }
-  }
-
-  private visitGraph(graph: GraphProto): void {
-    for (const tensor of graph.initializer ?? []) this.visitTensor(tensor);
-    for (const { values, indices } of graph.sparseInitializer ?? []) this.visitSparse(values, indices);
-    for (const node of graph.node ?? []) this.visitNode(node);
-  }
-
-  private visitNode(node: NodeProto): void {
-    for (const attribute of node.attribute ?? []) this.visitAttribute(attribute);
+  visitNode(node: NodeProto): void {
     const operator = operatorName(node.domain, node.opType);
     // A call of a function in the file stands for the nodes of that function, which are visited themselves.
     if (this.functions.has(operator)) return;
@@ -65,23 +65,7 @@ class Surveyor {
     );
   }
 
-  private visitAttribute(attribute: AttributeProto): void {
-    const { t, g, sparseTensor } = attribute;
-    if (t !== undefined) this.visitTensor(t);
-    if (g !== undefined) this.visitGraph(g);
-    if (sparseTensor !== undefined) this.visitSparse(sparseTensor.values, sparseTensor.indices);
-    for (const tensor of attribute.tensors ?? []) this.visitTensor(tensor);
-    for (const graph of attribute.graphs ?? []) this.visitGraph(graph);
-    for (const { values, indices } of attribute.sparseTensors ?? []) this.visitSparse(values, indices);
-  }
-
-  /** A sparse tensor has as many parameters as values that are not zero; its indices may be external too. */
-  private visitSparse(values: TensorProto | undefined, indices: TensorProto | undefined): void {
-    if (values !== undefined) this.visitTensor(values);
-    if (indices !== undefined) this.refuseExternal(indices);
-  }
-
-  private visitTensor(tensor: TensorProto): void {
+  visitTensor(tensor: TensorProto): void {
     this.refuseExternal(tensor);
     let elements = 1;
     for (const dim of tensor.dims ?? []) {
@@ -97,25 +81,16 @@ class Surveyor {
     }
   }
 
-  private refuseExternal({ dataLocation, externalData, name }: TensorProto): void {
-    if ((dataLocation ?? 0) === 0 && (externalData ?? []).length === 0) return;
+  refuseExternal(tensor: TensorProto): void {
+    if (!isExternal(tensor)) return;
     this.refuse(
       'EXTERNAL_DATA',
-      `The tensor ${quoted(name)} is kept in another file, and a model here is one file that is signed as a whole. ` +
+      `The tensor ${quoted(tensor.name)} is kept in another file, and a model here is one file that is signed as a whole. ` +
         'Save it in one: onnx.save(onnx.load(path), single_path) embeds the data of models below 2 GB.',
     );
   }
 
   private refuse(code: OnnxRefusal, message: string): void {
-    this.refused ??= refuse(code, message);
+    if (!this.refusals.has(code)) this.refusals.set(code, refuse(code, message));
   }
-}
-
-function normalDomain(domain: string | undefined): string {
-  return domain === undefined || domain === '' ? 'ai.onnx' : domain;
-}
-
-function operatorName(domain: string | undefined, name: string | undefined): string {
-  const set = normalDomain(domain);
-  return set === 'ai.onnx' ? (name ?? '') : `${set}.${name ?? ''}`;
 }

@@ -31,7 +31,12 @@ export function refuse(code: OnnxRefusal, message: string): OnnxRefused {
   return { ok: false, code, message };
 }
 
-/** A name from the file, fit for a terminal and a log line: no control characters, and no longer than a line. */
+/** A name from the file in quotes, fit for a terminal and a log line: no control characters, and no longer than a line. */
 export function quoted(name: string | undefined): string {
-  return JSON.stringify((name ?? '').slice(0, 100));
+  return JSON.stringify(printable(name ?? '').slice(0, 100));
+}
+
+/** A text from the file with nothing in it that a terminal would obey or that turns the direction of writing. */
+export function printable(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cs}\u2028-\u202e\u2066-\u2069]/gu, '\ufffd');
 }

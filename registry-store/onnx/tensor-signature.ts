@@ -98,7 +98,7 @@ function refuseType(side: Side, name: string, type: TypeProto): OnnxRefused {
     return refuse(
       code,
       `${what} scikit-learn classifiers end in ZipMap by default: convert again with ` +
-        "convert_sklearn(model, ..., options={'zipmap': False}) to get the probabilities as one float tensor.",
+        "convert_sklearn(model, ..., options={id(model): {'zipmap': False}}) to get the probabilities as one float tensor.",
     );
   }
   return refuse(code, `${what} Only tensors can travel in a request; change the export so that it is one.`);

@@ -29,6 +29,8 @@ export interface LoadTask {
   readonly signature: ModelSignature;
   /** Row counts to run and measure before the session counts as warm, ascending. */
   readonly warmRows: readonly number[];
+  /** Measure one run too of a model whose rows are not joined. The pool has no use for that; people have. */
+  readonly costAlone?: true;
 }
 
 export interface UnloadTask {

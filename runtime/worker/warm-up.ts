@@ -6,7 +6,7 @@
  * changed by more than rounding, is never batched.
  */
 import { performance } from 'node:perf_hooks';
-import type { RunCost } from '../protocol/worker-task.ts';
+import type { LoadTask, RunCost } from '../protocol/worker-task.ts';
 import {
   elementBytes,
   type Datatype,
@@ -21,11 +21,14 @@ import type { OnnxSession, SessionTensor } from './onnx-session.ts';
 /** What a warm-up needs of a session. */
 export type WarmingSession = Pick<OnnxSession, 'run'>;
 
+/** The part of a load that says how to warm up. */
+export type WarmUpTask = Pick<LoadTask, 'signature' | 'warmRows' | 'costAlone'>;
+
 export interface WarmUpResult {
   readonly batching: ModelSignature['batching'];
   /** Why a model that promised rows is not batched, or why nothing could be tried. */
   readonly note: string | undefined;
-  /** Ascending by rows. Empty for a model whose rows are not joined. */
+  /** Ascending by rows. Of a model whose rows are not joined only one run, and only when asked for. */
   readonly costs: readonly RunCost[];
 }
 
@@ -41,21 +44,23 @@ const costBudgetMs = 40;
 /** The size a free dimension other than the batch gets in a probe. */
 const probeFreeSize = 1;
 
-export async function warmUp(
-  session: WarmingSession,
-  { signature, warmRows }: { readonly signature: ModelSignature; readonly warmRows: readonly number[] },
-): Promise<WarmUpResult> {
+export async function warmUp(session: WarmingSession, task: WarmUpTask): Promise<WarmUpResult> {
+  const { signature } = task;
+  const alone = async (note: string | undefined): Promise<WarmUpResult> => {
+    const costs = task.costAlone === true ? await measureCosts(session, { signature, warmRows: [] }) : [];
+    return { batching: 'none', note, costs };
+  };
   try {
     const single = await probe(session, signature, 1);
-    if (signature.batching === 'none') return { batching: 'none', note: undefined, costs: [] };
+    if (signature.batching === 'none') return await alone(undefined);
     const pair = await probe(session, signature, 2);
     for (const [index, spec] of signature.outputs.entries()) {
       const difference = rowDifference(spec.datatype, single[index], pair[index]);
       if (difference !== undefined) {
-        return { batching: 'none', note: `output ${spec.name} ${difference}`, costs: [] };
+        return await alone(`output ${spec.name} ${difference}`);
       }
     }
-    return { batching: 'rows', note: undefined, costs: await measureCosts(session, { signature, warmRows }) };
+    return { batching: 'rows', note: undefined, costs: await measureCosts(session, task) };
   } catch (error) {
     // Made-up values can be outside what a model takes; the first real request will tell. Until then, no joining.
     const reason = error instanceof Error ? error.message : String(error);
@@ -66,7 +71,7 @@ export async function warmUp(
 /** One row first; a size is skipped when the one before it says that even a single run would exceed the budget. */
 async function measureCosts(
   session: WarmingSession,
-  { signature, warmRows }: { readonly signature: ModelSignature; readonly warmRows: readonly number[] },
+  { signature, warmRows }: WarmUpTask,
 ): Promise<RunCost[]> {
   const costs: RunCost[] = [];
   for (const rows of [1, ...warmRows]) {

@@ -1,0 +1,129 @@
+/** `tidegate inspect`: what an ONNX file is, and whether a node could serve it, before anybody publishes it. */
+import { createHash } from 'node:crypto';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { Command } from 'commander';
+import { parseLimits } from '../gateway/admission/limits.ts';
+import { StoreError } from '../registry-store/main.ts';
+import { type ModelInspection, inspectOnnxModel } from '../registry-store/onnx/inspect-model.ts';
+import { type TrialOutcome, tryModel } from '../runtime/pool/trial-load.ts';
+import { AnsweredNo } from './failure.ts';
+import { findExternalFiles } from './inspect/external-files.ts';
+import { type Inspection, inspectionJson } from './inspect/inspection.ts';
+import { inspectionLines } from './inspect/inspection-text.ts';
+import { readModelFile } from './model-file.ts';
+import { type Output, write } from './output.ts';
+import { interruptible } from './terminal/interrupt.ts';
+import { progressFor } from './terminal/progress.ts';
+
+interface InspectOptions {
+  readonly run: boolean;
+  readonly json?: true;
+}
+
+/** Sizes between one row and the largest batch at which a run is measured. */
+const measuredRows: readonly number[] = [8];
+
+export function registerInspect(program: Command, output: Output): void {
+  program
+    .command('inspect')
+    .description('say what an ONNX file is and whether it can be served')
+    .argument('<file>', 'ONNX file')
+    .option('--no-run', 'only read the file, do not load it in the runtime')
+    .option('--json', 'print JSON')
+    .addHelpText(
+      'after',
+      `
+Shows inputs and outputs, operators, parameters and size, loads the model in the runtime that nodes use, and says what a
+run costs and whether requests share runs. Needs no store and no key, and changes nothing. Ends with 0 when the model can
+be served and with 1 when it cannot, and then says what to do.
+
+Examples:
+  $ tidegate inspect iris.onnx
+  $ tidegate inspect iris.onnx --no-run
+  $ tidegate inspect iris.onnx --json`,
+    )
+    .action(async (file: string, options: InspectOptions) => {
+      const inspection = await interruptible((signal) => inspectFile(file, { options, output, signal }));
+      write(output, { json: inspectionJson(inspection), lines: inspectionLines(inspection) }, options);
+      if (inspection.problems.length > 0) throw new AnsweredNo();
+    });
+}
+
+interface Work {
+  readonly options: InspectOptions;
+  readonly output: Output;
+  readonly signal: AbortSignal;
+}
+
+async function inspectFile(file: string, work: Work): Promise<Inspection> {
+  const hash = createHash('sha256');
+  const bytes = await readWithProgress(file, { ...work, piece: (piece) => hash.update(piece) });
+  const model = inspectOnnxModel(bytes);
+  if (!model.ok) throw new StoreError('MODEL_REFUSED', `${model.code}: ${model.message}`);
+  const trial = work.options.run ? await tryWithProgress(bytes, model.value, work) : undefined;
+  return {
+    file,
+    sizeBytes: bytes.byteLength,
+    sha256: hash.digest('hex'),
+    model: model.value,
+    externalFiles: await findExternalFiles(file, model.value.externalFiles),
+    trial,
+    problems: [...model.value.refusals, ...(trial?.kind === 'refused' ? [trial] : [])],
+  };
+}
+
+async function readWithProgress(
+  file: string,
+  { options, output, signal, piece }: Work & { readonly piece: (bytes: Uint8Array) => void },
+): Promise<Uint8Array> {
+  const bar = progressFor(output, options, 'bytes');
+  try {
+    const progress = (done: number, total: number): void => {
+      bar.step('reading', done, total);
+    };
+    return await readModelFile(file, { signal, progress, piece });
+  } finally {
+    bar.end();
+  }
+}
+
+/** Undefined for a model that is refused anyway: the runtime is not asked about what no node would give it. */
+async function tryWithProgress(
+  bytes: Uint8Array,
+  { description }: ModelInspection,
+  { options, output, signal }: Work,
+): Promise<TrialOutcome | undefined> {
+  if (description === undefined) return undefined;
+  const bar = progressFor(output, options, 'things');
+  let seconds = 0;
+  const tick = setInterval(() => {
+    bar.step('trying it in the runtime, second', ++seconds, undefined);
+  }, 1000);
+  try {
+    const { signature } = description;
+    return await tryModel({
+      workerFile: workerFile(),
+      model: bytes,
+      signature,
+      warmRows: warmRows(),
+      signal,
+    });
+  } finally {
+    clearInterval(tick);
+    bar.end();
+  }
+}
+
+/** Up to the largest batch of a node with default limits. */
+function warmRows(): readonly number[] {
+  const limits = parseLimits({});
+  return limits.ok ? [...measuredRows, limits.value.batchRowsMax] : measuredRows;
+}
+
+/** Threads run compiled code, also when this file is not. */
+function workerFile(): URL {
+  const manifest = createRequire(import.meta.url).resolve('#package');
+  return pathToFileURL(join(manifest, '..', 'dist/runtime/worker/main.js'));
+}
