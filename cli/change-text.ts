@@ -67,6 +67,9 @@ function deploymentChangeText({ model, before, after }: DeploymentChange): strin
   }
   const [rolloutBefore, rollout] = [before === null ? '' : rolloutText(before), rolloutText(after)];
   if (rollout !== rolloutBefore) parts.push(rollout === '' ? 'rollout over' : rollout);
+  if (before?.previousVersion !== undefined && after.previousVersion === undefined) {
+    parts.push(`${before.previousVersion} no longer kept`);
+  }
   const [resourcesBefore, resources] = [resourcesText(before?.resources), resourcesText(after.resources)];
   if (resources !== resourcesBefore) parts.push(resources === '' ? 'no limits' : resources);
   return `${model} ${parts.length === 0 ? after.version : parts.join(', ')}`;

@@ -39,19 +39,29 @@ Examples:
 
 export function registerUndeploy(program: Command, output: Output): void {
   addChangeOptions(program.command('undeploy'))
-    .description('take a model out of service')
+    .description('take a model out of service, or one version of it')
     .argument('<model>', 'name of the model')
+    .argument('[version]', 'version of it')
     .addHelpText(
       'after',
       `
-Its versions stay in the store and in their stages, so deploying one of them brings it back.
+With a version only that one goes: one that is kept for going back is kept no longer, a candidate is dropped, and
+with the live version the model is out of service. Nothing is archived: versions stay in the store and in their
+stages, so deploying one of them brings it back.
 
 Examples:
+  $ tidegate undeploy iris 1.0.0
   $ tidegate undeploy iris --why "replaced by irises"`,
     )
-    .action(async (model: string, options: ChangeOptions) => {
-      const result = await withChange(options, output, (change) => undeployModel({ ...change, model }));
-      const lines = [`${model} is out of service (revision ${result.revision})`];
+    .action(async (model: string, version: string | undefined, options: ChangeOptions) => {
+      const result = await withChange(options, output, (change) =>
+        undeployModel({ ...change, model, ...(version !== undefined && { version }) }),
+      );
+      const { deployment, revision } = result;
+      const lines =
+        deployment === undefined
+          ? [`${model} is out of service (revision ${revision})`]
+          : deploymentLines(deployment, revision);
       write(output, { json: deploymentAnswerJson(model, result), lines }, options);
     });
 }

@@ -47,19 +47,20 @@ export type { StatusOptions, StoreStatus } from './lifecycle/read-status.ts';
 export type { RefreshOptions, RefreshReport } from './lifecycle/refresh-store.ts';
 export type { RollbackToOptions, RollbackToResult } from './lifecycle/rollback-to.ts';
 export type { PassphraseSource, Signer, SignerProvider } from './lifecycle/signer.ts';
+export type { UndeployOptions } from './lifecycle/undeploy-model.ts';
 export type { VerifyOptions, VerifyProgress, VerifyReport } from './lifecycle/verify-store.ts';
 export type { DeploymentConfigOptions } from './platform/deployment-config.ts';
-export type { DeploymentInfo, PlatformState, ScaleConfig } from './platform/deployment-platform.ts';
+export type {
+  DeploymentInfo,
+  PlatformState,
+  ScaleConfig,
+  UndeployReason,
+} from './platform/deployment-platform.ts';
 export type { ModelMetadataOptions } from './platform/model-metadata.ts';
 export type { ModelFilter, RegisterOptions } from './platform/model-registry.ts';
 export type { PredictOptions, Prediction, PredictionRows } from './platform/prediction.ts';
 export type { ChangeReason, PlatformOptions } from './platform/store-access.ts';
-export {
-  promoteCandidate,
-  rollbackModel,
-  scaleDeployment,
-  undeployModel,
-} from './lifecycle/change-deployment.ts';
+export { promoteCandidate, rollbackModel, scaleDeployment } from './lifecycle/change-deployment.ts';
 export { grantKey, revokeKey, rotateKey } from './lifecycle/change-keys.ts';
 export { collectGarbage } from './lifecycle/collect-garbage.ts';
 export { deployModel } from './lifecycle/deploy-model.ts';
@@ -73,6 +74,7 @@ export { readStatus } from './lifecycle/read-status.ts';
 export { refreshStore } from './lifecycle/refresh-store.ts';
 export { rollbackTo } from './lifecycle/rollback-to.ts';
 export { abortRollout, approveRollout, pauseRollout, resumeRollout } from './lifecycle/steer-rollout.ts';
+export { undeployModel } from './lifecycle/undeploy-model.ts';
 export { verifyStore } from './lifecycle/verify-store.ts';
 export { DeploymentConfig, DeploymentStrategy } from './platform/deployment-config.ts';
 export { DeploymentPlatform } from './platform/deployment-platform.ts';

@@ -1,4 +1,4 @@
-/** What is done to a deployment after the first: promote its candidate, scale it, go back, take it out of service. */
+/** What is done to a deployment after the first: promote its candidate, scale it, go back. */
 import type { Action } from '../manifest/change.ts';
 import { type Deployment, type DeploymentResources, isSameDeployment } from '../manifest/deployment.ts';
 import type { StoreSnapshot } from '../manifest/store-snapshot.ts';
@@ -28,7 +28,10 @@ export interface DeploymentResult {
   readonly changed: boolean;
 }
 
-export type UndeployResult = Omit<DeploymentResult, 'deployment'> & { readonly deployment: undefined };
+export type UndeployResult = Omit<DeploymentResult, 'deployment'> & {
+  /** What is left; undefined when the model is out of service. */
+  readonly deployment: Deployment | undefined;
+};
 
 /** The candidate takes all traffic; the version that was live becomes the previous one. Codes: NOT_DEPLOYED, INVALID_STRATEGY. */
 export function promoteCandidate(options: ModelOptions): Promise<DeploymentResult> {
@@ -42,14 +45,6 @@ export function promoteCandidate(options: ModelOptions): Promise<DeploymentResul
       );
     }
     return keepingResources(live(options.model, candidate, before), before);
-  });
-}
-
-/** Takes a model out of service. Its versions stay in their stages, so it can come back. Codes: NOT_DEPLOYED. */
-export function undeployModel(options: ModelOptions): Promise<UndeployResult> {
-  return decideDeployment(options, 'undeploy', (snapshot) => {
-    findDeployment(snapshot, options.model);
-    return undefined;
   });
 }
 
@@ -87,14 +82,13 @@ export async function changeDeployment(
   action: Action,
   decide: (snapshot: StoreSnapshot) => Deployment,
 ): Promise<DeploymentResult> {
-  const result = await decideDeployment(options, action, decide);
-  const deployment = result.snapshot.deployments.get(options.model);
+  const { deployment, ...result } = await decideDeployment(options, action, decide);
   if (deployment === undefined) throw new Error(`${options.model} is missing after it was deployed`);
   return { ...result, deployment };
 }
 
 /** The same; undefined takes the model out of service. */
-async function decideDeployment(
+export async function decideDeployment(
   options: ModelOptions,
   action: Action,
   decide: (snapshot: StoreSnapshot) => Deployment | undefined,
@@ -109,7 +103,7 @@ async function decideDeployment(
     const changes = [{ kind: 'deployment', model, before, after } as const];
     return { put: await recordChange(editor, { action, changes, options }) };
   });
-  return { snapshot, revision: snapshot.revision, deployment: undefined, changed };
+  return { snapshot, revision: snapshot.revision, deployment: snapshot.deployments.get(model), changed };
 }
 
 /** The live version with all traffic, as it was before the rollout. */

@@ -4,10 +4,11 @@
  */
 import type { Deployment } from '../manifest/deployment.ts';
 import type { DeploymentManifest } from '../manifest/deployment-manifest.ts';
-import { promoteCandidate, scaleDeployment, undeployModel } from '../lifecycle/change-deployment.ts';
+import { promoteCandidate, scaleDeployment } from '../lifecycle/change-deployment.ts';
 import { findModel } from '../lifecycle/find-version.ts';
 import { deployModel } from '../lifecycle/deploy-model.ts';
 import { type StoreStatus, readStatus } from '../lifecycle/read-status.ts';
+import { undeployModel } from '../lifecycle/undeploy-model.ts';
 import { StoreError } from '../store-error.ts';
 import {
   DeploymentConfig,
@@ -59,6 +60,11 @@ export interface PlatformState {
 
 /** What `scaleDeployment` may change; what is not named stays. */
 export type ScaleConfig = Omit<DeploymentConfigOptions, 'strategy' | 'canaryTrafficPercentage'>;
+
+export interface UndeployReason extends ChangeReason {
+  /** Takes only this version out of service. */
+  readonly version?: string;
+}
 
 const predictTimeoutMsDefault = 30_000;
 
@@ -127,9 +133,17 @@ export class DeploymentPlatform {
     return infoOf(deployment);
   }
 
-  /** Takes a model out of service; its versions stay in their stages. Codes: NOT_DEPLOYED. */
-  async undeployModel(model: string, reason: ChangeReason = {}): Promise<void> {
-    await this.#access.change(reason, (change) => undeployModel({ ...change, model }));
+  /**
+   * Takes a model out of service, or one version of it: the live one and with it the model, one kept for going back, or a
+   * candidate and with it the rollout. Nothing is archived. Returns what is left, undefined when nothing is.
+   * Codes: UNKNOWN_MODEL, UNKNOWN_VERSION, NOT_DEPLOYED, INVALID_STRATEGY for the live version while a rollout is on.
+   */
+  async undeployModel(model: string, reason: UndeployReason = {}): Promise<DeploymentInfo | undefined> {
+    const { version } = reason;
+    const { deployment } = await this.#access.change(reason, (change) =>
+      undeployModel({ ...change, model, ...(version !== undefined && { version }) }),
+    );
+    return deployment === undefined ? undefined : infoOf(deployment);
   }
 
   /** The candidate takes all traffic; the version that was live is kept. Codes: NOT_DEPLOYED, INVALID_STRATEGY. */

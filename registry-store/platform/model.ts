@@ -64,7 +64,7 @@ export class Model {
     return this.#moveTo('archived', reason);
   }
 
-  /** Everything that happened to this version, oldest first: published, moved, deployed, replaced. */
+  /** Everything that happened to this version, oldest first: published, moved, deployed, replaced, kept no longer. */
   async deploymentHistory(): Promise<readonly HistoryEvent[]> {
     const events = await readHistory({ ...this.#access.reader(), model: this.name });
     return events.flatMap((event) => {
@@ -90,9 +90,10 @@ export class Model {
       case 'deployment':
         return (
           change.model === name &&
-          [change.before, change.after].some(
+          ([change.before, change.after].some(
             (side) => side?.version === version || side?.candidate?.version === version,
-          )
+          ) ||
+            (change.before?.previousVersion === version && change.after?.previousVersion !== version))
         );
       case 'keys':
         return false;

@@ -9,6 +9,11 @@ export type PredictionRows = readonly unknown[] | Readonly<Record<string, readon
 export interface PredictOptions {
   /** Default: the version that is live on the gateway. */
   readonly version?: string;
+  /**
+   * Who asks, such as the id of a user: during a rollout the same key meets the same version. It goes into the query as
+   * `routing_key`, where a gateway looks unless it was told to look elsewhere. Default: no key.
+   */
+  readonly routingKey?: string;
   /** Gives the request up; the promise rejects with the signal's reason. */
   readonly signal?: AbortSignal;
 }
@@ -77,7 +82,7 @@ export async function predictOverHttp(
 
 function addressOf(
   gateway: GatewayAddress,
-  { model, version }: { readonly model: string } & PredictOptions,
+  { model, version, routingKey }: { readonly model: string } & PredictOptions,
 ): string {
   if (gateway.url === undefined) {
     throw new PredictionError(
@@ -86,7 +91,8 @@ function addressOf(
     );
   }
   const path = ['predict', model, ...(version === undefined ? [] : [version])];
-  return `${gateway.url.replace(/\/+$/, '')}/${path.map(encodeURIComponent).join('/')}`;
+  const query = routingKey === undefined ? '' : `?routing_key=${encodeURIComponent(routingKey)}`;
+  return `${gateway.url.replace(/\/+$/, '')}/${path.map(encodeURIComponent).join('/')}${query}`;
 }
 
 function readAnswer(status: number, text: string): Prediction {

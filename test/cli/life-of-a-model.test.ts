@@ -35,19 +35,21 @@ test('from init to the archive, for a person', async () => {
     'with 2 replicas, 512 MiB',
   );
   expect(await cli.ok('rollback', 'iris', '--why', 'worse on long petals')).toContain('iris 1.0.0 is live');
-  expect(await cli.ok('undeploy', 'iris')).toBe('iris is out of service (revision 11)\n');
+  expect(await cli.ok('undeploy', 'iris', '2.0.0')).toContain('iris 1.0.0 is live (revision 11)\n');
+  expect(await cli.ok('undeploy', 'iris')).toBe('iris is out of service (revision 12)\n');
   expect(await cli.ok('archive', 'iris', '1.0.0')).toContain('production -> archived');
 
   const history = (await cli.ok('history', 'iris')).trimEnd().split('\n');
-  expect(history).toHaveLength(11);
+  expect(history).toHaveLength(12);
   expect(history[0]).toMatch(
     /^2 +\d{4}-\d\d-\d\d \d\d:\d\d +\S+ +publish +iris 1\.0\.0 new, training +first try$/,
   );
   expect(history[3]).toMatch(/^5 .* deploy +iris 1\.0\.0 live$/);
   expect(history[5]).toMatch(/^7 .* iris canary 2\.0\.0 at 5%$/);
   expect(history[8]).toMatch(/^10 .* rollback +iris 2\.0\.0 -> 1\.0\.0.* worse on long petals$/);
-  expect(history[9]).toMatch(/^11 .* undeploy +iris undeployed, was 1\.0\.0$/);
-  expect(await cli.ok('verify')).toMatch(/verifies, revision 12\n[^]*Proved:\n/);
+  expect(history[9]).toMatch(/^11 .* undeploy +iris 2\.0\.0 no longer kept$/);
+  expect(history[10]).toMatch(/^12 .* undeploy +iris undeployed, was 1\.0\.0$/);
+  expect(await cli.ok('verify')).toMatch(/verifies, revision 13\n[^]*Proved:\n/);
 });
 
 describe('for a script', () => {

@@ -1,4 +1,4 @@
-/** What is live: rollouts that are stored and not yet carried out, going back, scaling, and taking out of service. */
+/** What is live: rollouts that are stored and not yet carried out, going back, and scaling. */
 import { describe, expect, test } from 'vitest';
 import {
   type DeployOptions,
@@ -8,7 +8,6 @@ import {
   promoteCandidate,
   rollbackModel,
   scaleDeployment,
-  undeployModel,
   verifyStore,
 } from '../../../registry-store/main.ts';
 import { TemporaryStore } from '../temporary-store.ts';
@@ -125,35 +124,6 @@ describe('resources', () => {
     await expect(scaleDeployment({ ...by(store), resources })).rejects.toMatchObject({
       code: 'INVALID_ARGUMENT',
     });
-  });
-});
-
-describe('taken out of service', () => {
-  test('a model has nothing live, its versions stay, and it comes back', async () => {
-    const store = await withThree();
-    const { snapshot, changed } = await undeployModel(by(store));
-    expect(changed).toBe(true);
-    expect(snapshot.deployments.size).toBe(0);
-    expect([...(snapshot.models.get('iris')?.values() ?? [])].map(({ stage }) => stage)).toEqual([
-      'staged',
-      'staged',
-      'staged',
-    ]);
-    await store.deploy('iris', '2.0.0');
-    expect((await store.open()).current.deployments.get('iris')).not.toHaveProperty('previousVersion');
-  });
-
-  test('nothing else can be done to it', async () => {
-    const store = await withThree();
-    await undeployModel(by(store));
-    for (const attempt of [
-      () => undeployModel(by(store)),
-      () => promoteCandidate(by(store)),
-      () => rollbackModel(by(store)),
-      () => scaleDeployment({ ...by(store), resources: { replicas: 1 } }),
-    ]) {
-      await expect(attempt()).rejects.toMatchObject({ code: 'NOT_DEPLOYED' });
-    }
   });
 });
 

@@ -190,6 +190,21 @@ describe('a platform', () => {
     }
   });
 
+  test('takes one version out of service, and with the last one the model', async () => {
+    const previous = await platform.registry.getModel('iris', '1.0.0');
+    const left = await platform.undeployModel('iris', { version: '1.0.0', why: 'nobody goes back' });
+    expect(left).toMatchObject({ version: '2.0.0', strategy: 'all' });
+    expect(left?.previousVersion).toBeUndefined();
+    expect((await previous.deploymentHistory()).at(-1)).toMatchObject({
+      action: 'undeploy',
+      by: 'pipeline',
+      why: 'nobody goes back',
+    });
+    expect(await codeOf(platform.undeployModel('iris', { version: '1.0.0' }))).toBe('NOT_DEPLOYED');
+    expect(await platform.undeployModel('iris', { version: '2.0.0' })).toBeUndefined();
+    expect((await platform.registry.listModels()).map(({ status }) => status)).toEqual(['staged', 'staged']);
+  });
+
   test('scales, and changes only what is named', async () => {
     expect(await platform.scaleDeployment('iris', 3)).toMatchObject({ replicas: 3 });
     const scaled = await platform.scaleDeployment('iris', { cpuLimit: '1500m', memoryLimit: '1Gi' });

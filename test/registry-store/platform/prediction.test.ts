@@ -53,9 +53,11 @@ describe('predict', () => {
       modelVersion: '2.0.0',
     });
     await platform.predict('iris', { x: [[1]] }, { version: '1.0.0+b' });
+    await platform.predict('iris', [[1]], { routingKey: 'Zoë & co' });
     expect(asked).toEqual([
       'POST /predict/iris {"features":[[6.7,3,5.2,2.3]]}',
       'POST /predict/iris/1.0.0%2Bb {"features":{"x":[[1]]}}',
+      'POST /predict/iris?routing_key=Zo%C3%AB%20%26%20co {"features":[[1]]}',
     ]);
   });
 
