@@ -30,6 +30,7 @@ const sourceFolders = [
   'cli',
   'bench',
   'deploy',
+  'docs/examples',
   'test/conformance',
 ];
 

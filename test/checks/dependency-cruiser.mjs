@@ -65,6 +65,21 @@ export default {
       to: { path: '^(bench|test)/' },
     },
     {
+      name: 'examples-use-the-package',
+      severity: 'error',
+      comment:
+        "An example shows what anybody can do: import from 'tidegate' or 'tidegate/client'; only training is ours.",
+      from: { path: '^docs/' },
+      to: { path: '^(gateway|runtime|registry-store|client|cli|bench|test)/' },
+    },
+    {
+      name: 'nothing-imports-examples',
+      severity: 'error',
+      comment: 'Examples are to be read and run; what others need belongs into the package.',
+      from: { pathNot: '^docs/' },
+      to: { path: '^docs/' },
+    },
+    {
       name: 'pure-imports-pure',
       severity: 'error',
       comment:
