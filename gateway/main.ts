@@ -16,6 +16,7 @@ import { RequestDoor } from './dispatch/request-door.ts';
 import type { MissingKeyPolicy } from './route/missing-key.ts';
 import { RouteTable } from './route/route-table.ts';
 import { RolloutMemory } from './dispatch/rollout-memory.ts';
+import { rolloutReport } from './dispatch/rollout-states.ts';
 import type { RolloutWatch } from './dispatch/rollout-watch.ts';
 import type { KeySource } from './route/routing-key.ts';
 import type { ForcePolicy } from './socket/force-permission.ts';
@@ -185,6 +186,12 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     metrics,
     ready,
     health,
+    rollouts: () =>
+      rolloutReport({
+        divided: live.rollouts(Date.now()),
+        deployments: store.current.deployments,
+        routes: door.routes.models,
+      }),
     repository: {
       snapshot: () => store.current,
       problemOf: (model) => live.problems.get(model)?.reason,

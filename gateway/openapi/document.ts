@@ -10,6 +10,7 @@ import {
   inferResponseSchema,
   predictRequestSchema,
 } from './model-schemas.ts';
+import { rolloutSchemas } from './rollout-schemas.ts';
 import { ref, type Schema, sharedSchemas } from './schemas.ts';
 
 /** Of more models only the first so many, by name, have schemas of their own; the document would grow too large. */
@@ -46,7 +47,7 @@ export function openapiDocument(identity: ServerIdentity, models: readonly Docum
       '/predict/{model}': predictPath(['model']),
       '/predict/{model}/{version}': predictPath(['model', 'version']),
     },
-    components: { schemas: { ...sharedSchemas, ...dataSchemas } },
+    components: { schemas: { ...sharedSchemas, ...rolloutSchemas, ...dataSchemas } },
   };
 }
 
@@ -65,6 +66,7 @@ function serverPaths(): Paths {
     '/v2': get('Name, version and extensions', 'ServerMetadata'),
     '/v2/health/live': get('Whether the process answers', 'Live'),
     '/v2/health/ready': get('Whether every deployed model answers', 'Ready', { '503': ref('Ready') }),
+    '/v2/rollouts': get('Rollouts on this node, and what it decided', 'RolloutReport'),
     '/v2/models/stats': get('Statistics of all loaded versions', 'ModelStatistics'),
     '/metrics': page('Metrics for Prometheus', 'text/plain'),
     '/v2/openapi.json': {

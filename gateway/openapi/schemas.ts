@@ -24,7 +24,7 @@ export function list(items: Schema): Schema {
 
 export const text: Schema = { type: 'string' };
 const yesOrNo: Schema = { type: 'boolean' };
-const count: Schema = { type: 'integer', minimum: 0 };
+export const count: Schema = { type: 'integer', minimum: 0 };
 const dimensions: Schema = {
   ...list({ type: 'integer', minimum: -1 }),
   description: '-1 is a free dimension.',

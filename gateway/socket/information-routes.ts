@@ -1,11 +1,12 @@
 /**
- * The routes that only tell: health, metadata, configuration, statistics and metrics. They read the route table in force
+ * The routes that only tell: health, rollouts, metadata, configuration, statistics and metrics. They read the route table in force
  * and answer at once.
  */
 import type { HttpRequest } from 'uWebSockets.js';
 import type { ModelGeneration } from '../dispatch/model-generation.ts';
 import type { RouteTable } from '../route/route-table.ts';
 import { modelStatistics } from '../telemetry/model-statistics.ts';
+import type { RolloutReport } from '../telemetry/rollout-report.ts';
 import { fail } from '../wire/error-code.ts';
 import {
   modelConfiguration,
@@ -28,6 +29,7 @@ export interface InformationRoutesOptions {
   readonly ready: () => boolean;
   /** What else there is to know for whoever asks whether it is ready; a node that serves the last good state is. */
   readonly health: () => object;
+  readonly rollouts: () => RolloutReport;
   readonly metrics: { readonly contentType: string; readonly render: () => Promise<string> };
   readonly batchRowsMax: number;
   readonly threads: number;
@@ -46,6 +48,9 @@ export function addInformationRoutes(options: InformationRoutesOptions): void {
   registry.add('get', '/v2/health/ready', (answer) => {
     const ready = options.ready();
     answer.json(ready ? 200 : 503, { ready, ...options.health() });
+  });
+  registry.add('get', '/v2/rollouts', (answer) => {
+    answer.json(200, options.rollouts());
   });
   for (const path of modelPaths) addModelRoutes(path, options);
   registry.add('get', '/v2/models/stats', (answer) => {

@@ -8,6 +8,7 @@ import type { Dispatcher } from '../dispatch/dispatcher.ts';
 import type { RequestDoor } from '../dispatch/request-door.ts';
 import type { MetricsPage } from '../telemetry/metrics-page.ts';
 import type { KeySource } from '../route/routing-key.ts';
+import type { RolloutReport } from '../telemetry/rollout-report.ts';
 import { fail } from '../wire/error-code.ts';
 import type { ServerIdentity } from '../wire/oip-metadata.ts';
 import { CrossOrigin } from './cross-origin.ts';
@@ -29,6 +30,7 @@ export interface ServerOptions {
   readonly metrics: MetricsPage;
   readonly ready: () => boolean;
   readonly health: () => object;
+  readonly rollouts: () => RolloutReport;
   readonly repository: Omit<RepositoryView, 'routes'>;
   /** Undefined on a node that only follows its store. */
   readonly control: RepositoryControl | undefined;
