@@ -37,7 +37,7 @@ export type StoreErrorCode =
   | 'UNKNOWN_VERSION'
   /** The version is archived or still in training. */
   | 'NOT_DEPLOYABLE'
-  /** The model has no live version. */
+  /** The model has no live version, or the version named is not deployed. */
   | 'NOT_DEPLOYED'
   /** A version may not go from its stage to the one asked for. */
   | 'ILLEGAL_MOVE'
