@@ -61,6 +61,7 @@ export class CanaryJudge {
   readonly #bins: PredictionBins;
   #hasLatency = false;
   #failuresInARow = 0;
+  #crashesInARow = 0;
   readonly #stableMeanwhile = { requests: 0, failed: 0 };
   #stepStartedMs: number | undefined;
   #peaks: EvidencePeaks | undefined;
@@ -126,6 +127,7 @@ export class CanaryJudge {
       candidateKeys: this.#candidateKeys.size,
       keys: addCounts([], [...this.#keysByShare.counts]),
       failuresInARow: this.#failuresInARow,
+      crashesInARow: this.#crashesInARow,
       stableMeanwhile: { ...this.#stableMeanwhile },
       metrics: {
         error: this.#metrics.error.snapshot(this.#requests),
@@ -140,6 +142,7 @@ export class CanaryJudge {
 
   #endRow(): void {
     this.#failuresInARow = 0;
+    this.#crashesInARow = 0;
     this.#stableMeanwhile.requests = 0;
     this.#stableMeanwhile.failed = 0;
   }
@@ -155,7 +158,9 @@ export class CanaryJudge {
     if (arm === 'stable') this.#stableMeanwhile.failed += 1;
     if (arm === 'stable' || isChronic) return;
     if (failure !== 'crash' && metrics[metric].role !== 'guardrail') return;
-    if (this.#failedKeys.add(keyHash)) this.#failuresInARow += 1;
+    if (!this.#failedKeys.add(keyHash)) return;
+    this.#failuresInARow += 1;
+    if (failure === 'crash') this.#crashesInARow += 1;
   }
 
   #recordLatency({ arm, share }: Outcome, serviceMs: number, seat: number, isSample: boolean): void {

@@ -40,6 +40,8 @@ export interface JudgeOptions extends UnitOptions {
   readonly candidateKeysMin: number;
   /** So many callers in a row to whom the candidate failed end it, whatever the statistics say. */
   readonly failuresInARowMax: number;
+  /** The same for callers with whom it took its thread down, which everybody else has to wait for. */
+  readonly crashesInARowMax: number;
   /** Times as often as with the stable version that must be excluded before the candidate is promoted. */
   readonly promoteTolerated: number;
   readonly promoteKeysMin: number;
@@ -77,6 +79,7 @@ const defaults: Omit<JudgeOptions, 'metrics'> = {
   rateDifferenceMin: 0.001,
   candidateKeysMin: 30,
   failuresInARowMax: 5,
+  crashesInARowMax: 3,
   promoteTolerated: 1.5,
   promoteKeysMin: 50,
   promoteRequestsMin: 200,

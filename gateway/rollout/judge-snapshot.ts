@@ -15,6 +15,8 @@ export interface JudgeSnapshot {
   readonly keys: readonly ArmCounts[];
   /** Callers in a row to whom the candidate failed, until now. */
   readonly failuresInARow: number;
+  /** Those of them with whom it took its thread down. */
+  readonly crashesInARow: number;
   /** What became of the requests to the stable version since the candidate last answered. */
   readonly stableMeanwhile: { readonly requests: number; readonly failed: number };
   readonly metrics: Readonly<Record<MetricName, MetricSnapshot>>;
@@ -40,6 +42,7 @@ export function mergeSnapshots(one: JudgeSnapshot, other: JudgeSnapshot): JudgeS
     candidateKeys: one.candidateKeys + other.candidateKeys,
     keys: addCounts(one.keys, other.keys),
     failuresInARow: longer.failuresInARow,
+    crashesInARow: longer.crashesInARow,
     stableMeanwhile: longer.stableMeanwhile,
     metrics: {
       error: mergeMetrics(one.metrics.error, other.metrics.error),

@@ -59,11 +59,13 @@ export function verdictOn(
   peaks: EvidencePeaks,
   nowMs: number,
 ): Verdict {
-  const { failuresInARow, candidateKeys } = snapshot;
-  if (failuresInARow >= options.failuresInARowMax && !isShared(snapshot)) {
+  const { failuresInARow, crashesInARow, candidateKeys } = snapshot;
+  const isRow = failuresInARow >= options.failuresInARowMax || crashesInARow >= options.crashesInARowMax;
+  if (isRow && !isShared(snapshot)) {
+    const how = crashesInARow === 0 ? '' : `, with ${crashesInARow} of them took its thread down,`;
     return {
       kind: 'rollback',
-      reason: `the candidate failed ${failuresInARow} callers in a row and answered none between`,
+      reason: `the candidate failed ${failuresInARow} callers in a row${how} and answered none between`,
     };
   }
   const isComparable = candidateKeys >= options.candidateKeysMin;

@@ -83,4 +83,20 @@ describe('RolloutWatch', () => {
     expect(watch.look(4000).kind).not.toBe('rollback');
     expect(reasons).toEqual([]);
   });
+
+  test('three callers with whom it took its thread down are enough, unless the live version does so too', () => {
+    const { watch, reasons } = watched();
+    for (let user = 0; user < 3; user += 1) {
+      expect(reasons).toEqual([]);
+      watch.ended(watch.trial('candidate', `user-${user}`), 'WORKER_LOST', user);
+    }
+    expect(reasons[0]).toMatch(/3 callers in a row, with 3 of them took its thread down/);
+    expect(watch.snapshot().crashed).toEqual({ candidate: 3, stable: 0 });
+    const other = watched();
+    for (let user = 0; user < 4; user += 1) {
+      other.watch.ended(other.watch.trial('stable', `friend-${user}`), 'WORKER_LOST', user);
+      other.watch.ended(other.watch.trial('candidate', `user-${user}`), 'WORKER_LOST', user);
+    }
+    expect(other.reasons).toEqual([]);
+  });
 });

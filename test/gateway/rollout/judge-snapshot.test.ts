@@ -50,9 +50,10 @@ describe('the snapshots of two nodes', () => {
       all,
     ].map((part) => judgeOf(part).snapshot());
     const merged = mergeSnapshots(first!, second!);
-    expect({ ...merged, failuresInARow: 0, stableMeanwhile: 0 }).toEqual({
+    expect({ ...merged, failuresInARow: 0, crashesInARow: 0, stableMeanwhile: 0 }).toEqual({
       ...both,
       failuresInARow: 0,
+      crashesInARow: 0,
       stableMeanwhile: 0,
     });
     const verdict = judgeSnapshot(merged, {}, 400_000);
