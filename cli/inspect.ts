@@ -35,9 +35,9 @@ export function registerInspect(program: Command, output: Output): void {
     .addHelpText(
       'after',
       `
-Shows inputs and outputs, operators, parameters and size, loads the model in the runtime that nodes use, and says what a
-run costs and whether requests share runs. Needs no store and no key, and changes nothing. Ends with 0 when the model can
-be served and with 1 when it cannot, and then says what to do.
+Shows inputs and outputs, operators, parameters and size, loads the model in the runtime that nodes use, and says what
+a run costs and whether requests share runs. Needs no store and no key, and changes nothing. Ends with 0 when the model
+can be served and with 1 when it cannot, and then says what to do.
 
 Examples:
   $ tidegate inspect iris.onnx
