@@ -4,6 +4,7 @@
  */
 import { CommanderError } from 'commander';
 import { StoreError } from '../registry-store/main.ts';
+import { CommandError } from './command-error.ts';
 import type { Output } from './output.ts';
 import { Interrupted, interruptedExitCode } from './terminal/interrupt.ts';
 
@@ -49,6 +50,7 @@ function reportUsage(
 
 function errorJson(error: unknown): object {
   if (error instanceof Interrupted) return { error: error.message, code: 'INTERRUPTED' };
+  if (error instanceof CommandError) return { error: error.message, code: error.code };
   if (!(error instanceof StoreError)) return { error: messageOf(error), code: 'UNEXPECTED' };
   const { code, check, message } = error;
   return { error: message, code, ...(check === undefined ? {} : { check }) };

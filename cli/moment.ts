@@ -5,6 +5,22 @@ export function momentText(iso: string): string {
   return iso.slice(0, 16).replace('T', ' ');
 }
 
+/** The same to the second, for what happens while somebody looks. */
+export function secondText(iso: string): string {
+  return iso.slice(0, 19).replace('T', ' ');
+}
+
+/** `45s`, `4m 12s`, `2h 5m`, `3d 4h`; the two largest units, whole. */
+export function durationText(durationMs: number): string {
+  const seconds = Math.ceil(durationMs / 1000);
+  const minutes = Math.floor(seconds / 60);
+  const hours = Math.floor(minutes / 60);
+  const days = Math.floor(hours / 24);
+  if (days > 0) return `${days}d ${hours % 24}h`;
+  if (hours > 0) return `${hours}h ${minutes % 60}m`;
+  return minutes > 0 ? `${minutes}m ${seconds % 60}s` : `${seconds}s`;
+}
+
 const units = [
   ['year', 365 * 86_400_000],
   ['month', 30 * 86_400_000],

@@ -2,6 +2,8 @@
  * What a running gateway says of itself: whether it is ready, which revision of the store it serves, whether that is
  * fresh, and why a model is not served as the store says. The words come from its health endpoint.
  */
+import { CommandError } from './command-error.ts';
+import { askGateway } from './gateway-answer.ts';
 import { columns } from './output.ts';
 import { distanceText } from './moment.ts';
 
@@ -21,24 +23,11 @@ export interface NodeStatus {
   }[];
 }
 
-const answerMsMax = 5000;
-
-/** Rejects with an Error that says what to do when nothing of ours answers at the address. */
+/** Rejects with a `CommandError` that says what to do when nothing of ours answers at the address. */
 export async function askNode(address: string): Promise<NodeStatus> {
-  const url = new URL('v2/health/ready', address.endsWith('/') ? address : `${address}/`);
-  let answer: unknown;
-  try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(answerMsMax) });
-    answer = await response.json();
-  } catch (error) {
-    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new Error(`No gateway answers at ${address} (${reason}). Is it running, and is this its address?`, {
-      cause: error,
-    });
-  }
+  const answer = await askGateway({ address, path: 'v2/health/ready' });
   if (isNodeStatus(answer)) return answer;
-  throw new Error(`What answers at ${address} is not a Tidegate gateway.`);
+  throw new CommandError('NODE_UNKNOWN', `What answers at ${address} is not a Tidegate gateway.`);
 }
 
 export function nodeLines(address: string, node: NodeStatus, nowMs: number): readonly string[] {

@@ -8,11 +8,22 @@ export interface Terminal {
   readonly width: () => number;
 }
 
+/** Standard output where it is a terminal that can be drawn on. */
+export interface Screen {
+  readonly columns: () => number;
+  readonly rows: () => number;
+  /** Not where the person asked for none, with NO_COLOR. */
+  readonly hasColours: boolean;
+}
+
 export interface Output {
   readonly out: (text: string) => unknown;
   readonly err: (text: string) => unknown;
   /** Only when a person sits at both ends: keyboard and standard error. */
   readonly terminal?: Terminal;
+  readonly screen?: Screen;
+  /** Whether somebody still reads standard output, for commands that would go on for nobody. */
+  readonly isRead?: () => boolean;
 }
 
 export interface Answer {

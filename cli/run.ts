@@ -16,6 +16,7 @@ import { packageVersion } from './package-version.ts';
 import { registerPublish } from './publish.ts';
 import { registerRefresh } from './refresh.ts';
 import { registerRollback } from './rollback.ts';
+import { registerRollout } from './rollout.ts';
 import { registerSteering } from './steer.ts';
 import { registerScale, registerUndeploy } from './scale.ts';
 import { registerServe } from './serve.ts';
@@ -53,7 +54,7 @@ const groups: readonly (readonly [string, readonly ((program: Command, output: O
     ],
   ],
   ['What is live:', [registerDeploy, registerScale, registerUndeploy, registerRollback, registerSteering]],
-  ['Looking:', [registerStatus, registerHistory, registerDiff, registerTufClient]],
+  ['Looking:', [registerStatus, registerRollout, registerHistory, registerDiff, registerTufClient]],
   ['Serving:', [registerServe, registerToken, registerCompletion]],
 ];
 

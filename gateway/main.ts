@@ -30,6 +30,7 @@ import { fail } from './wire/error-code.ts';
 import type { ServerIdentity } from './wire/oip-metadata.ts';
 
 export type { RepositoryControl } from './socket/repository-routes.ts';
+export type { RolloutArm, RolloutDecision, RolloutReport, RolloutState } from './telemetry/rollout-report.ts';
 
 export interface GatewayOptions {
   readonly host: string;

@@ -37,7 +37,12 @@ describe('bash completes', () => {
   test.each([
     [['pub'], ['publish']],
     [['reg'], ['register']],
-    [['ro'], ['rollback']],
+    [['ro'], ['rollback', 'rollout']],
+    [
+      ['rollout', ''],
+      ['watch', 'help'],
+    ],
+    [['rollout', 'watch', 'iris', '--unt'], ['--until-done']],
     [
       ['keys', ''],
       ['new', 'list', 'grant', 'rotate', 'revoke', 'help'],

@@ -26,6 +26,8 @@ const commands: readonly (readonly string[])[] = [
   ['undeploy'],
   ['rollback'],
   ['status'],
+  ['rollout'],
+  ['rollout', 'watch'],
   ['history'],
   ['diff'],
   ['completion'],
@@ -63,6 +65,9 @@ describe('a command line that is wrong ends with 2 and says why:', () => {
     [['scale', 'iris'], /Name what changes/],
     [['scale', 'iris', '--target-cpu', '0.7'], /whole percentage/],
     [['inspect'], /missing required argument 'file'/],
+    [['rollout', 'watch', '--node', 'localhost:8080'], /address of a gateway like http:/],
+    [['rollout', 'watch', '--interval-ms', '5'], /milliseconds, 100 to/],
+    [['rollout', 'watch', '--once', '--until-done'], /cannot be used with/],
     [['diff', '1'], /missing required argument 'to'/],
     [['diff', '1', 'now'], /whole number from 1/],
     [['completion', 'tcsh'], /Allowed choices are bash, zsh, fish/],
@@ -164,7 +169,8 @@ describe('help', () => {
   test('names every command, and every command takes --json or serves', async () => {
     const { out } = await run(['--help']);
     for (const [command = ''] of commands) expect(out).toMatch(new RegExp(`^ {2}${command}[| ]`, 'm'));
-    for (const command of commands.filter(([name]) => name !== 'serve' && name !== 'keys')) {
+    const withoutJson = new Set(['serve', 'keys', 'rollout']);
+    for (const command of commands.filter((words) => !withoutJson.has(words.join(' ')))) {
       expect((await run([...command, '--help'])).out, command.join(' ')).toContain('--json');
     }
   });

@@ -1,0 +1,21 @@
+/** What a command could not do or found out, with a code for scripts; what a store says has codes of its own. */
+
+export type CommandErrorCode =
+  /** Nothing answers at the address of the gateway, or nothing that could be read. */
+  | 'NODE_UNREACHABLE'
+  /** Something answers there that is not a Tidegate gateway, or one that is older than this program. */
+  | 'NODE_UNKNOWN'
+  /** The rollout that was waited for went back to the live version. */
+  | 'ROLLED_BACK'
+  /** The rollout that was waited for ended in another way, without having gone through its steps. */
+  | 'NOT_COMPLETED';
+
+export class CommandError extends Error {
+  readonly code: CommandErrorCode;
+
+  constructor(code: CommandErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'CommandError';
+    this.code = code;
+  }
+}
