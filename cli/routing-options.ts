@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type MissingKeyPolicy, missingKeyPolicies } from '../gateway/route/missing-key.ts';
-import { type KeySource, parseKeySource } from '../gateway/route/routing-key.ts';
+import { type KeySource, parseKeySource, planKeys } from '../gateway/route/routing-key.ts';
 import { type ForcePolicy, forcePolicies } from '../gateway/socket/force-permission.ts';
 
 export interface RoutingOptions {
@@ -22,7 +22,7 @@ export function addRoutingOptions(command: Command): Command {
     .addOption(
       new Option(
         '--routing-key <source>',
-        'where requests carry the key that rollouts divide by: header:<name>, cookie:<name>, query:<name> or address; the first that has one; may be repeated (default: header:x-routing-key, header:x-user-id, query:routing_key)',
+        'where requests carry the key that rollouts divide by: header:<name>, cookie:<name>, query:<name>, body:<JSON pointer> or address; the first that has one; may be repeated (default: header:x-routing-key, header:x-user-id, query:routing_key)',
       )
         .env('TIDEGATE_ROUTING_KEY')
         .default([], 'see above')
@@ -59,6 +59,11 @@ export function routingOf({ routingKey, missingKey, forceVersion, forceTokenFile
   readonly missingKey: MissingKeyPolicy;
   readonly forceVersion: ForcePolicy;
 } {
+  if (planKeys(routingKey) === undefined) {
+    throw new InvalidArgumentError(
+      'Name the sources in the body side by side: they are looked for in one go.',
+    );
+  }
   return {
     ...(routingKey.length > 0 && { keySources: routingKey }),
     missingKey,
@@ -97,6 +102,6 @@ function keySourceOf(text: string): KeySource {
   const source = parseKeySource(text);
   if (source !== undefined) return source;
   throw new InvalidArgumentError(
-    `${text} is no place for a key. Write header:x-user-id, cookie:uid, query:user or address.`,
+    `${text} is no place for a key. Write header:x-user-id, cookie:uid, query:user, body:/user/id or address.`,
   );
 }

@@ -18,7 +18,7 @@ import { RouteTable } from './route/route-table.ts';
 import { RolloutMemory } from './dispatch/rollout-memory.ts';
 import { rolloutReport } from './dispatch/rollout-states.ts';
 import type { RolloutWatch } from './dispatch/rollout-watch.ts';
-import type { KeySource } from './route/routing-key.ts';
+import { type KeySource, planKeys } from './route/routing-key.ts';
 import type { ForcePolicy } from './socket/force-permission.ts';
 import type { RepositoryControl } from './socket/repository-routes.ts';
 import { GatewayServer } from './socket/server.ts';
@@ -48,7 +48,7 @@ export interface GatewayOptions {
   readonly corsOrigins?: readonly string[];
   /** Whether WebSockets may agree to permessage-deflate; default not. */
   readonly websocketCompression?: boolean;
-  /** Where requests carry the key that rollouts divide by; default `defaultKeySources`. */
+  /** Where requests carry the key that rollouts divide by, those in the body side by side; default `defaultKeySources`. */
   readonly keySources?: readonly KeySource[];
   /** Where requests without a key go while a rollout divides; default `random`. */
   readonly missingKey?: MissingKeyPolicy;
@@ -92,6 +92,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { limits, log, store, identity } = options;
   const threads = options.threads ?? Math.max(1, availableParallelism() - 1);
   const keySources = options.keySources ?? defaultKeySources;
+  const keys = planKeys(keySources);
+  if (keys === undefined) throw new RangeError('key sources in the body must stand side by side');
   const metrics = new MetricsPage();
   const onFault = (fault: unknown): void => {
     log.error({ err: fault }, 'fault while a request was answered');
@@ -200,7 +202,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     control: options.control,
     corsOrigins: options.corsOrigins ?? [],
     websocketCompression: options.websocketCompression ?? false,
-    keySources,
+    keys,
     forceVersion: options.forceVersion ?? 'any',
     threads,
     onFault,

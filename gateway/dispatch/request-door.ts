@@ -5,6 +5,7 @@
 import type { ModelSignature } from '../../runtime/tensor/signature.ts';
 import { checkRequest } from '../admission/check-request.ts';
 import type { Limits } from '../admission/limits.ts';
+import { haveSameInputs } from '../admission/same-inputs.ts';
 import type { HeaderValues } from '../route/caller.ts';
 import { type MissingKeyPolicy, missingKeyRefusal } from '../route/missing-key.ts';
 import type { KeySource } from '../route/routing-key.ts';
@@ -35,6 +36,11 @@ export interface IncomingRequest {
   readonly expectedVersion?: string | undefined;
   /** The signature is only needed by formats that do not name datatypes and shapes themselves. */
   readonly decode: (signature: ModelSignature) => Result<InferRequest>;
+  /**
+   * The same in one pass with the key of a request that has it in its body: then the body is read before it is known which
+   * version answers.
+   */
+  readonly decodeWithKey?: ((signature: ModelSignature) => Result<KeyedRequest>) | undefined;
   readonly sink: ReplySink;
   /** Its client began to send it before the gateway began to shut down: it is taken even now. */
   readonly held?: boolean;
@@ -42,8 +48,19 @@ export interface IncomingRequest {
   readonly beginWithinMs?: number | undefined;
 }
 
+export interface KeyedRequest {
+  readonly request: Extract<Result<InferRequest>, { readonly ok: true }>;
+  /** What a rollout divides by; undefined when there is none. */
+  readonly key: string | undefined;
+}
+
+/** A body that was read as one version takes it. */
+interface EarlyBody extends KeyedRequest {
+  readonly signature: ModelSignature;
+}
+
 /** A request whose reading would hold the event loop. */
-export interface LargeRequest extends LargeBody, Resolvable {
+export interface LargeRequest extends LargeBody, Resolvable, Pick<IncomingRequest, 'routingKey'> {
   readonly sink: ReplySink;
 }
 
@@ -54,7 +71,7 @@ interface Target extends Routed<ModelGeneration, ShadowMirror> {
 
 type Resolvable = Pick<
   IncomingRequest,
-  'modelName' | 'modelVersion' | 'routingKey' | 'headers' | 'expectedVersion' | 'held' | 'sink'
+  'modelName' | 'modelVersion' | 'headers' | 'expectedVersion' | 'held' | 'sink'
 >;
 
 export interface RequestDoorOptions {
@@ -116,17 +133,19 @@ export class RequestDoor {
   /** The request in flight, or the error to answer with; the sink is only called in the first case. */
   accept(incoming: IncomingRequest): PendingRequest | WireError {
     const { protocol } = incoming;
-    const target = this.#resolve(incoming);
+    const early = this.#readEarly(incoming);
+    if (early !== undefined && 'code' in early) return this.refuse(protocol, early);
+    const target = this.#resolve(incoming, early === undefined ? incoming.routingKey : early.key);
     if (!target.ok) return this.refuse(protocol, target);
     const generation = target.value;
-    const outcome = this.#admitSafely(incoming, target);
+    const outcome = this.#admitSafely(incoming, target, early);
     if ('code' in outcome) generation.metrics.outcomes.count(protocol, outcome.code);
     return outcome;
   }
 
   /** The same for a large body, which is taken over: what is wrong inside it comes later, through the sink. */
   acceptLarge(large: LargeRequest): LateRequest | WireError {
-    const target = this.#resolve(large);
+    const target = this.#resolve(large, large.routingKey);
     if (!target.ok) return this.refuse(large.protocol, target);
     const outcome = this.#options.late.take(target.value, large, target.trial);
     if ('code' in outcome) target.value.metrics.outcomes.count(large.protocol, outcome.code);
@@ -151,18 +170,38 @@ export class RequestDoor {
     return error;
   }
 
-  #resolve(incoming: Resolvable): Target | WireError {
+  /** The body, read as the live version takes it, where a rollout needs the key that may be in it; mostly undefined. */
+  #readEarly({
+    modelName,
+    modelVersion,
+    held,
+    decodeWithKey,
+  }: IncomingRequest): EarlyBody | WireError | undefined {
+    if (decodeWithKey === undefined || modelVersion !== undefined) return undefined;
+    if (this.#closed && held !== true) return undefined;
+    const routes = this.#routes.models.get(modelName);
+    if (routes === undefined || (routes.split ?? routes.mirror) === undefined) return undefined;
+    const { signature } = routes.live;
+    try {
+      const read = decodeWithKey(signature);
+      return read.ok ? { ...read.value, signature } : read;
+    } catch (fault) {
+      return this.#options.dispatcher.reportFault(fault);
+    }
+  }
+
+  #resolve(incoming: Resolvable, routingKey: string | undefined): Target | WireError {
     if (this.#closed && incoming.held !== true) return draining;
     const routes = this.#routes;
-    if (routes.divides) return this.#divide(incoming);
+    if (routes.divides) return this.#divide(incoming, routingKey);
     const { modelName, modelVersion, expectedVersion } = incoming;
     const routed = routes.resolve(modelName, modelVersion);
     return isOther(routed, expectedVersion) ? forceNotAllowed : routed;
   }
 
   /** While some model has a rollout. */
-  #divide(incoming: Resolvable): Target | WireError {
-    const { modelName, modelVersion, routingKey, headers, expectedVersion } = incoming;
+  #divide(incoming: Resolvable, routingKey: string | undefined): Target | WireError {
+    const { modelName, modelVersion, headers, expectedVersion } = incoming;
     const drawnKey = routingKey === undefined ? this.#keyOfNobody() : undefined;
     const routed = this.#routes.resolve(modelName, modelVersion, { key: routingKey, headers, drawnKey });
     if (!routed.ok) return routed;
@@ -188,9 +227,13 @@ export class RequestDoor {
   }
 
   /** An exception here would end the process for the sake of one request. */
-  #admitSafely(incoming: IncomingRequest, target: Target): PendingRequest | WireError {
+  #admitSafely(
+    incoming: IncomingRequest,
+    target: Target,
+    early: EarlyBody | undefined,
+  ): PendingRequest | WireError {
     try {
-      return this.#admit(incoming, target);
+      return this.#admit(incoming, target, early);
     } catch (fault) {
       return this.#options.dispatcher.reportFault(fault);
     }
@@ -199,11 +242,14 @@ export class RequestDoor {
   #admit(
     incoming: IncomingRequest,
     { value: generation, trial, mirror }: Target,
+    early: EarlyBody | undefined,
   ): PendingRequest | WireError {
     const { dispatcher, limits } = this.#options;
-    const decoded = incoming.decode(generation.signature);
+    const { signature } = generation;
+    const isRead = early !== undefined && haveSameInputs(early.signature, signature);
+    const decoded = isRead ? early.request : incoming.decode(signature);
     if (!decoded.ok) return decoded;
-    const admitted = checkRequest(decoded.value, generation.signature, limits);
+    const admitted = checkRequest(decoded.value, signature, limits);
     if (!admitted.ok) return admitted;
     const { id, options } = decoded.value;
     const pair = mirror?.pair(incoming.sink);

@@ -30,6 +30,8 @@ export interface InferTarget {
   readonly expectedVersion: string | undefined;
   /** What a rollout divides by; undefined when no source has one, and while no rollout is on. */
   readonly routingKey: string | undefined;
+  /** The same from the sources that are asked after those of the body. */
+  readonly lateKey: string | undefined;
   /** Headers that rules of a rollout name; undefined while no rollout is on. */
   readonly headers: HeaderValues | undefined;
   readonly format: MessageFormat;

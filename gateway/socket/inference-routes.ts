@@ -4,7 +4,8 @@
  */
 import type { HttpRequest } from 'uWebSockets.js';
 import type { Limits } from '../admission/limits.ts';
-import type { RequestDoor } from '../dispatch/request-door.ts';
+import type { IncomingRequest, RequestDoor } from '../dispatch/request-door.ts';
+import { BodyKey } from '../wire/body-key.ts';
 import { ByteWriter } from '../wire/byte-writer.ts';
 import { fail, type Result, succeed, type WireError } from '../wire/error-code.ts';
 import { type MessageFormat, oipBinary, oipJson, oipMsgpack, predictJson } from '../wire/message-format.ts';
@@ -15,7 +16,7 @@ import type { CrossOrigin } from './cross-origin.ts';
 import { type ExchangeServices, HttpExchange, type InferTarget } from './http-exchange.ts';
 import type { OpenExchanges } from './open-exchanges.ts';
 import { pathParameter } from './path-parameter.ts';
-import type { KeySource } from '../route/routing-key.ts';
+import type { KeyPlan } from '../route/routing-key.ts';
 import type { ForcePermission } from './force-permission.ts';
 import { headerValues, routingKey } from './request-key.ts';
 import type { RawHandler, RouteRegistry } from './route-registry.ts';
@@ -26,13 +27,13 @@ export interface InferenceRoutesOptions {
   readonly limits: Pick<Limits, 'bodyBytesMax' | 'inflatedBytesMax' | 'inlineJsonBytesMax'>;
   readonly open: OpenExchanges;
   readonly crossOrigin: CrossOrigin;
-  readonly keySources: readonly KeySource[];
+  readonly keys: KeyPlan;
   readonly force: ForcePermission;
 }
 
 export function addInferenceRoutes(options: InferenceRoutesOptions): void {
   const services = exchangeServices(options);
-  const { crossOrigin, door, keySources, force } = options;
+  const { crossOrigin, door, keys, force } = options;
   const handle = (json: MessageFormat): RawHandler => {
     const usual = succeed({ format: json, jsonBytes: 0 });
     return (res, req) => {
@@ -45,11 +46,13 @@ export function addInferenceRoutes(options: InferenceRoutesOptions): void {
       const inHeader = inPath === undefined ? headerVersion(req) : undefined;
       const mayChoose = inHeader === undefined || force.allows(req);
       const { routes } = door;
+      const key = routes.divides ? routingKey(req, res, keys.before) : undefined;
       const target: InferTarget = {
         modelName,
         modelVersion: mayChoose ? (inPath ?? inHeader) : undefined,
         expectedVersion: mayChoose ? undefined : inHeader,
-        routingKey: routes.divides ? routingKey(req, res, keySources) : undefined,
+        routingKey: key,
+        lateKey: routes.divides && key === undefined ? routingKey(req, res, keys.after) : undefined,
         headers: routes.divides ? headerValues(req, routes.cohortHeaders(modelName)) : undefined,
         format: chosen.format,
         jsonBytes: chosen.jsonBytes,
@@ -72,7 +75,7 @@ export function addInferenceRoutes(options: InferenceRoutesOptions): void {
 }
 
 function exchangeServices(options: InferenceRoutesOptions): ExchangeServices {
-  const { door, limits, open, crossOrigin } = options;
+  const { door, limits, open, crossOrigin, keys } = options;
   return {
     bodyBytesMax: limits.bodyBytesMax,
     inflatedBytesMax: limits.inflatedBytesMax,
@@ -82,7 +85,7 @@ function exchangeServices(options: InferenceRoutesOptions): ExchangeServices {
     late: door.lateAnswers,
     accept: (exchange, body, isOwned) => {
       const { format, jsonBytes, modelName, modelVersion, expectedVersion, headers: named } = exchange.target;
-      const { routingKey: key, beginWithinMs } = exchange.target;
+      const { routingKey: key, lateKey, beginWithinMs } = exchange.target;
       const { protocol } = format;
       const textBytes = protocol === 'oip-binary' ? jsonBytes : body.length;
       if (textBytes > limits.inlineJsonBytesMax && protocol !== 'oip-msgpack') {
@@ -91,7 +94,7 @@ function exchangeServices(options: InferenceRoutesOptions): ExchangeServices {
           modelName,
           modelVersion,
           expectedVersion,
-          routingKey: key,
+          routingKey: key ?? lateKey,
           headers: named,
           body: isOwned ? ownMemory(body) : body.slice(),
           jsonBytes,
@@ -100,13 +103,15 @@ function exchangeServices(options: InferenceRoutesOptions): ExchangeServices {
           beginWithinMs,
         });
       }
+      const inBody = key === undefined && named !== undefined && keys.inBody.length > 0;
       return door.accept({
         protocol,
         modelName,
         modelVersion,
         expectedVersion,
-        routingKey: key,
+        routingKey: key ?? lateKey,
         headers: named,
+        decodeWithKey: inBody ? withKey(exchange.target, body, keys.inBody) : undefined,
         decode: (signature) => format.decode(body, signature, jsonBytes),
         sink: exchange,
         held: exchange.held,
@@ -119,6 +124,21 @@ function exchangeServices(options: InferenceRoutesOptions): ExchangeServices {
     refuse: (exchange, error) => {
       door.refuse(exchange.target.format.protocol, error);
     },
+  };
+}
+
+/** Reads a body and the key in it; undefined for formats in whose bodies nobody looks. */
+function withKey(
+  { format, lateKey }: InferTarget,
+  body: Uint8Array,
+  paths: KeyPlan['inBody'],
+): IncomingRequest['decodeWithKey'] {
+  const { decodeWithKey } = format;
+  if (decodeWithKey === undefined) return undefined;
+  return (signature) => {
+    const found = new BodyKey(paths);
+    const request = decodeWithKey(body, signature, found);
+    return request.ok ? succeed({ request, key: found.key ?? lateKey }) : request;
   };
 }
 

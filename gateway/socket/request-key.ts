@@ -1,13 +1,13 @@
 /** What rollouts ask of a request, from its head: its key, where the operator said to look, and headers that rules name. */
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
 import type { HeaderValues } from '../route/caller.ts';
-import { findKey, type KeySource } from '../route/routing-key.ts';
+import { findKey, type HeadKeySource } from '../route/routing-key.ts';
 
 /** Only while the library's handler runs. */
 export function routingKey(
   req: HttpRequest,
   res: HttpResponse,
-  sources: readonly KeySource[],
+  sources: readonly HeadKeySource[],
 ): string | undefined {
   return findKey(sources, {
     header: (name) => req.getHeader(name),

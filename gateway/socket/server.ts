@@ -7,7 +7,7 @@ import type { Limits } from '../admission/limits.ts';
 import type { Dispatcher } from '../dispatch/dispatcher.ts';
 import type { RequestDoor } from '../dispatch/request-door.ts';
 import type { MetricsPage } from '../telemetry/metrics-page.ts';
-import type { KeySource } from '../route/routing-key.ts';
+import type { KeyPlan } from '../route/routing-key.ts';
 import type { RolloutReport } from '../telemetry/rollout-report.ts';
 import { fail } from '../wire/error-code.ts';
 import type { ServerIdentity } from '../wire/oip-metadata.ts';
@@ -39,7 +39,7 @@ export interface ServerOptions {
   /** Whether WebSockets may agree to permessage-deflate. */
   readonly websocketCompression: boolean;
   /** Where requests carry the key that rollouts divide by, the first that has one. */
-  readonly keySources: readonly KeySource[];
+  readonly keys: KeyPlan;
   /** Who may choose a version by header. */
   readonly forceVersion: ForcePolicy;
   readonly threads: number;
@@ -60,8 +60,8 @@ export class GatewayServer {
     const routes = (): typeof door.routes => door.routes;
     const registry = new RouteRegistry(this.#app, { open, crossOrigin, onFault });
     const force = new ForcePermission(options.forceVersion);
-    const { keySources } = options;
-    addInferenceRoutes({ registry, door, limits, open, crossOrigin, keySources, force });
+    const { keys } = options;
+    addInferenceRoutes({ registry, door, limits, open, crossOrigin, keys, force });
     const mayChangeStore = control !== undefined;
     const { batchRowsMax } = limits;
     addInformationRoutes({ ...options, registry, routes, mayChangeStore, batchRowsMax });
@@ -70,6 +70,7 @@ export class GatewayServer {
     this.#streams = new StreamEndpoint({
       ...options,
       compression: options.websocketCompression,
+      keySources: [...keys.before, ...keys.after],
       refuse: (res, req, error) => {
         new RouteAnswer(res, req, { open, crossOrigin }).error(error);
       },

@@ -11,7 +11,7 @@ import { fail, type WireError } from '../wire/error-code.ts';
 import type { ServerIdentity } from '../wire/oip-metadata.ts';
 import { StreamAnswerWriter } from '../wire/stream-answer.ts';
 import { encodeHello, streamProtocol } from '../wire/stream-message.ts';
-import type { KeySource } from '../route/routing-key.ts';
+import type { HeadKeySource } from '../route/routing-key.ts';
 import { HandshakeHeaders } from './handshake-headers.ts';
 import { routingKey } from './request-key.ts';
 import { StreamConnection, type StreamServices } from './stream-connection.ts';
@@ -25,7 +25,7 @@ export interface StreamEndpointOptions {
   /** Whether permessage-deflate is agreed to. */
   readonly compression: boolean;
   /** Requests of a socket share the key of its handshake. */
-  readonly keySources: readonly KeySource[];
+  readonly keySources: readonly HeadKeySource[];
   /** Answers a handshake that comes to nothing. */
   readonly refuse: (res: HttpResponse, req: HttpRequest, error: WireError) => void;
 }

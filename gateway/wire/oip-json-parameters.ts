@@ -3,6 +3,7 @@
  * values off the text; what they mean is in request-options.ts.
  * Invariant: a name stands in an object once, and a null value is as good as none.
  */
+import type { BodyKey } from './body-key.ts';
 import { fail, type WireError } from './error-code.ts';
 import type { JsonScanner } from './json-scanner.ts';
 import {
@@ -17,13 +18,20 @@ import {
 } from './request-options.ts';
 import { quoted } from './strict-text.ts';
 
-/** The parameters of the request. Values are strings, numbers and booleans. */
-export function readRequestParameters(scanner: JsonScanner, options: OptionsDraft): WireError | undefined {
+/** The parameters of the request. Values are strings, numbers and booleans. `key` is shown all of them. */
+export function readRequestParameters(
+  scanner: JsonScanner,
+  options: OptionsDraft,
+  key?: BodyKey,
+): WireError | undefined {
   return readMap(scanner, 'parameters', (name) => {
+    scanner.peek();
+    const start = scanner.at;
     const value = readScalar(scanner);
     if (value === undefined) {
       return scanner.refuse(`The parameter ${quoted(name)}`, 'a string, a number, true or false');
     }
+    key?.took(scanner, name, { start, value });
     return options.take(name, value);
   });
 }

@@ -4,6 +4,7 @@
  * Invariant: a decoded request has every required field, and its body was well-formed JSON to the last byte.
  * Source: open-inference-protocol, specification/protocol/inference_rest.md, "Inference".
  */
+import type { BodyKey } from './body-key.ts';
 import { fail, succeed, type Result, type WireError } from './error-code.ts';
 import type { InferRequest, InputTensor } from './infer-request.ts';
 import { JsonScanner } from './json-scanner.ts';
@@ -15,13 +16,14 @@ import { WordTable } from './word-table.ts';
 /**
  * Decodes an infer request. The tensors point into `body` and live only as long as it does.
  * Unknown keys are skipped. Optional fields (`id`, `outputs`, `parameters`) may be null, as clients with typed models
- * send them; an empty `outputs` asks for all. Codes: EMPTY_BODY, MALFORMED_JSON, INVALID_REQUEST.
+ * send them; an empty `outputs` asks for all. `key` is shown the parameters. Codes: EMPTY_BODY, MALFORMED_JSON,
+ * INVALID_REQUEST.
  */
-export function decodeOipJson(body: Uint8Array): Result<InferRequest> {
+export function decodeOipJson(body: Uint8Array, key?: BodyKey): Result<InferRequest> {
   if (body.length === 0) {
     return fail('EMPTY_BODY', 'The body is empty; send an inference request with "inputs".');
   }
-  return readBody(new JsonScanner(body), undefined);
+  return readBody(new JsonScanner(body), { section: undefined, key });
 }
 
 /**
@@ -30,7 +32,7 @@ export function decodeOipJson(body: Uint8Array): Result<InferRequest> {
  */
 export function decodeOipMixed(body: Uint8Array, jsonBytes: number): Result<InferRequest> {
   const section = { body, at: jsonBytes };
-  const request = readBody(new JsonScanner(body, 0, jsonBytes), section);
+  const request = readBody(new JsonScanner(body, 0, jsonBytes), { section, key: undefined });
   const left = body.length - section.at;
   if (!request.ok || left === 0) return request;
   return fail(
@@ -39,8 +41,16 @@ export function decodeOipMixed(body: Uint8Array, jsonBytes: number): Result<Infe
   );
 }
 
-function readBody(scanner: JsonScanner, section: BinarySection | undefined): Result<InferRequest> {
-  const request = readRequest(scanner, section);
+/** What a body has to do with besides its JSON. */
+interface Surroundings {
+  /** The tensors behind it. */
+  readonly section: BinarySection | undefined;
+  /** Who looks for the key of a rollout in it. */
+  readonly key?: BodyKey | undefined;
+}
+
+function readBody(scanner: JsonScanner, around: Surroundings): Result<InferRequest> {
+  const request = readRequest(scanner, around);
   if (!request.ok) return request;
   scanner.finish();
   return scanner.fault ?? request;
@@ -61,7 +71,7 @@ export interface RequestDraft {
   options: OptionsDraft | undefined;
 }
 
-function readRequest(scanner: JsonScanner, section: BinarySection | undefined): Result<InferRequest> {
+function readRequest(scanner: JsonScanner, around: Surroundings): Result<InferRequest> {
   if (!scanner.enterObject()) return scanner.refuse('The body', 'a JSON object');
   const draft: RequestDraft = {
     id: undefined,
@@ -70,8 +80,9 @@ function readRequest(scanner: JsonScanner, section: BinarySection | undefined): 
     parameters: undefined,
     options: undefined,
   };
+  const context = { ...around, draft };
   for (let key = scanner.nextKey(requestKeys); key !== undefined; key = scanner.nextKey(requestKeys)) {
-    const problem = readRequestField(scanner, key, { draft, section });
+    const problem = readRequestField(scanner, key, context);
     if (problem !== undefined) return problem;
   }
   if (scanner.fault !== undefined) return scanner.fault;
@@ -85,7 +96,7 @@ function readRequest(scanner: JsonScanner, section: BinarySection | undefined): 
 export function readRequestField(
   scanner: JsonScanner,
   key: RequestKey,
-  { draft, section }: { readonly draft: RequestDraft; readonly section: BinarySection | undefined },
+  { draft, section, key: bodyKey }: Surroundings & { readonly draft: RequestDraft },
 ): WireError | undefined {
   switch (key) {
     case 'id':
@@ -109,7 +120,7 @@ export function readRequestField(
     case 'parameters':
       if (draft.parameters !== undefined) return twice('parameters');
       draft.parameters = true;
-      return readRequestParameters(scanner, (draft.options ??= new OptionsDraft()));
+      return readRequestParameters(scanner, (draft.options ??= new OptionsDraft()), bodyKey);
     case '':
       scanner.skipValue();
       return undefined;

@@ -5,6 +5,7 @@
  * Invariant: a decoded request names every input of the model once, with a shape that has no open dimension.
  */
 import { elementCount, type ModelSignature, type TensorSpec } from '../../runtime/tensor/signature.ts';
+import type { BodyKey } from './body-key.ts';
 import type { ByteWriter } from './byte-writer.ts';
 import { writeNested } from './element-text.ts';
 import { fail, succeed, type Result } from './error-code.ts';
@@ -28,17 +29,23 @@ interface FeatureArray extends JsonSpan {
  * Decodes a prediction request. `features` is an array of rows for a model with one input, otherwise an object with
  * such an array for each input by name. A row is nested as the model's rows are, or flat with as many numbers. A model
  * without a batch dimension takes one whole tensor instead of rows, nested or flat. A dimension that the model leaves
- * open is taken from the nesting. Other keys are skipped. The tensors point into `body`.
+ * open is taken from the nesting. Other fields are skipped, or shown to `bodyKey`. The tensors point into `body`.
  * Codes: EMPTY_BODY, MALFORMED_JSON, INVALID_REQUEST, UNKNOWN_INPUT, MISSING_INPUT, SHAPE_MISMATCH.
  */
-export function decodePredict(body: Uint8Array, signature: ModelSignature): Result<InferRequest> {
+export function decodePredict(
+  body: Uint8Array,
+  signature: ModelSignature,
+  bodyKey?: BodyKey,
+): Result<InferRequest> {
   if (body.length === 0) return fail('EMPTY_BODY', 'The body is empty; send {"features": [[...]]}.');
   const scanner = new JsonScanner(body);
   if (!scanner.enterObject()) return scanner.refuse('The body', 'an object like {"features": [[...]]}');
   let inputs: readonly InputTensor[] | undefined;
-  for (let key = scanner.nextKey(bodyKeys); key !== undefined; key = scanner.nextKey(bodyKeys)) {
-    if (key === '') {
-      scanner.skipValue();
+  const known = bodyKey === undefined ? bodyKeys : undefined;
+  for (let field = nextField(scanner, known); field !== undefined; field = nextField(scanner, known)) {
+    if (field !== 'features') {
+      if (bodyKey === undefined) scanner.skipValue();
+      else bodyKey.read(scanner, field);
       continue;
     }
     if (inputs !== undefined) return fail('INVALID_REQUEST', 'features is there twice.');
@@ -51,6 +58,11 @@ export function decodePredict(body: Uint8Array, signature: ModelSignature): Resu
     return fail('INVALID_REQUEST', 'features is missing; send {"features": [[...]]}.');
   }
   return succeed({ id: undefined, inputs, outputs: undefined, options: undefined });
+}
+
+/** Any name where all of them are wanted. */
+function nextField(scanner: JsonScanner, known: typeof bodyKeys | undefined): string | undefined {
+  return known === undefined ? scanner.nextName() : scanner.nextKey(known);
 }
 
 function readFeatures(scanner: JsonScanner, signature: ModelSignature): Result<readonly InputTensor[]> {

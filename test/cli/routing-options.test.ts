@@ -49,6 +49,11 @@ describe('refused before anything starts:', () => {
   test.each([
     [['--missing-key', 'guess'], /Allowed choices are random, stable, reject/],
     [['--routing-key', 'address:x'], /no place for a key/],
+    [['--routing-key', 'body:user'], /no place for a key/],
+    [
+      ['--routing-key', 'body:/a', '--routing-key', 'header:b', '--routing-key', 'body:/c'],
+      /in the body side by side/,
+    ],
     [['--force-version', 'some'], /Allowed choices are any, none, token/],
     [['--force-version', 'token'], /go together/],
     [['--force-token-file', '/nowhere'], /go together/],

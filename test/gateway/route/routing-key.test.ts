@@ -1,8 +1,14 @@
 /** Where the key of a request is found, and what is no key. */
 import { describe, expect, test } from 'vitest';
-import { findKey, type KeySource, parseKeySource, sourceText } from '../../../gateway/route/routing-key.ts';
+import {
+  findKey,
+  type HeadKeySource,
+  parseKeySource,
+  planKeys,
+  sourceText,
+} from '../../../gateway/route/routing-key.ts';
 
-const sources: readonly KeySource[] = [
+const sources: readonly HeadKeySource[] = [
   { kind: 'header', name: 'x-user-id' },
   { kind: 'cookie', name: 'uid' },
   { kind: 'query', name: 'user' },
@@ -11,7 +17,7 @@ const sources: readonly KeySource[] = [
 function find(
   headers: Readonly<Record<string, string>>,
   query = '',
-  from: readonly KeySource[] = sources,
+  from: readonly HeadKeySource[] = sources,
 ): string | undefined {
   return findKey(from, {
     header: (name) => headers[name] ?? '',
@@ -28,7 +34,7 @@ describe('findKey', () => {
   });
 
   test('takes the address of the client where the operator said so, and nothing better came', () => {
-    const all: readonly KeySource[] = [...sources, { kind: 'address' }];
+    const all: readonly HeadKeySource[] = [...sources, { kind: 'address' }];
     expect(find({}, 'cy', all)).toBe('cy');
     expect(find({ 'x-user-id': '' }, '', all)).toBe('192.0.2.7');
   });
@@ -58,18 +64,46 @@ describe('parseKeySource', () => {
     ['address', { kind: 'address' }],
     ['address:', undefined],
     ['header:', undefined],
-    ['body:/user', undefined],
+    ['body:/user/id', { kind: 'body', pointer: '/user/id', path: ['user', 'id'] }],
+    ['body:user', undefined],
     ['x-user-id', undefined],
     ['header:a b', undefined],
   ])('reads %j', (text, source) => {
     expect(parseKeySource(text)).toEqual(source);
   });
 
-  test.each(['header:x-user-id', 'cookie:uid', 'query:user', 'address'])(
+  test.each(['header:x-user-id', 'cookie:uid', 'query:user', 'address', 'body:/a~1b'])(
     '%s is written as it was read',
     (text) => {
       const source = parseKeySource(text);
       expect(source === undefined ? undefined : sourceText(source)).toBe(text);
     },
   );
+});
+
+describe('planKeys', () => {
+  const plan = (...texts: readonly string[]): unknown =>
+    planKeys(texts.map(parseKeySource).filter((source) => source !== undefined));
+  const header = { kind: 'header', name: 'a' };
+
+  test('leaves sources in the head as they are', () => {
+    expect(plan('header:a', 'address')).toEqual({
+      before: [header, { kind: 'address' }],
+      inBody: [],
+      after: [],
+    });
+  });
+
+  test('cuts them at those in the body', () => {
+    expect(plan('header:a', 'body:/b', 'body:/c/d', 'address')).toEqual({
+      before: [header],
+      inBody: [['b'], ['c', 'd']],
+      after: [{ kind: 'address' }],
+    });
+    expect(plan('body:/b')).toEqual({ before: [], inBody: [['b']], after: [] });
+  });
+
+  test('knows no plan where those in the body stand apart', () => {
+    expect(plan('body:/b', 'header:a', 'body:/c')).toBeUndefined();
+  });
 });
