@@ -98,6 +98,9 @@ test('a preview and a shadow, as long as they are on', async () => {
   await phaseIs(under, 'preview');
   expect(await shown(under)).toContain('preview: requests that name 2.0.0 get it, no others');
   roll(under, { strategy: 'shadow', trafficBps: 2000, rolloutId: 'iris:6a6a6a6a' });
+  // Its thread has the lowest priority: asking the gateway all the time would keep it from starting.
+  const isStarted = (): boolean => under.log.some(({ msg }) => msg === 'requests copied to a shadow');
+  await eventually(isStarted, 'the shadow to start', 20_000);
   await phaseIs(under, 'running');
   expect(await shown(under)).toMatch(/iris 1\.0\.0 -> 2\.0\.0 \(shadow\)[^]*20% copied/);
   under.store.deploy('iris', '1.0.0');
