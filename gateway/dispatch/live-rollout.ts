@@ -7,6 +7,7 @@ import { bernoulliConfidence } from '../rollout/bernoulli-confidence.ts';
 import { judgeSettings } from '../rollout/judge-settings.ts';
 import type { JudgeSnapshot } from '../rollout/judge-snapshot.ts';
 import type { Verdict } from '../rollout/judge-verdict.ts';
+import { isSameAnalysis } from '../../registry-store/manifest/rollout-analysis.ts';
 import { isOverdue, nextStep, phaseOf, type StepState, within } from '../rollout/rollout-steps.ts';
 import type { TrafficSplit } from '../route/traffic-split.ts';
 import type { RolloutArm, RolloutDecision, RolloutState } from '../telemetry/rollout-report.ts';
@@ -59,9 +60,11 @@ export class LiveRollout {
   follow(deployment: Deployment, split: ModelSplit, nowMs: number): void {
     const wasPaused = this.#deployment.plan?.paused === true;
     const isPaused = deployment.plan?.paused === true;
+    const isJudgedAlike = isSameAnalysis(this.#deployment.analysis, deployment.analysis);
     this.#deployment = deployment;
     this.#split = split;
     this.watch.setShare(split.share, nowMs);
+    if (!isJudgedAlike) this.watch.setSettings(judgeSettings(deployment.analysis));
     if (isPaused !== wasPaused) {
       this.#options.onDecision(isPaused ? 'paused' : 'resumed', 'signed in the store');
     }

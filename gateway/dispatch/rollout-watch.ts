@@ -72,6 +72,11 @@ export class RolloutWatch {
     this.#judge.beginStep(nowMs);
   }
 
+  /** Other gates were signed for the same rollout. */
+  setSettings(settings: JudgeSettings): void {
+    this.#judge.setSettings(settings);
+  }
+
   trial(arm: Trial['arm'], key: string): Trial {
     return { watch: this, arm, share: this.#share, keyHash: murmur3(key, keySeed) };
   }

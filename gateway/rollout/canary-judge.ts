@@ -42,7 +42,7 @@ const latencyChannel = 2;
 export type { Verdict } from './judge-verdict.ts';
 
 export class CanaryJudge {
-  readonly #options: JudgeOptions;
+  #options: JudgeOptions;
   readonly #ledger: UnitLedger;
   readonly #keys = new KeySet();
   readonly #candidateKeys = new KeySet();
@@ -78,6 +78,12 @@ export class CanaryJudge {
     this.#hasLatency = true;
     this.#cuts.learn(serviceMs);
     if (score !== undefined) this.#bins.learn(score);
+  }
+
+  /** Judges by other settings from now on; what was counted stays, what was concluded from it is looked at anew. */
+  setSettings(settings: JudgeSettings): void {
+    this.#options = judgeOptions(settings);
+    this.#peaks = undefined;
   }
 
   /** The time after which a step is inconclusive runs from here. What was seen before still counts. */

@@ -97,3 +97,7 @@ export function analysisProblem(analysis: RolloutAnalysis): string | undefined {
   readAnalysis(reader);
   return reader.problem;
 }
+
+export function isSameAnalysis(one: RolloutAnalysis = {}, other: RolloutAnalysis = {}): boolean {
+  return JSON.stringify(analysisJson(one)) === JSON.stringify(analysisJson(other));
+}

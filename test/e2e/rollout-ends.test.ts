@@ -92,7 +92,7 @@ test('a step that nobody comes to is given up at its deadline, and stays so', as
 });
 
 test('a gate that only pauses holds the rollout where it is, with the reason', async () => {
-  const steps = [{ trafficBps: 5000, holdMs: 2000 }, { trafficBps: 10_000 }];
+  const steps = [{ trafficBps: 5000, holdMs: 8000 }, { trafficBps: 10_000 }];
   roll('2.0.0', {
     strategy: 'canary',
     trafficBps: 5000,
@@ -113,9 +113,17 @@ test('a gate that only pauses holds the rollout where it is, with the reason', a
   expect(reasons('rollout paused')[0]).toMatch(
     /^the candidate predicted class or tenth \d in \d+ of \d+ requests/,
   );
-  await new Promise((resolve) => setTimeout(resolve, 3000));
+  await new Promise((resolve) => setTimeout(resolve, 8500));
   expect(reasons('rollout went on to its next step')).toEqual([]);
-});
+  // Whoever looked and finds the other predictions right signs another gate for the same rollout.
+  roll('2.0.0', {
+    strategy: 'canary',
+    trafficBps: 5000,
+    plan: { steps, approvals: 0, paused: false },
+    analysis: { callersMin: 5, gates: { prediction: { action: 'ignore' } } },
+  });
+  await eventually(() => reasons('rollout went on to its next step').length === 1, 'the next step', 20_000);
+}, 60_000);
 
 /** A flower that the two versions call differently. */
 async function borderOfVersions(): Promise<readonly number[]> {
