@@ -5,15 +5,11 @@
 import type { RunCost } from '../../runtime/protocol/worker-task.ts';
 import { murmur3 } from '../route/murmur3.ts';
 import type { AnswerEvidence } from '../rollout/answer-evidence.ts';
-import {
-  CanaryJudge,
-  type Failure,
-  type Outcome as JudgedOutcome,
-  type Verdict,
-} from '../rollout/canary-judge.ts';
+import { CanaryJudge, type Failure, type Verdict } from '../rollout/canary-judge.ts';
 import type { JudgeSettings } from '../rollout/judge-options.ts';
 import type { JudgeSnapshot } from '../rollout/judge-snapshot.ts';
 import { rowScale } from '../rollout/row-scale.ts';
+import { RunPairs } from '../rollout/run-pairs.ts';
 import type { Outcome } from '../telemetry/version-metrics.ts';
 
 export interface RolloutWatchOptions {
@@ -45,6 +41,9 @@ export interface Answered extends AnswerEvidence {
 /** The unit of analysis must not be read off the bucket: another seed than that of the buckets. */
 const keySeed = 0x5bd1e995;
 
+/** A busy node compares many runs in the second between two looks: a slow candidate need not wait for the next. */
+const pairsPerLook = 8;
+
 /** What a version can be blamed for. What the caller sent, or the gateway could not take, says nothing about it. */
 const failures: ReadonlyMap<Outcome, Failure> = new Map<Outcome, Failure>([
   ['MODEL_FAILED', 'error'],
@@ -55,12 +54,19 @@ export class RolloutWatch {
   readonly #judge: CanaryJudge;
   readonly #rollBack: (reason: string) => void;
   readonly #costs: readonly RunCost[];
+  readonly #pairs: RunPairs;
   #share: number;
   #isOver = false;
+  /** Compared since somebody looked because of them. */
+  #pairsUnseen = 0;
 
   constructor({ share, settings, costs, rollBack }: RolloutWatchOptions) {
     this.#judge = new CanaryJudge(settings);
     this.#costs = costs;
+    this.#pairs = new RunPairs((candidateMs, stableMs) => {
+      this.#judge.recordRuns(candidateMs, stableMs);
+      this.#pairsUnseen += 1;
+    });
     this.#share = share;
     this.#rollBack = rollBack;
   }
@@ -93,14 +99,22 @@ export class RolloutWatch {
       nowMs,
       failed: failure !== undefined,
       ...(failure !== undefined && { failure }),
-      ...(answered !== undefined && this.#known(answered)),
+      predictedClass: answered?.predictedClass,
+      score: answered?.score,
     });
+    if (failure === undefined && answered !== undefined) this.#ran(trial, answered, nowMs);
     // A failure is looked at at once, all else when somebody looks.
     if (failure !== undefined && arm === 'candidate') this.look(nowMs);
   }
 
-  #known({ runMs, batchRows, predictedClass, score }: Answered): Partial<JudgedOutcome> {
-    return { serviceMs: runMs * rowScale(this.#costs, batchRows), predictedClass, score };
+  #ran({ arm, keyHash }: Trial, { runMs, batchRows }: Answered, nowMs: number): void {
+    const serviceMs = runMs * rowScale(this.#costs, batchRows);
+    // Where the cut points lie favours neither version, so all answers may set them.
+    if (arm === 'stable') this.#judge.warmUp(serviceMs);
+    this.#pairs.answered({ arm, keyHash, nowMs, runMs, serviceMs });
+    if (this.#pairsUnseen < pairsPerLook) return;
+    this.#pairsUnseen = 0;
+    this.look(nowMs);
   }
 
   /** What is to be done now; goes back by itself if it is that. */

@@ -27,7 +27,7 @@ export interface Outcome {
   readonly failure?: Failure;
   /** Never before that of an earlier outcome. Default 0: all is one window. */
   readonly nowMs?: number;
-  /** Of an answer: how long the model took for it, without waiting. */
+  /** Of an answer that shared its run with no other: how long that took, without waiting. See `recordRuns`. */
   readonly serviceMs?: number | undefined;
   /** Of an answer: the class, from 0, or else the score. */
   readonly predictedClass?: number | undefined;
@@ -40,6 +40,11 @@ const nanChannel = 1;
 const latencyChannel = 2;
 
 export type { Verdict } from './judge-verdict.ts';
+
+/** Whether a time above this cut point is a first event and a sample. */
+type LatencyCounts = (cutPoint: number) => readonly [isFirst: boolean, isSample: boolean];
+
+const alwaysCounts: LatencyCounts = () => [true, true];
 
 export class CanaryJudge {
   #options: JudgeOptions;
@@ -73,7 +78,7 @@ export class CanaryJudge {
     this.#bins = new PredictionBins(this.#options.warmUpRequests);
   }
 
-  /** An answer of the stable version from before the rollout: sets cut points sooner than its answers within it. */
+  /** An answer of the stable version that is not compared: sets the cut points. */
   warmUp(serviceMs: number, score?: number): void {
     this.#hasLatency = true;
     this.#cuts.learn(serviceMs);
@@ -117,6 +122,15 @@ export class CanaryJudge {
       if (bin !== undefined) this.#recordPrediction(outcome, bin);
       else if (arm === 'stable') this.#bins.learn(outcome.score);
     }
+  }
+
+  /**
+   * How long a run of each took, without waiting: one pair of those that `RunPairs` makes. Of two runs that are alike each
+   * is as likely to be the slow one, which is what a share of one half says.
+   */
+  recordRuns(candidateMs: number, stableMs: number): void {
+    this.#countLatency('candidate', 0.5, candidateMs, alwaysCounts);
+    this.#countLatency('stable', 0.5, stableMs, alwaysCounts);
   }
 
   judge(nowMs = 0): Verdict {
@@ -171,15 +185,22 @@ export class CanaryJudge {
 
   #recordLatency({ arm, share }: Outcome, serviceMs: number, seat: number, isSample: boolean): void {
     this.#hasLatency = true;
+    if (this.#cuts.cutsMs === undefined && arm === 'stable') this.#cuts.learn(serviceMs);
+    else
+      this.#countLatency(arm, share, serviceMs, (index) => [
+        this.#ledger.isEvent(seat, latencyChannel + index),
+        isSample,
+      ]);
+  }
+
+  /** Nothing before there are cut points. */
+  #countLatency(arm: Arm, share: number, serviceMs: number, counts: LatencyCounts): void {
     const { cutsMs } = this.#cuts;
-    if (cutsMs === undefined) {
-      if (arm === 'stable') this.#cuts.learn(serviceMs);
-      return;
-    }
+    if (cutsMs === undefined) return;
     const { latency } = this.#metrics;
     latency.observe(arm);
     for (let index = 0; index < cutsMs.length && serviceMs > (cutsMs[index] ?? Infinity); index += 1) {
-      latency.add(index, arm, share, this.#ledger.isEvent(seat, latencyChannel + index), isSample);
+      latency.add(index, arm, share, ...counts(index));
     }
   }
 

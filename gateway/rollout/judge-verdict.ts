@@ -164,7 +164,8 @@ function ratesText(snapshot: JudgeSnapshot, finding: Finding): string {
   const { observed, channels } = snapshot.metrics[finding.metric];
   const total = channels[finding.channel]?.total ?? { candidate: 0, stable: 0 };
   const did = didText(snapshot, finding);
-  return `the candidate ${did} in ${total.candidate} of ${observed.candidate} requests, the stable version in ${total.stable} of ${observed.stable}`;
+  const what = finding.metric === 'latency' ? 'runs' : 'requests';
+  return `the candidate ${did} in ${total.candidate} of ${observed.candidate} ${what}, the stable version in ${total.stable} of ${observed.stable}`;
 }
 
 function didText({ latencyCutsMs }: JudgeSnapshot, { metric, channel }: Finding): string {

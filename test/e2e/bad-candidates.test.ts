@@ -14,7 +14,7 @@ const users = 2000;
 const callers = 16;
 const percent = 10;
 /** So many requests at most: the share of a candidate that is never taken out. */
-const requestsMax = 20_000;
+const requestsMax = 10_000;
 
 interface Case {
   readonly what: string;
@@ -56,11 +56,11 @@ const cases: readonly Case[] = [
     stable: slowModel(8, width),
     candidate: slowModel(40, width),
     inputs: () => row,
-    // Whoever met it waited longer.
+    // Whoever met it waited longer; what it takes to show that may be all of the tenth.
     isHarmed: () => true,
-    harmedMax: 190,
+    harmedMax: 200,
     reason:
-      /^the candidate took longer than [\d.]+ ms in \d+ of \d+ requests, the stable version in \d+ of \d+; /,
+      /^the candidate took longer than [\d.]+ ms in \d+ of \d+ runs, the stable version in \d+ of \d+; /,
   },
   {
     what: 'answers with numbers that are not finite',

@@ -1,0 +1,81 @@
+/** Which runs are compared with each other, and that identical versions are not told apart by it. */
+import { expect, test } from 'vitest';
+import { seededRandom } from '../../../deploy/demo/seeded-random.ts';
+import type { Arm } from '../../../gateway/rollout/arm-evidence.ts';
+import { CanaryJudge } from '../../../gateway/rollout/canary-judge.ts';
+import { RunPairs } from '../../../gateway/rollout/run-pairs.ts';
+import { murmur3 } from '../../../gateway/route/murmur3.ts';
+
+type Pair = readonly [candidateMs: number, stableMs: number];
+
+function pairing(): {
+  readonly pairs: readonly Pair[];
+  readonly run: (arm: Arm, ms: number, keys: readonly string[]) => void;
+} {
+  const pairs: Pair[] = [];
+  const runs = new RunPairs((candidateMs, stableMs) => void pairs.push([candidateMs, stableMs]));
+  const run = (arm: Arm, ms: number, keys: readonly string[]): void => {
+    for (const key of keys) {
+      runs.answered({ arm, keyHash: murmur3(key, 7), nowMs: 0, runMs: ms, serviceMs: ms });
+    }
+  };
+  return { pairs, run };
+}
+
+test('a run of the candidate is set against the last of the stable version, and each counts once', () => {
+  const { pairs, run } = pairing();
+  run('candidate', 9, ['a']);
+  run('stable', 1, ['b', 'c']);
+  run('stable', 2, ['d', 'e']);
+  run('candidate', 5, ['f', 'g', 'h']);
+  run('candidate', 6, ['i']);
+  run('stable', 3, ['j']);
+  run('candidate', 7, ['k']);
+  expect(pairs).toEqual([
+    [5, 2],
+    [7, 3],
+  ]);
+});
+
+test('a caller counts once in a window; the run then counts for another of its callers', () => {
+  const { pairs, run } = pairing();
+  run('stable', 1, ['a']);
+  run('candidate', 5, ['f']);
+  run('stable', 2, ['a']);
+  run('candidate', 6, ['f', 'g']);
+  expect(pairs).toEqual([[5, 1]]);
+  run('stable', 3, ['a', 'b']);
+  run('candidate', 7, ['f', 'h']);
+  expect(pairs[1]).toEqual([7, 3]);
+});
+
+/** Bursts of callers in batches, of two versions with the same distribution of run times, one tenth of them stalled. */
+function isRolledBack(seed: number, factor: number, batches: number): boolean {
+  const random = seededRandom(seed);
+  const judge = new CanaryJudge();
+  const runs = new RunPairs((candidateMs, stableMs) => {
+    judge.recordRuns(candidateMs, stableMs);
+  });
+  let caller = 0;
+  for (let batch = 0; batch < batches; batch += 1) {
+    const arm = random.next() < 0.4 ? 'candidate' : 'stable';
+    const runMs = (1 + random.next()) * (random.next() < 0.1 ? 20 : 1) * (arm === 'candidate' ? factor : 1);
+    const rows = arm === 'candidate' ? 8 : 50;
+    for (let row = 0; row < rows; row += 1) {
+      caller += 1;
+      const keyHash = murmur3(`user-${caller}`, 7);
+      judge.record({ arm, share: 0.1, keyHash, failed: false });
+      if (arm === 'stable') judge.warmUp(runMs);
+      runs.answered({ arm, keyHash, nowMs: 0, runMs, serviceMs: runMs });
+    }
+    if (judge.judge(0).kind === 'rollback') return true;
+  }
+  return false;
+}
+
+test('in bursts that run as large batches, identical versions stay and one that is five times slower goes', () => {
+  const seeds = Array.from({ length: 100 }, (_, index) => index + 1);
+  // One in a hundred at most, and three standard errors of that.
+  expect(seeds.filter((seed) => isRolledBack(seed, 1, 400)).length).toBeLessThanOrEqual(3);
+  expect(seeds.filter((seed) => isRolledBack(seed, 5, 4000))).toHaveLength(seeds.length);
+});
