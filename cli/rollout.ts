@@ -40,7 +40,7 @@ Draws in place at a terminal; elsewhere it prints a block when something else th
 through a rollout by itself, so each has an answer of its own.
 
 --until-done waits for the rollouts that are on, or, when there is none yet, for the first that begins. Completed is one
-that went through its steps and waits for "tidegate promote".
+that went through its steps and waits for "tidegate promote", or was promoted before.
 
 Examples:
   $ tidegate rollout watch

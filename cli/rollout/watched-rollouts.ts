@@ -60,6 +60,8 @@ export function isOver({ phase }: RolloutState): boolean {
 const fates: ReadonlyMap<RolloutDecision['decision'], Fate> = new Map([
   ['completed', 'completed'],
   ['rolled_back', 'rolled_back'],
+  // By a person, maybe before its last step: what it was for came about.
+  ['promoted', 'completed'],
   ['superseded', 'superseded'],
   ['ended', 'ended'],
 ]);
@@ -74,8 +76,5 @@ function endOf(state: RolloutState, decisions: readonly RolloutDecision[]): Ende
     const told = ends.find((end) => end.fate === fate)?.reason ?? state.judge?.reason;
     return { state, fate, reason: told ?? 'the node decided so before it was watched' };
   }
-  const [last, one] = ends;
-  // The store ends a rollout by promoting its candidate, which is what one that is complete waits for.
-  if (last?.fate === 'ended' && one?.fate === 'completed') return { state, ...one };
-  return { state, ...(last ?? { fate: 'gone', reason: 'the gateway does not say why' }) };
+  return { state, ...(ends[0] ?? { fate: 'gone', reason: 'the gateway does not say why' }) };
 }

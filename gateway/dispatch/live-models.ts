@@ -242,7 +242,7 @@ export class LiveModels {
     if (routes === undefined) this.#models.delete(model);
     else this.#models.set(model, routes);
     this.#publish();
-    this.#rollouts.changed(before?.split, routes?.split);
+    this.#rollouts.changed(before?.split, routes?.split, routes?.live);
     if (before?.mirror !== undefined && before.mirror !== routes?.mirror) {
       this.#options.shadows.end(before.mirror);
     }

@@ -37,6 +37,7 @@ const messages: Readonly<Record<RolloutDecision['decision'], string>> = {
   resumed: 'rollout resumed',
   rolled_back: 'candidate taken out of the traffic',
   completed: 'rollout complete, the candidate waits to be promoted',
+  promoted: 'candidate promoted, rollout over',
   superseded: 'rollout superseded by another',
   ended: 'rollout ended',
 };
@@ -81,8 +82,12 @@ export class LiveRollouts {
   }
 
   /** The split of a model was replaced. One whose share changes keeps its evidence; one that ended lets it go. */
-  changed(before: ModelSplit | undefined, after: ModelSplit | undefined): void {
-    if (before !== undefined && before.rolloutId !== after?.rolloutId) this.#end(before, after);
+  changed(
+    before: ModelSplit | undefined,
+    after: ModelSplit | undefined,
+    live: ModelGeneration | undefined,
+  ): void {
+    if (before !== undefined && before.rolloutId !== after?.rolloutId) this.#end(before, after, live);
     if (after !== undefined) this.#follow(before, after);
     this.#setTimer();
   }
@@ -119,13 +124,15 @@ export class LiveRollouts {
       ),
   };
 
-  #end(before: ModelSplit, after: ModelSplit | undefined): void {
+  #end(before: ModelSplit, after: ModelSplit | undefined, live: ModelGeneration | undefined): void {
     const { watches } = this.#options;
     const { rolloutId } = before;
     watches.delete(rolloutId);
     // One that this node went back from has left already, with its reason.
     if (!this.#rollouts.delete(rolloutId)) return;
-    if (after === undefined) this.#decided(before, 'ended', 'the store says so');
+    if (live === before.candidate)
+      this.#decided(before, 'promoted', `${live.modelVersion} is the live version now`);
+    else if (after === undefined) this.#decided(before, 'ended', 'the store says so');
     else this.#decided(before, 'superseded', `${after.candidate.modelVersion} is the candidate now`);
   }
 

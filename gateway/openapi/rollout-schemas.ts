@@ -8,7 +8,7 @@ const moment: Schema = { type: 'string', format: 'date-time' };
 const phases = ['running', 'paused', 'awaiting_approval', 'bake', 'preview', 'complete', 'rolled_back'];
 const decisions = [
   ...['began', 'next_step', 'paused', 'resumed'],
-  ...['rolled_back', 'completed', 'superseded', 'ended'],
+  ...['rolled_back', 'completed', 'promoted', 'superseded', 'ended'],
 ];
 
 const step = object(

@@ -52,7 +52,15 @@ export interface RolloutDecision {
   readonly model: string;
   readonly rollout_id: string;
   readonly decision:
-    'began' | 'next_step' | 'paused' | 'resumed' | 'rolled_back' | 'completed' | 'superseded' | 'ended';
+    | 'began'
+    | 'next_step'
+    | 'paused'
+    | 'resumed'
+    | 'rolled_back'
+    | 'completed'
+    | 'promoted'
+    | 'superseded'
+    | 'ended';
   /** In words, with the numbers. */
   readonly reason: string;
 }

@@ -15,10 +15,10 @@ beforeEach(async () => {
 });
 afterEach(() => under.close());
 
-function roll(version: string, rollout: Partial<Deployment>): void {
+function roll(version: string, rollout: Partial<Deployment>, live = '1.0.0'): void {
   const sha256 = under.store.current.models.get('iris')?.get(version)?.artifact.sha256 ?? '';
   const rolloutId = `iris:${version}`;
-  under.store.deploy('iris', '1.0.0', { candidate: { version, sha256 }, rolloutId, ...rollout });
+  under.store.deploy('iris', live, { candidate: { version, sha256 }, rolloutId, ...rollout });
 }
 
 /** Whom 60 callers meet, how often each. */
@@ -61,9 +61,22 @@ test('a rolling gives the new version the share of one replica after the other, 
   const loads = (): number => under.log.filter(({ msg }) => msg === 'version loaded').length;
   const before = loads();
   under.store.deploy('iris', '2.0.0');
-  await eventually(() => reasons('rollout ended').length === 1, 'the promotion');
+  await eventually(() => reasons('candidate promoted, rollout over').length === 1, 'the promotion');
+  expect(reasons('candidate promoted, rollout over')).toEqual(['2.0.0 is the live version now']);
   expect(await versionsMet()).toEqual({ '2.0.0': 60 });
   expect(loads()).toBe(before);
+});
+
+test('one that is promoted before its last step is promoted, one that is withdrawn is ended', async () => {
+  roll('2.0.0', { strategy: 'canary', trafficBps: 1000 });
+  await eventually(() => under.log.some(({ msg }) => msg === 'traffic divided'), 'the candidate');
+  under.store.deploy('iris', '2.0.0');
+  await eventually(() => reasons('candidate promoted, rollout over').length === 1, 'the promotion');
+  roll('3.0.0', { strategy: 'canary', trafficBps: 1000 }, '2.0.0');
+  await eventually(() => reasons('rollout began').length === 2, 'the next candidate');
+  under.store.deploy('iris', '2.0.0');
+  await eventually(() => reasons('rollout ended').length === 1, 'the end');
+  expect(reasons('rollout ended')).toEqual(['the store says so']);
 });
 
 test('a new candidate takes the place of the one before; the live version stays', async () => {

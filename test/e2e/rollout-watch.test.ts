@@ -89,7 +89,7 @@ test('a canary in steps: its share, its requests by version, its decisions, and 
 
   under.store.deploy('iris', '2.0.0');
   await eventually(async () => (await report(under)).rollouts.length === 0, 'the rollout to end');
-  expect(await shown(under)).toMatch(/No rollout is on[^]*iris ended: /);
+  expect(await shown(under)).toMatch(/No rollout is on[^]*iris promoted: /);
 });
 
 test('a preview and a shadow, as long as they are on', async () => {

@@ -29,7 +29,9 @@ describe('one that is no longer on', () => {
   test.each<readonly [Fate, string, readonly RolloutDecision[]]>([
     ['gone', 'without a word', [decided('next_step', '')]],
     ['ended', 'in the middle', [ended, decided('next_step', '')]],
-    ['completed', 'and was complete before', [ended, completed]],
+    ['completed', 'promoted early', [decided('promoted', '2.0.0 is live'), decided('next_step', '')]],
+    ['completed', 'promoted when it was complete', [decided('promoted', '2.0.0 is live'), completed]],
+    ['ended', 'withdrawn when it was complete', [ended, completed]],
     ['rolled_back', 'after it was complete', [decided('rolled_back', 'worse'), completed]],
     ['superseded', 'for another', [decided('superseded', '3.0.0'), decided('began', '')]],
     ['gone', 'while another one ended', [decided('ended', '', shadow)]],
