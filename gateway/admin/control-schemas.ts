@@ -1,5 +1,12 @@
 /** The shapes of what the control API sends and takes, as JSON Schema 2020-12, which OpenAPI 3.1 speaks. */
 import { type Schema, list, object, ref, text } from '../openapi/schemas.ts';
+import {
+  gateActions,
+  gateMetrics,
+  inconclusiveActions,
+  toleratedPercentMax,
+  toleratedPercentMin,
+} from '../../registry-store/manifest/rollout-analysis.ts';
 import { controlErrorTable } from './control-error.ts';
 
 const yesOrNo: Schema = { type: 'boolean' };
@@ -50,6 +57,20 @@ const versionProperties = {
   deployed_as: orNull({ enum: ['live', 'candidate', 'previous'] }),
 };
 
+const gate = closed(
+  {
+    action: { enum: gateActions },
+    tolerated_percent: { type: 'integer', minimum: toleratedPercentMin, maximum: toleratedPercentMax },
+  },
+  ['tolerated_percent'],
+);
+
+const headerRule = { name: text, value: text, prefix: text };
+const cohort = allOptional({
+  headers: list(closed(headerRule, ['value', 'prefix'])),
+  keys: list(text),
+});
+
 const deploymentProperties = {
   model: text,
   version: { ...text, description: 'The version that takes the traffic.' },
@@ -59,12 +80,26 @@ const deploymentProperties = {
   candidate_version: orNull(text),
   canary_traffic_percentage: orNull({ type: 'number', minimum: 0, maximum: 100 }),
   plan: orNull(
-    closed({
-      steps: list(closed({ traffic_bps: positive, hold_ms: positive }, ['hold_ms'])),
-      approvals: count,
-      paused: yesOrNo,
+    closed(
+      {
+        steps: list(closed({ traffic_bps: positive, hold_ms: positive }, ['hold_ms'])),
+        approvals: count,
+        bake_ms: positive,
+        deadline_ms: positive,
+        paused: yesOrNo,
+      },
+      ['bake_ms', 'deadline_ms'],
+    ),
+  ),
+  analysis: orNull(
+    allOptional({
+      gates: allOptional(Object.fromEntries(gateMetrics.map((metric) => [metric, gate]))),
+      callers_min: count,
+      inconclusive_after_ms: positive,
+      on_inconclusive: { enum: inconclusiveActions },
     }),
   ),
+  cohorts: orNull(allOptional({ candidate: cohort, stable: cohort })),
   replicas: orNull(positive),
   auto_scaling: yesOrNo,
   min_replicas: orNull(positive),

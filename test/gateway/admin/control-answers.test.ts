@@ -1,0 +1,70 @@
+/** What the control API says of a deployment, against the schema that it publishes for it. */
+import { expect, test } from 'vitest';
+import { deploymentAnswer } from '../../../gateway/admin/control-answers.ts';
+import { controlSchemas } from '../../../gateway/admin/control-schemas.ts';
+import type { Deployment } from '../../../registry-store/main.ts';
+import { schemaCheck } from '../../e2e/json-schema.ts';
+
+const plain: Deployment = { model: 'iris', version: '1.0.0', sha256: 'a'.repeat(64), strategy: 'all' };
+const canary: Deployment = {
+  ...plain,
+  strategy: 'canary',
+  candidate: { version: '2.0.0', sha256: 'b'.repeat(64) },
+  trafficBps: 1000,
+  plan: {
+    steps: [{ trafficBps: 1000, holdMs: 60_000 }, { trafficBps: 10_000 }],
+    approvals: 0,
+    bakeMs: 60_000,
+    deadlineMs: 3_600_000,
+    paused: false,
+  },
+  analysis: {
+    gates: { latency: { action: 'pause', toleratedPercent: 200 }, nan: { action: 'ignore' } },
+    callersMin: 50,
+    inconclusiveAfterMs: 3_600_000,
+    onInconclusive: 'hold',
+  },
+  cohorts: {
+    candidate: {
+      headers: [
+        { header: 'x-tenant', value: 'beta-', isPrefix: true },
+        { header: 'x-team', value: 'vision', isPrefix: false },
+      ],
+      keys: [],
+    },
+    stable: { headers: [], keys: ['ada'] },
+  },
+};
+
+const problemsOf = schemaCheck(controlSchemas['Deployment'] ?? {});
+
+test('everything that can be signed for a canary is told, as the schema says', () => {
+  const answer = deploymentAnswer(canary, 'http://127.0.0.1:8080');
+  expect(problemsOf(answer)).toEqual([]);
+  expect(answer).toMatchObject({
+    canary_traffic_percentage: 10,
+    plan: { bake_ms: 60_000, deadline_ms: 3_600_000 },
+    analysis: {
+      gates: { latency: { action: 'pause', tolerated_percent: 200 }, nan: { action: 'ignore' } },
+      callers_min: 50,
+      inconclusive_after_ms: 3_600_000,
+      on_inconclusive: 'hold',
+    },
+    cohorts: {
+      candidate: {
+        headers: [
+          { name: 'x-tenant', prefix: 'beta-' },
+          { name: 'x-team', value: 'vision' },
+        ],
+      },
+      stable: { keys: ['ada'] },
+    },
+  });
+});
+
+test('what nobody asked for is null, and the schema takes nothing else', () => {
+  const answer = deploymentAnswer(plain, 'http://127.0.0.1:8080');
+  expect(problemsOf(answer)).toEqual([]);
+  expect(answer).toMatchObject({ plan: null, analysis: null, cohorts: null });
+  expect(problemsOf({ ...answer, more: 1 })).not.toEqual([]);
+});
