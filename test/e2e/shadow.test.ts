@@ -1,10 +1,18 @@
 /** A shadow gets copies of requests: callers notice nothing of it, and what it answers is compared, never returned. */
 import { readdirSync } from 'node:fs';
 import { getPriority } from 'node:os';
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { eventually } from './deadline.ts';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { eventually as eventuallyBy } from './deadline.ts';
 import { demoModel, type GatewayUnderTest, startTestGateway } from './gateway-under-test.ts';
 import { lookupModel, slowModel, unloadableModel } from './odd-models.ts';
+
+/** The thread of a shadow has the lowest priority: on a machine that is busy otherwise it gets next to no time. */
+const turnMs = 60_000;
+vi.setConfig({ testTimeout: 2 * turnMs });
+
+function eventually<Value>(look: Parameters<typeof eventuallyBy<Value>>[0], what: string): Promise<Value> {
+  return eventuallyBy(look, what, turnMs);
+}
 
 let under: GatewayUnderTest;
 
