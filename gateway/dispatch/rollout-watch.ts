@@ -5,11 +5,15 @@
 import type { RunCost } from '../../runtime/protocol/worker-task.ts';
 import { murmur3 } from '../route/murmur3.ts';
 import type { AnswerEvidence } from '../rollout/answer-evidence.ts';
-import { CanaryJudge, type Failure, type Verdict } from '../rollout/canary-judge.ts';
+import {
+  CanaryJudge,
+  type Failure,
+  type Outcome as JudgedOutcome,
+  type Verdict,
+} from '../rollout/canary-judge.ts';
 import type { JudgeSettings } from '../rollout/judge-options.ts';
 import type { JudgeSnapshot } from '../rollout/judge-snapshot.ts';
 import { rowScale } from '../rollout/row-scale.ts';
-import { RunPairs } from '../rollout/run-pairs.ts';
 import type { Outcome } from '../telemetry/version-metrics.ts';
 
 export interface RolloutWatchOptions {
@@ -42,7 +46,7 @@ export interface Answered extends AnswerEvidence {
 const keySeed = 0x5bd1e995;
 
 /** A busy node compares many runs in the second between two looks: a slow candidate need not wait for the next. */
-const pairsPerLook = 8;
+const runsPerLook = 8;
 
 /** What a version can be blamed for. What the caller sent, or the gateway could not take, says nothing about it. */
 const failures: ReadonlyMap<Outcome, Failure> = new Map<Outcome, Failure>([
@@ -54,19 +58,14 @@ export class RolloutWatch {
   readonly #judge: CanaryJudge;
   readonly #rollBack: (reason: string) => void;
   readonly #costs: readonly RunCost[];
-  readonly #pairs: RunPairs;
   #share: number;
   #isOver = false;
-  /** Compared since somebody looked because of them. */
-  #pairsUnseen = 0;
+  /** Compared when somebody last looked. */
+  #runsSeen = 0;
 
   constructor({ share, settings, costs, rollBack }: RolloutWatchOptions) {
     this.#judge = new CanaryJudge(settings);
     this.#costs = costs;
-    this.#pairs = new RunPairs((candidateMs, stableMs) => {
-      this.#judge.recordRuns(candidateMs, stableMs);
-      this.#pairsUnseen += 1;
-    });
     this.#share = share;
     this.#rollBack = rollBack;
   }
@@ -99,26 +98,20 @@ export class RolloutWatch {
       nowMs,
       failed: failure !== undefined,
       ...(failure !== undefined && { failure }),
-      predictedClass: answered?.predictedClass,
-      score: answered?.score,
+      ...(answered !== undefined && this.#known(answered)),
     });
-    if (failure === undefined && answered !== undefined) this.#ran(trial, answered, nowMs);
-    // A failure is looked at at once, all else when somebody looks.
-    if (failure !== undefined && arm === 'candidate') this.look(nowMs);
+    // A failure is looked at at once, all else after a while or when somebody looks.
+    const isNews = this.#judge.runsCompared >= this.#runsSeen + runsPerLook;
+    if (isNews || (failure !== undefined && arm === 'candidate')) this.look(nowMs);
   }
 
-  #ran({ arm, keyHash }: Trial, { runMs, batchRows }: Answered, nowMs: number): void {
-    const serviceMs = runMs * rowScale(this.#costs, batchRows);
-    // Where the cut points lie favours neither version, so all answers may set them.
-    if (arm === 'stable') this.#judge.warmUp(serviceMs);
-    this.#pairs.answered({ arm, keyHash, nowMs, runMs, serviceMs });
-    if (this.#pairsUnseen < pairsPerLook) return;
-    this.#pairsUnseen = 0;
-    this.look(nowMs);
+  #known({ runMs, batchRows, predictedClass, score }: Answered): Partial<JudgedOutcome> {
+    return { serviceMs: runMs * rowScale(this.#costs, batchRows), predictedClass, score };
   }
 
   /** What is to be done now; goes back by itself if it is that. */
   look(nowMs: number): Verdict {
+    this.#runsSeen = this.#judge.runsCompared;
     const verdict = this.#judge.judge(nowMs);
     if (verdict.kind === 'rollback') this.giveUp(verdict.reason);
     return verdict;

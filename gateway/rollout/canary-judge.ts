@@ -11,6 +11,7 @@ import { KeySet } from './key-set.ts';
 import { LatencyCuts, latencyQuantiles } from './latency-cuts.ts';
 import { MetricCounts } from './metric-counts.ts';
 import { predictionBins, PredictionBins } from './prediction-bins.ts';
+import { RunGroups } from './run-groups.ts';
 import { seatOf, UnitLedger } from './unit-ledger.ts';
 
 /** What a version can be blamed for: an error, an answer with numbers that are not finite, a crash. */
@@ -27,24 +28,19 @@ export interface Outcome {
   readonly failure?: Failure;
   /** Never before that of an earlier outcome. Default 0: all is one window. */
   readonly nowMs?: number;
-  /** Of an answer that shared its run with no other: how long that took, without waiting. See `recordRuns`. */
+  /** Of an answer: how long its run took, without waiting. The answers of a run come one after the other. */
   readonly serviceMs?: number | undefined;
   /** Of an answer: the class, from 0, or else the score. */
   readonly predictedClass?: number | undefined;
   readonly score?: number | undefined;
 }
 
-/** Kinds of events that the ledger tells apart. Predictions are not among them: they count once for each key. */
+/** Kinds of events that the ledger tells apart. Run times and predictions have ways of their own to count once. */
 const errorChannel = 0;
 const nanChannel = 1;
-const latencyChannel = 2;
+const channels = 2;
 
 export type { Verdict } from './judge-verdict.ts';
-
-/** Whether a time above this cut point is a first event and a sample. */
-type LatencyCounts = (cutPoint: number) => readonly [isFirst: boolean, isSample: boolean];
-
-const alwaysCounts: LatencyCounts = () => [true, true];
 
 export class CanaryJudge {
   #options: JudgeOptions;
@@ -64,6 +60,8 @@ export class CanaryJudge {
   };
   readonly #cuts: LatencyCuts;
   readonly #bins: PredictionBins;
+  readonly #groups: RunGroups;
+  #runsCompared = 0;
   #hasLatency = false;
   #failuresInARow = 0;
   #crashesInARow = 0;
@@ -73,12 +71,18 @@ export class CanaryJudge {
 
   constructor(settings: JudgeSettings = {}) {
     this.#options = judgeOptions(settings);
-    this.#ledger = new UnitLedger(latencyChannel + latencyQuantiles.length, this.#options);
+    this.#ledger = new UnitLedger(channels, this.#options);
     this.#cuts = new LatencyCuts(this.#options.warmUpRequests);
     this.#bins = new PredictionBins(this.#options.warmUpRequests);
+    this.#groups = new RunGroups(this.#options, (candidateMs, stableMs) => {
+      const share = 1 / (1 + stableMs.length);
+      this.#recordRun('candidate', share, candidateMs);
+      for (const runMs of stableMs) this.#recordRun('stable', share, runMs);
+      this.#runsCompared += 1;
+    });
   }
 
-  /** An answer of the stable version that is not compared: sets the cut points. */
+  /** An answer of the stable version from before the rollout: sets cut points sooner than its answers within it. */
   warmUp(serviceMs: number, score?: number): void {
     this.#hasLatency = true;
     this.#cuts.learn(serviceMs);
@@ -114,7 +118,7 @@ export class CanaryJudge {
       return;
     }
     if (arm === 'candidate') this.#endRow();
-    if (outcome.serviceMs !== undefined) this.#recordLatency(outcome, outcome.serviceMs, seat, isSample);
+    if (outcome.serviceMs !== undefined) this.#recordLatency(outcome, outcome.serviceMs);
     if (outcome.predictedClass !== undefined) {
       this.#recordPrediction(outcome, this.#bins.ofClass(outcome.predictedClass));
     } else if (outcome.score !== undefined) {
@@ -124,13 +128,9 @@ export class CanaryJudge {
     }
   }
 
-  /**
-   * How long a run of each took, without waiting: one pair of those that `RunPairs` makes. Of two runs that are alike each
-   * is as likely to be the slow one, which is what a share of one half says.
-   */
-  recordRuns(candidateMs: number, stableMs: number): void {
-    this.#countLatency('candidate', 0.5, candidateMs, alwaysCounts);
-    this.#countLatency('stable', 0.5, stableMs, alwaysCounts);
+  /** Runs of the candidate that were compared with those of the stable version. */
+  get runsCompared(): number {
+    return this.#runsCompared;
   }
 
   judge(nowMs = 0): Verdict {
@@ -183,24 +183,22 @@ export class CanaryJudge {
     if (failure === 'crash') this.#crashesInARow += 1;
   }
 
-  #recordLatency({ arm, share }: Outcome, serviceMs: number, seat: number, isSample: boolean): void {
+  #recordLatency({ arm, keyHash, nowMs = 0 }: Outcome, serviceMs: number): void {
     this.#hasLatency = true;
-    if (this.#cuts.cutsMs === undefined && arm === 'stable') this.#cuts.learn(serviceMs);
-    else
-      this.#countLatency(arm, share, serviceMs, (index) => [
-        this.#ledger.isEvent(seat, latencyChannel + index),
-        isSample,
-      ]);
+    if (this.#cuts.cutsMs === undefined) {
+      // Where the cut points lie favours neither version, so each answer may set them; none of these is compared.
+      if (arm === 'stable') this.#cuts.learn(serviceMs);
+      return;
+    }
+    this.#groups.answered({ arm, keyHash, nowMs, serviceMs });
   }
 
-  /** Nothing before there are cut points. */
-  #countLatency(arm: Arm, share: number, serviceMs: number, counts: LatencyCounts): void {
-    const { cutsMs } = this.#cuts;
-    if (cutsMs === undefined) return;
+  #recordRun(arm: Arm, share: number, runMs: number): void {
+    const { cutsMs = [] } = this.#cuts;
     const { latency } = this.#metrics;
     latency.observe(arm);
-    for (let index = 0; index < cutsMs.length && serviceMs > (cutsMs[index] ?? Infinity); index += 1) {
-      latency.add(index, arm, share, ...counts(index));
+    for (let index = 0; index < cutsMs.length && runMs > (cutsMs[index] ?? Infinity); index += 1) {
+      latency.add(index, arm, share, true, true);
     }
   }
 

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { seededRandom } from '../../../deploy/demo/seeded-random.ts';
 import { CanaryJudge, type Outcome } from '../../../gateway/rollout/canary-judge.ts';
+import { mergeMetrics } from '../../../gateway/rollout/metric-counts.ts';
 import { mergeSnapshots } from '../../../gateway/rollout/judge-snapshot.ts';
 import { judgeSnapshot } from '../../../gateway/rollout/judge-verdict.ts';
 import { seatOf } from '../../../gateway/rollout/unit-ledger.ts';
@@ -50,14 +51,20 @@ describe('the snapshots of two nodes', () => {
       all,
     ].map((part) => judgeOf(part).snapshot());
     const merged = mergeSnapshots(first!, second!);
+    // Each node sets the runs of its own candidate against its own of the stable version.
+    const latency = mergeMetrics(first!.metrics.latency, second!.metrics.latency);
+    expect(latency.observed.candidate).toBeGreaterThan(100);
+    expect(merged.metrics.latency).toEqual(latency);
     expect({ ...merged, failuresInARow: 0, crashesInARow: 0, stableMeanwhile: 0 }).toEqual({
       ...both,
+      metrics: { ...both!.metrics, latency },
       failuresInARow: 0,
       crashesInARow: 0,
       stableMeanwhile: 0,
     });
     const verdict = judgeSnapshot(merged, {}, 400_000);
-    expect(verdict).toEqual(judgeSnapshot(both!, {}, 400_000));
+    const single = judgeSnapshot(both!, {}, 400_000);
+    expect([verdict.kind, verdict.metric]).toEqual([single.kind, single.metric]);
     expect(verdict.kind).toBe(candidateRate === 0.02 ? 'healthy' : 'rollback');
   });
 

@@ -3,27 +3,28 @@ import { expect, test } from 'vitest';
 import { seededRandom } from '../../../deploy/demo/seeded-random.ts';
 import type { Arm } from '../../../gateway/rollout/arm-evidence.ts';
 import { CanaryJudge } from '../../../gateway/rollout/canary-judge.ts';
-import { RunPairs } from '../../../gateway/rollout/run-pairs.ts';
+import { judgeOptions } from '../../../gateway/rollout/judge-options.ts';
+import { RunGroups } from '../../../gateway/rollout/run-groups.ts';
 import { murmur3 } from '../../../gateway/route/murmur3.ts';
 
-type Pair = readonly [candidateMs: number, stableMs: number];
+type Group = readonly [candidateMs: number, stableMs: readonly number[]];
 
-function pairing(): {
-  readonly pairs: readonly Pair[];
+function grouping(): {
+  readonly groups: readonly Group[];
   readonly run: (arm: Arm, ms: number, keys: readonly string[]) => void;
 } {
-  const pairs: Pair[] = [];
-  const runs = new RunPairs((candidateMs, stableMs) => void pairs.push([candidateMs, stableMs]));
+  const groups: Group[] = [];
+  const runs = new RunGroups(judgeOptions({}), (candidateMs, stableMs) => {
+    groups.push([candidateMs, stableMs]);
+  });
   const run = (arm: Arm, ms: number, keys: readonly string[]): void => {
-    for (const key of keys) {
-      runs.answered({ arm, keyHash: murmur3(key, 7), nowMs: 0, runMs: ms, serviceMs: ms });
-    }
+    for (const key of keys) runs.answered({ arm, keyHash: murmur3(key, 7), nowMs: 0, serviceMs: ms });
   };
-  return { pairs, run };
+  return { groups, run };
 }
 
-test('a run of the candidate is set against the last of the stable version, and each counts once', () => {
-  const { pairs, run } = pairing();
+test('a run of the candidate is set against those of the stable version since the one before, each once', () => {
+  const { groups, run } = grouping();
   run('candidate', 9, ['a']);
   run('stable', 1, ['b', 'c']);
   run('stable', 2, ['d', 'e']);
@@ -31,31 +32,35 @@ test('a run of the candidate is set against the last of the stable version, and 
   run('candidate', 6, ['i']);
   run('stable', 3, ['j']);
   run('candidate', 7, ['k']);
-  expect(pairs).toEqual([
-    [5, 2],
-    [7, 3],
+  expect(groups).toEqual([
+    [5, [1, 2]],
+    [7, [3]],
   ]);
 });
 
+test('of many runs of the stable version the last 32 count', () => {
+  const { groups, run } = grouping();
+  for (let ms = 1; ms <= 40; ms += 1) run('stable', ms, [`user-${ms}`]);
+  run('candidate', 50, ['f']);
+  expect(groups).toEqual([[50, Array.from({ length: 32 }, (_, index) => index + 9)]]);
+});
+
 test('a caller counts once in a window; the run then counts for another of its callers', () => {
-  const { pairs, run } = pairing();
+  const { groups, run } = grouping();
   run('stable', 1, ['a']);
   run('candidate', 5, ['f']);
   run('stable', 2, ['a']);
   run('candidate', 6, ['f', 'g']);
-  expect(pairs).toEqual([[5, 1]]);
+  expect(groups).toEqual([[5, [1]]]);
   run('stable', 3, ['a', 'b']);
   run('candidate', 7, ['f', 'h']);
-  expect(pairs[1]).toEqual([7, 3]);
+  expect(groups[1]).toEqual([7, [3]]);
 });
 
 /** Bursts of callers in batches, of two versions with the same distribution of run times, one tenth of them stalled. */
 function isRolledBack(seed: number, factor: number, batches: number): boolean {
   const random = seededRandom(seed);
   const judge = new CanaryJudge();
-  const runs = new RunPairs((candidateMs, stableMs) => {
-    judge.recordRuns(candidateMs, stableMs);
-  });
   let caller = 0;
   for (let batch = 0; batch < batches; batch += 1) {
     const arm = random.next() < 0.4 ? 'candidate' : 'stable';
@@ -64,9 +69,7 @@ function isRolledBack(seed: number, factor: number, batches: number): boolean {
     for (let row = 0; row < rows; row += 1) {
       caller += 1;
       const keyHash = murmur3(`user-${caller}`, 7);
-      judge.record({ arm, share: 0.1, keyHash, failed: false });
-      if (arm === 'stable') judge.warmUp(runMs);
-      runs.answered({ arm, keyHash, nowMs: 0, runMs, serviceMs: runMs });
+      judge.record({ arm, share: 0.1, keyHash, failed: false, serviceMs: runMs });
     }
     if (judge.judge(0).kind === 'rollback') return true;
   }
