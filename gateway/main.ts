@@ -200,6 +200,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       problemOf: (model) => live.problems.get(model)?.reason,
     },
     control: options.control,
+    host: options.host,
     corsOrigins: options.corsOrigins ?? [],
     websocketCompression: options.websocketCompression ?? false,
     keys,

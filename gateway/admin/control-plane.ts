@@ -15,7 +15,8 @@ import { ControlOperations } from './control-operations.ts';
 import { ControlService } from './control-service.ts';
 import { type ControlStoreOptions, openControlStore } from './control-store.ts';
 import { FailureLimit } from './failure-limit.ts';
-import { LocalCallers, isLoopback } from './local-callers.ts';
+import { isLoopback } from '../admission/local-names.ts';
+import { LocalCallers } from './local-callers.ts';
 import { TokenFile } from './token-file.ts';
 
 export interface ControlOptions extends ControlStoreOptions {

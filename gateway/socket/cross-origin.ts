@@ -2,7 +2,8 @@
  * Which web pages may call this gateway from a browser (the CORS protocol of the Fetch standard, section 3.2). Nothing is
  * allowed by default. There are no cookies and no sessions here, so credentials are never allowed.
  */
-import type { HttpResponse } from 'uWebSockets.js';
+import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
+import { LocalNames } from '../admission/local-names.ts';
 
 /** Headers of answers that a page may read besides those it always may. */
 const exposedHeaders =
@@ -22,11 +23,16 @@ const names = {
 export class CrossOrigin {
   readonly #any: boolean;
   readonly #origins: ReadonlySet<string>;
+  readonly #names: LocalNames;
 
-  /** Origins as browsers send them, for example `https://app.example.com`, or `*` for every page there is. */
-  constructor(origins: readonly string[]) {
+  /**
+   * Origins as browsers send them, for example `https://app.example.com`, or `*` for every page there is; `host` is the
+   * address that is listened on.
+   */
+  constructor(origins: readonly string[], host: string) {
     this.#any = origins.includes('*');
     this.#origins = new Set(origins);
+    this.#names = new LocalNames(host);
   }
 
   /** Whether there is any reason to look at the Origin header. */
@@ -39,6 +45,17 @@ export class CrossOrigin {
     if (origin === '') return undefined;
     if (this.#any) return '*';
     return this.#origins.has(origin) ? origin : undefined;
+  }
+
+  /**
+   * Whether a web page of another site sent this, one that is not on the list. A browser keeps answers over HTTP from such
+   * a page, but the request is here by then; and what a WebSocket says it lets any page read.
+   */
+  isForeign(req: HttpRequest): boolean {
+    const origin = req.getHeader('origin');
+    if (origin === '' || this.allows(origin) !== undefined) return false;
+    const host = req.getHeader('host');
+    return origin.replace(/^https?:\/\//, '') !== host || !this.#names.include(host);
   }
 
   /** Headers of an answer, also of one that the page may not read: a cache must not give it to another page. */

@@ -39,10 +39,7 @@ export class RouteAnswer implements BodyTaken {
   readonly #bodiless: boolean;
   readonly #acceptEncoding: string;
   readonly #allowOrigin: string | undefined;
-  /**
-   * Sent by a web page of another site that is not on the list. A browser keeps the answer from it, but the request is
-   * here: what changes something must not act on it.
-   */
+  /** What changes something must not act on it; see CrossOrigin. */
   readonly isForeign: boolean;
   /** Answered, or the client is gone: the response object is not to be touched again. */
   #over = false;
@@ -53,10 +50,8 @@ export class RouteAnswer implements BodyTaken {
     this.#services = services;
     this.#bodiless = req.getMethod() === 'head';
     this.#acceptEncoding = req.getHeader('accept-encoding');
-    const origin = req.getHeader('origin');
-    this.#allowOrigin = services.crossOrigin.allows(origin);
-    const isOwnPage = origin.replace(/^https?:\/\//, '') === req.getHeader('host');
-    this.isForeign = origin !== '' && this.#allowOrigin === undefined && !isOwnPage;
+    this.#allowOrigin = services.crossOrigin.allows(req.getHeader('origin'));
+    this.isForeign = services.crossOrigin.isForeign(req);
     services.open.opened();
     res.onAborted(() => {
       this.#over = true;

@@ -34,6 +34,8 @@ export interface ServerOptions {
   readonly repository: Omit<RepositoryView, 'routes'>;
   /** Undefined on a node that only follows its store. */
   readonly control: RepositoryControl | undefined;
+  /** The address that will be listened on. */
+  readonly host: string;
   /** Origins of web pages that may call the gateway; see CrossOrigin. */
   readonly corsOrigins: readonly string[];
   /** Whether WebSockets may agree to permessage-deflate. */
@@ -55,7 +57,7 @@ export class GatewayServer {
   constructor(options: ServerOptions) {
     this.#app = uWS.App();
     const open = this.#open;
-    const crossOrigin = new CrossOrigin(options.corsOrigins);
+    const crossOrigin = new CrossOrigin(options.corsOrigins, options.host);
     const { door, limits, control, onFault } = options;
     const routes = (): typeof door.routes => door.routes;
     const registry = new RouteRegistry(this.#app, { open, crossOrigin, onFault });
@@ -69,6 +71,7 @@ export class GatewayServer {
     addDocumentRoutes({ registry, routes, identity: options.identity });
     this.#streams = new StreamEndpoint({
       ...options,
+      crossOrigin,
       compression: options.websocketCompression,
       keySources: [...keys.before, ...keys.after],
       refuse: (res, req, error) => {

@@ -12,6 +12,7 @@ import type { ServerIdentity } from '../wire/oip-metadata.ts';
 import { StreamAnswerWriter } from '../wire/stream-answer.ts';
 import { encodeHello, streamProtocol } from '../wire/stream-message.ts';
 import type { HeadKeySource } from '../route/routing-key.ts';
+import type { CrossOrigin } from './cross-origin.ts';
 import { HandshakeHeaders } from './handshake-headers.ts';
 import { routingKey } from './request-key.ts';
 import { StreamConnection, type StreamServices } from './stream-connection.ts';
@@ -22,6 +23,7 @@ export interface StreamEndpointOptions {
   readonly limits: Limits;
   readonly door: RequestDoor;
   readonly dispatcher: Dispatcher;
+  readonly crossOrigin: CrossOrigin;
   /** Whether permessage-deflate is agreed to. */
   readonly compression: boolean;
   /** Requests of a socket share the key of its handshake. */
@@ -38,6 +40,11 @@ interface StreamData {
 const unsupported = fail(
   'UNSUPPORTED_SUBPROTOCOL',
   `This path speaks the subprotocol ${streamProtocol}. Offer it in Sec-WebSocket-Protocol, or offer none.`,
+);
+
+const foreign = fail(
+  'ORIGIN_NOT_ALLOWED',
+  'Web pages of this origin may not open a stream here. See --cors-origin.',
 );
 
 const draining = fail(
@@ -85,7 +92,7 @@ export class StreamEndpoint {
         idleTimeout: Math.round(limits.websocketIdleMsMax / 1000),
         upgrade: (res, req, context) => {
           const offered = req.getHeader('sec-websocket-protocol');
-          const refusal = this.#leaving ? draining : refusalOf(offered);
+          const refusal = this.#refusalOf(req, offered);
           if (refusal !== undefined) {
             this.#options.refuse(res, req, refusal);
             return;
@@ -137,6 +144,11 @@ export class StreamEndpoint {
     }
   }
 
+  #refusalOf(req: HttpRequest, offered: string): WireError | undefined {
+    if (this.#leaving) return draining;
+    return this.#options.crossOrigin.isForeign(req) ? foreign : subprotocolRefusal(offered);
+  }
+
   #closed(connection: StreamConnection): void {
     this.#connections.delete(connection);
     connection.closed();
@@ -145,7 +157,7 @@ export class StreamEndpoint {
 }
 
 /** Names of subprotocols, in the client's order of preference (RFC 6455 section 4.1); '' when it offers none. */
-function refusalOf(offered: string): WireError | undefined {
+function subprotocolRefusal(offered: string): WireError | undefined {
   if (offered === '') return undefined;
   return offered.split(',').some((name) => name.trim() === streamProtocol) ? undefined : unsupported;
 }

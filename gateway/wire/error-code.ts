@@ -100,7 +100,7 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorRow>> = {
   ORIGIN_NOT_ALLOWED: {
     status: 403,
     retry: 'never',
-    meaning: 'A web page of that origin may not change anything here.',
+    meaning: 'A web page of that origin may not change anything here, nor open a stream.',
   },
   FORCE_NOT_ALLOWED: {
     status: 403,

@@ -232,8 +232,10 @@ describe('the repository', () => {
       ]);
       expect((await ask({ path: '/v2/models/iris/ready' }, free)).status).toBe(200);
       const load = { method: 'POST', path: '/v2/repository/models/iris/load' };
-      const own = await ask({ ...load, headers: { host: 'edge:80', origin: 'http://edge:80' } }, free);
-      expect(own.status).toBe(200);
+      const rebound = { host: 'evil.example:80', origin: 'http://evil.example:80' };
+      expect((await ask({ ...unload, headers: rebound }, free)).status).toBe(403);
+      const own = { host: 'localhost:80', origin: 'http://localhost:80' };
+      expect((await ask({ ...load, headers: own }, free)).status).toBe(200);
     });
 
     test('a model that is loaded is loaded again', async () => {

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { within } from './deadline.ts';
 import { demoModel, type GatewayUnderTest, startTestGateway } from './gateway-under-test.ts';
 import { echoModel } from './odd-models.ts';
-import { clientFrame, opcode, StreamClient } from './stream-client.ts';
+import { clientFrame, opcode, type RefusedHandshake, StreamClient } from './stream-client.ts';
 import { StreamTalk } from './stream-talk.ts';
 import { packed, unpacked } from './wire-forms.ts';
 
@@ -23,6 +23,7 @@ beforeAll(async () => {
     ],
     limits: { frameBytesMax: 1024 * 1024, connectionInflightMax: 77, requestRowsMax: 99 },
     websocketCompression: true,
+    corsOrigins: ['https://app.example.com'],
   });
 });
 afterAll(() => under.close());
@@ -53,6 +54,25 @@ describe('the handshake', () => {
     talk.say({ op: 'ping', id: 'p' });
     await talk.operation('pong');
     expect(talk.heard.map(({ fields }) => fields)).toEqual([{ op: 'pong', id: 'p' }]);
+    talk.client.destroy();
+  });
+
+  test.each([
+    ['a page of another site', 'localhost', 'https://evil.example'],
+    ['a page that says nothing about itself', 'localhost', 'null'],
+    ['a page whose own name leads to this machine', 'evil.example', 'http://evil.example'],
+  ])('refuses %s', async (_, host, origin) => {
+    const refused = await StreamClient.handshake(under.port, { ...offer, host, origin });
+    expect(refused).toMatchObject({ status: 403 });
+    expect(JSON.parse((refused as RefusedHandshake).body)).toMatchObject({ code: 'ORIGIN_NOT_ALLOWED' });
+  });
+
+  test.each([
+    ['the page of the gateway itself', 'http://localhost:8080'],
+    ['a page on the list', 'https://app.example.com'],
+  ])('takes %s', async (_, origin) => {
+    const talk = await StreamTalk.open(under.port, { ...offer, host: 'localhost:8080', origin });
+    await talk.operation('hello');
     talk.client.destroy();
   });
 

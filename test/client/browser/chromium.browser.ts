@@ -6,7 +6,7 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type Browser, chromium, type Page } from 'playwright-core';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { demoModel, type GatewayUnderTest, startTestGateway } from '../../e2e/gateway-under-test.ts';
 import { echoModel } from '../../e2e/odd-models.ts';
 import { FakeGateway } from '../fake-gateway.ts';
@@ -183,4 +183,46 @@ test('a gateway that chooses no subprotocol is reached all the same', async () =
   spoken.echo(await spoken.next());
   expect(await answer).toBe('1');
   await fake.close();
+});
+
+describe('a page of another origin', () => {
+  const callAll = `
+    const codeOf = (promise) => promise.then(() => 'answered', (error) => error.code);
+    const answers = {};
+    for (const encoding of ['binary', 'msgpack', 'json']) {
+      const http = new HttpClient({ url, encoding, retry: { attemptsMax: 1 } });
+      answers[encoding] = await codeOf(http.infer({ model: 'iris', inputs: { features } }));
+    }
+    const stream = new StreamClient({ url });
+    const call = stream.infer({ model: 'iris', inputs: { features }, signal: AbortSignal.timeout(60_000) });
+    answers.stream = await codeOf(call);
+    await stream.close();
+    return answers;
+  `;
+  const models = [{ name: 'iris', version: '2.0.0', file: demoModel('iris-2.0.0') }];
+
+  test('that is listed speaks every form', async () => {
+    const listing = await startTestGateway({ models, corsOrigins: [server?.url ?? ''] });
+    const answers = await run(callAll, `http://127.0.0.1:${listing.port}`);
+    await listing.close();
+    expect(answers).toEqual({
+      binary: 'answered',
+      msgpack: 'answered',
+      json: 'answered',
+      stream: 'answered',
+    });
+  });
+
+  test('that is not listed reads nothing and opens no stream', async () => {
+    const closed = await startTestGateway({ models });
+    const answers = await run(callAll, `http://127.0.0.1:${closed.port}`);
+    await closed.close();
+    // A browser tells a page no more than that.
+    expect(answers).toEqual({
+      binary: 'CONNECTION_LOST',
+      msgpack: 'CONNECTION_LOST',
+      json: 'CONNECTION_LOST',
+      stream: 'CONNECTION_LOST',
+    });
+  });
 });

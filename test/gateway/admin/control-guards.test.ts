@@ -7,7 +7,8 @@ import { endpoints, matchEndpoint } from '../../../gateway/admin/control-endpoin
 import { controlErrorTable, storeFailure } from '../../../gateway/admin/control-error.ts';
 import { controlLimits } from '../../../gateway/admin/control-limits.ts';
 import { FailureLimit } from '../../../gateway/admin/failure-limit.ts';
-import { LocalCallers, isLoopback } from '../../../gateway/admin/local-callers.ts';
+import { LocalCallers } from '../../../gateway/admin/local-callers.ts';
+import { isLoopback } from '../../../gateway/admission/local-names.ts';
 import { StoreError } from '../../../registry-store/main.ts';
 import { schemaCheck } from '../../e2e/json-schema.ts';
 

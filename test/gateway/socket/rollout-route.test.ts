@@ -41,7 +41,7 @@ afterEach(() => {
 
 async function serve(rollouts: () => RolloutReport): Promise<string> {
   const app = uWS.App();
-  const services = { open: new OpenExchanges(), crossOrigin: new CrossOrigin([]) };
+  const services = { open: new OpenExchanges(), crossOrigin: new CrossOrigin([], '127.0.0.1') };
   const registry = new RouteRegistry(app, { ...services, onFault: () => undefined });
   addInformationRoutes({
     ...{ registry, identity, rollouts, mayChangeStore: false, batchRowsMax: 1, threads: 1 },
