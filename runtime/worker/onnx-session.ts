@@ -2,6 +2,7 @@
  * One loaded model on one thread: creation, comparison with the signed signature, and runs. It takes the shapes it is
  * given and decides nothing about batches or memory. Only this folder knows onnxruntime.
  */
+import { setFlagsFromString } from 'node:v8';
 import * as ort from 'onnxruntime-web';
 import { datatypeOfOnnx, onnxTypeOf, type NumericArray } from '../tensor/dtype.ts';
 import type { ModelSignature, TensorSpec } from '../tensor/signature.ts';
@@ -9,6 +10,12 @@ import type { ModelSignature, TensorSpec } from '../tensor/signature.ts';
 // One WebAssembly instance a thread, no threads of its own: parallelism comes from the pool.
 ort.env.wasm.numThreads = 1;
 ort.env.logLevel = 'error';
+
+// A function of the runtime that only registers operators has 887 kB of code. With V8's own budget of 1.8 million it counts
+// as hot once two threads have started, and optimising it takes 12 s of processor time and memory that stays with the
+// process. With this budget it does not, and what really is hot is still optimised, a few milliseconds later
+// (docs/operations.md, "Memory"). The flag is for the whole process, so it must come before the first session.
+setFlagsFromString('--wasm-tiering-budget=20000000');
 
 const sessionOptions: ort.InferenceSession.SessionOptions = {
   executionProviders: ['wasm'],
