@@ -244,7 +244,12 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     door.close();
     server.stopListening();
     server.drain(limits.shutdownGraceMs);
+    const begunMs = performance.now();
     await within(settled(), limits.shutdownGraceMs);
+    // Who waits between two requests would otherwise find a connection that is gone.
+    const lingerMs =
+      Math.min(limits.shutdownLingerMs, limits.shutdownGraceMs) - (performance.now() - begunMs);
+    if (lingerMs > 0) await within(server.disconnected(), lingerMs);
     door.failAll(fail('SHUTTING_DOWN', 'The gateway stopped before this request was run. Send it again.'));
     // Answers are written in this turn and leave the process in the next.
     await new Promise((resolve) => setImmediate(resolve));

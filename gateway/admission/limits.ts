@@ -39,6 +39,11 @@ export interface Limits {
   readonly batchRowsMax: number;
   /** Milliseconds a WebSocket may be silent; pings count. 8000 to 960 000, default 120 000. */
   readonly websocketIdleMsMax: number;
+  /**
+   * Milliseconds after SIGTERM in which clients that keep a connection hear with their next request that they should go
+   * elsewhere; what is in flight may take longer. Counts as part of `shutdownGraceMs`. 0 to 60 000, default 500.
+   */
+  readonly shutdownLingerMs: number;
   /** Milliseconds after SIGTERM for held requests to finish; 0 closes at once. 0 to 3 600 000, default 10 000. */
   readonly shutdownGraceMs: number;
 }
@@ -73,6 +78,7 @@ export const limitBounds: Readonly<Record<keyof Limits, LimitBound>> = {
   queueBytesMax: { min: 1, max: 64 * gib, initial: 256 * mib },
   batchRowsMax: { min: 1, max: 65_536, initial: 64 },
   websocketIdleMsMax: { min: 8000, max: 960_000, initial: 120_000 },
+  shutdownLingerMs: { min: 0, max: 60_000, initial: 500 },
   shutdownGraceMs: { min: 0, max: 3_600_000, initial: 10_000 },
 };
 
@@ -101,6 +107,7 @@ export function parseLimits(given: Readonly<Record<string, unknown>> = {}): Pars
     queueBytesMax: read('queueBytesMax'),
     batchRowsMax: read('batchRowsMax'),
     websocketIdleMsMax: read('websocketIdleMsMax'),
+    shutdownLingerMs: read('shutdownLingerMs'),
     shutdownGraceMs: read('shutdownGraceMs'),
   };
   // Otherwise a request that is allowed by its own limit could never be taken into an empty queue.

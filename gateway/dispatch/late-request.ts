@@ -8,16 +8,22 @@
 import { performance } from 'node:perf_hooks';
 import { checkRequest } from '../admission/check-request.ts';
 import type { Limits } from '../admission/limits.ts';
+import type { Due } from '../batch/deadline-queue.ts';
 import type { Result, WireError } from '../wire/error-code.ts';
 import type { InferRequest } from '../wire/infer-request.ts';
 import type { BodyLane } from './body-lane.ts';
 import type { ReadRequest, TextFormat } from './body-task.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import type { Reservation } from './submission.ts';
-import { failureAnswer, queueFull } from './failure-answers.ts';
+import { DeadlineWatch } from './deadline-watch.ts';
+import { cancelled, deadlineExceeded, failureAnswer, queueFull } from './failure-answers.ts';
 import type { ModelGeneration } from './model-generation.ts';
 import type { Trial } from './rollout-watch.ts';
 import { PendingRequest, type ReplySink } from './request-queue.ts';
+import { Turns } from './turns.ts';
+
+/** Bodies that are with the thread at once: the next is there when one is done, and those behind may still be dropped. */
+const readsMax = 2;
 
 export interface LargeBody {
   readonly protocol: TextFormat;
@@ -34,20 +40,28 @@ interface TriedBody extends LargeBody {
 }
 
 export interface LateRequestsOptions {
-  readonly dispatcher: Dispatcher;
-  readonly lane: BodyLane;
+  readonly dispatcher: Pick<Dispatcher, 'reserve' | 'giveBack' | 'enqueue' | 'abandon' | 'reportFault'>;
+  readonly lane: Pick<BodyLane, 'ticket' | 'read' | 'fill' | 'drop'>;
   readonly limits: Pick<Limits, 'requestRowsMax' | 'requestBytesMax' | 'queueBytesMax'>;
 }
 
-/** A request that is being read. */
-export class LateRequest {
+/** A request that is being read, or waits for that. */
+export class LateRequest implements Due {
   readonly sink: ReplySink;
+  readonly arrivedMs: number;
+  /** As the request was addressed; its body may set an earlier one. */
+  readonly deadlineMs: number | undefined;
+  dueSeat = -1;
   /** Once it is queued like any other. */
   pending: PendingRequest | undefined;
+  /** What its client was told while it was read. */
+  failedWith: WireError['code'] | undefined = undefined;
   #isOver = false;
 
-  constructor(sink: ReplySink) {
+  constructor({ sink, beginWithinMs }: Pick<LargeBody, 'sink' | 'beginWithinMs'>) {
     this.sink = sink;
+    this.arrivedMs = performance.now();
+    this.deadlineMs = beginWithinMs === undefined ? undefined : this.arrivedMs + beginWithinMs;
   }
 
   /** Answered, or its client is gone. */
@@ -62,7 +76,12 @@ export class LateRequest {
 
 export class LateRequests {
   readonly #options: LateRequestsOptions;
+  /** Not queued yet. */
   readonly #reading = new Set<LateRequest>();
+  readonly #turns = new Turns(readsMax);
+  readonly #deadlines = new DeadlineWatch<LateRequest>((late) => {
+    this.#end(late, deadlineExceeded);
+  });
   #bytesReading = 0;
 
   constructor(options: LateRequestsOptions) {
@@ -74,9 +93,10 @@ export class LateRequests {
     // An empty lane takes any body that was allowed to arrive.
     const { queueBytesMax } = this.#options.limits;
     if (this.#bytesReading > 0 && this.#bytesReading + length > queueBytesMax) return queueFull;
-    const late = new LateRequest(large.sink);
+    const late = new LateRequest(large);
     this.#reading.add(late);
     this.#bytesReading += length;
+    if (late.deadlineMs !== undefined) this.#deadlines.add(late);
     generation.acquire();
     void this.#carry(late, generation, { ...large, trial }).then(() => {
       this.#bytesReading -= length;
@@ -95,25 +115,33 @@ export class LateRequests {
   /** Answers everything that is still being read. */
   failAll(error: WireError): void {
     for (const late of this.#reading) {
-      if (late.isOver() || late.pending !== undefined) continue;
-      late.end();
-      late.sink.fail(error);
+      if (!late.isOver() && late.pending === undefined) this.#end(late, error);
     }
+  }
+
+  #end(late: LateRequest, error: WireError): void {
+    late.failedWith = error.code;
+    late.end();
+    late.sink.fail(error);
   }
 
   async #carry(late: LateRequest, generation: ModelGeneration, large: TriedBody): Promise<void> {
     let outcome: PendingRequest | WireError;
     try {
-      outcome = await this.#read(late, generation, large);
+      outcome = await this.#turns.take(() => this.#read(late, generation, large));
     } catch (fault) {
       outcome = this.#options.dispatcher.reportFault(fault);
     }
+    this.#deadlines.remove(late);
     if (outcome instanceof PendingRequest) {
       late.pending = outcome;
       if (late.isOver()) this.#options.dispatcher.abandon(outcome);
       return;
     }
-    generation.metrics.outcomes.count(large.protocol, late.isOver() ? 'ABANDONED' : outcome.code);
+    generation.metrics.outcomes.count(
+      large.protocol,
+      late.failedWith ?? (late.isOver() ? 'ABANDONED' : outcome.code),
+    );
     if (!late.isOver()) late.sink.fail(outcome);
     late.end();
   }
@@ -124,7 +152,9 @@ export class LateRequests {
     large: TriedBody,
   ): Promise<PendingRequest | WireError> {
     const { dispatcher, lane, limits } = this.#options;
-    const arrivedMs = performance.now();
+    // Its client has left, or its time was over, before its turn came.
+    if (late.isOver()) return cancelled;
+    const { arrivedMs } = late;
     const ticket = lane.ticket();
     const { protocol, body, jsonBytes, sink, trial } = large;
     const { signature } = generation;

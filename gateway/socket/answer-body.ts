@@ -16,10 +16,20 @@ export interface BodyTaken {
   bodyTaken(): void;
 }
 
-/** `body` may be reused when this returns. `close` ends the connection behind a small answer. */
-export function sendBody(res: HttpResponse, body: Uint8Array, close: boolean, owner: BodyTaken): void {
-  if (body.length <= wholeBytesMax || close) {
-    res.end(body, close);
+/**
+ * Whether the answer is the last one on its connection, and says so. An answer that does not fit into the socket is only
+ * written in one piece where it must be the last.
+ */
+export type ConnectionEnd = 'no' | 'if small' | 'yes';
+
+/** `body` may be reused when this returns. */
+export function sendBody(
+  res: HttpResponse,
+  body: Uint8Array,
+  { end, owner }: { readonly end: ConnectionEnd; readonly owner: BodyTaken },
+): void {
+  if (body.length <= wholeBytesMax || end === 'yes') {
+    res.end(body, end !== 'no');
     owner.bodyTaken();
     return;
   }

@@ -23,7 +23,7 @@ export function requestEncoding(header: string): Result<ContentEncoding | undefi
   const shown = header.replace(/[^\x20-\x7e]/g, '?').slice(0, 80);
   const problem = name.includes(',') ? 'More than one content encoding' : `The content encoding '${shown}'`;
   return fail(
-    'UNSUPPORTED_MEDIA_TYPE',
+    'UNSUPPORTED_ENCODING',
     `${problem} is not read here. Send the body with one of ${acceptedEncodings}, or uncompressed.`,
   );
 }

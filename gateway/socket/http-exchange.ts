@@ -126,7 +126,7 @@ export class HttpExchange implements ReplySink, BodyTaken {
     const { protocol } = this.target.format;
     if (protocol !== 'oip-msgpack' && late.isLarge(reply)) {
       void late.write(protocol, reply).then((written) => {
-        if (written === undefined) this.fail(failureAnswer('worker'));
+        if (written === undefined) this.#refuse(failureAnswer('worker'));
         else this.#answer(written.body, written.jsonBytes);
       });
       return;
@@ -250,7 +250,7 @@ export class HttpExchange implements ReplySink, BodyTaken {
     this.#over = true;
     const res = this.#res;
     const { target } = this;
-    const { crossOrigin } = this.#services;
+    const { crossOrigin, open } = this.#services;
     res.cork(() => {
       if (error !== undefined) this.#writeErrorHead(error);
       const jsonBytes = this.#jsonBytes;
@@ -258,7 +258,7 @@ export class HttpExchange implements ReplySink, BodyTaken {
       if (jsonBytes !== undefined) res.writeHeader(jsonBytesName, String(jsonBytes));
       if (this.#choice !== undefined) this.#writeChoice(this.#choice);
       if (crossOrigin.isConfigured) crossOrigin.write(res, target.allowOrigin);
-      sendBody(res, body, close, this);
+      sendBody(res, body, { end: close ? 'yes' : open.draining ? 'if small' : 'no', owner: this });
     });
   }
 
@@ -273,7 +273,7 @@ export class HttpExchange implements ReplySink, BodyTaken {
     const { status, retry } = errorTable[code];
     this.#res.writeStatus(statusLine(status));
     if (retry === 'later') this.#res.writeHeader('retry-after', '1');
-    if (code === 'UNSUPPORTED_MEDIA_TYPE') this.#res.writeHeader('accept-encoding', acceptedEncodings);
+    if (code === 'UNSUPPORTED_ENCODING') this.#res.writeHeader('accept-encoding', acceptedEncodings);
   }
 
   #abort(): void {

@@ -36,6 +36,8 @@ const text = new TextEncoder();
 export class RouteAnswer implements BodyTaken {
   readonly #res: HttpResponse;
   readonly #services: AnswerServices;
+  /** As it was sent: the library's own reading of it changes it. */
+  readonly method: string;
   readonly #bodiless: boolean;
   readonly #acceptEncoding: string;
   readonly #allowOrigin: string | undefined;
@@ -48,7 +50,8 @@ export class RouteAnswer implements BodyTaken {
   constructor(res: HttpResponse, req: HttpRequest, services: AnswerServices) {
     this.#res = res;
     this.#services = services;
-    this.#bodiless = req.getMethod() === 'head';
+    this.method = req.getCaseSensitiveMethod();
+    this.#bodiless = this.method === 'HEAD';
     this.#acceptEncoding = req.getHeader('accept-encoding');
     this.#allowOrigin = services.crossOrigin.allows(req.getHeader('origin'));
     this.isForeign = services.crossOrigin.isForeign(req);
@@ -88,7 +91,7 @@ export class RouteAnswer implements BodyTaken {
       status,
       headers: {
         ...(retry === 'later' ? { 'retry-after': '1' } : {}),
-        ...(error.code === 'UNSUPPORTED_MEDIA_TYPE' ? { 'accept-encoding': acceptedEncodings } : {}),
+        ...(error.code === 'UNSUPPORTED_ENCODING' ? { 'accept-encoding': acceptedEncodings } : {}),
         ...headers,
         ...jsonHeaders,
       },
@@ -154,7 +157,10 @@ export class RouteAnswer implements BodyTaken {
         // Given a length, the library would wait for the body; as a header it is only told.
         this.#res.writeHeader('content-length', String(body.length)).endWithoutBody();
         this.bodyTaken();
-      } else sendBody(this.#res, body, false, this);
+      } else {
+        const end = this.#services.open.draining ? 'if small' : 'no';
+        sendBody(this.#res, body, { end, owner: this });
+      }
     });
   }
 

@@ -58,9 +58,9 @@ export class RouteRegistry {
         .join(', ');
       this.#app.any(path, (res, req) => {
         this.#answer(res, req, (answer) => {
-          if (req.getMethod() === 'options') this.#answerOptions(answer, req, allow);
+          if (answer.method === 'OPTIONS') this.#answerOptions(answer, req, allow);
           else {
-            const message = `${req.getCaseSensitiveMethod()} is not possible on this path. Use ${allow}.`;
+            const message = `${answer.method} is not possible on this path. Use ${allow}.`;
             answer.error(fail('METHOD_NOT_ALLOWED', message), { allow });
           }
         });

@@ -16,6 +16,7 @@ import { addDocumentRoutes } from './document-routes.ts';
 import { ForcePermission, type ForcePolicy } from './force-permission.ts';
 import { addInferenceRoutes } from './inference-routes.ts';
 import { addInformationRoutes } from './information-routes.ts';
+import { OpenCount } from './open-count.ts';
 import { OpenExchanges } from './open-exchanges.ts';
 import { addRepositoryRoutes, type RepositoryControl, type RepositoryView } from './repository-routes.ts';
 import { RouteRegistry } from './route-registry.ts';
@@ -51,11 +52,16 @@ export interface ServerOptions {
 export class GatewayServer {
   readonly #app: TemplatedApp;
   readonly #open = new OpenExchanges();
+  readonly #connections = new OpenCount();
   readonly #streams: StreamEndpoint;
   #listener: us_listen_socket | undefined;
 
   constructor(options: ServerOptions) {
     this.#app = uWS.App();
+    this.#app.filter((_, change) => {
+      if (Number(change) > 0) this.#connections.opened();
+      else this.#connections.ended();
+    });
     const open = this.#open;
     const crossOrigin = new CrossOrigin(options.corsOrigins, options.host);
     const { door, limits, control, onFault } = options;
@@ -72,6 +78,10 @@ export class GatewayServer {
     this.#streams = new StreamEndpoint({
       ...options,
       crossOrigin,
+      // The library tells of a connection that comes, and of one that goes unless it has become a WebSocket.
+      onUpgrade: () => {
+        this.#connections.ended();
+      },
       compression: options.websocketCompression,
       keySources: [...keys.before, ...keys.after],
       refuse: (res, req, error) => {
@@ -113,8 +123,8 @@ export class GatewayServer {
   }
 
   /**
-   * From now on HTTP exchanges that begin are new work, and WebSockets end with their last answer; what is open is
-   * finished.
+   * From now on HTTP exchanges that begin are new work, connections end with their next answer, and WebSockets with their
+   * last; what is open is finished.
    */
   drain(graceMs: number): void {
     this.#open.drain();
@@ -129,6 +139,11 @@ export class GatewayServer {
   /** Resolves when no HTTP exchange is open: every body received, every answer taken by its socket. */
   settled(): Promise<void> {
     return this.#open.settled();
+  }
+
+  /** Resolves when no client has a connection for HTTP. */
+  disconnected(): Promise<void> {
+    return this.#connections.settled();
   }
 
   /** Resolves when every WebSocket has ended, its last answer taken. */

@@ -24,6 +24,8 @@ export interface StreamEndpointOptions {
   readonly door: RequestDoor;
   readonly dispatcher: Dispatcher;
   readonly crossOrigin: CrossOrigin;
+  /** A connection does not speak HTTP any more. */
+  readonly onUpgrade: () => void;
   /** Whether permessage-deflate is agreed to. */
   readonly compression: boolean;
   /** Requests of a socket share the key of its handshake. */
@@ -112,6 +114,7 @@ export class StreamEndpoint {
           );
         },
         open: (socket) => {
+          this.#options.onUpgrade();
           const { connection } = socket.getUserData();
           this.#connections.add(connection);
           connection.opened(socket);

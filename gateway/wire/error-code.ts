@@ -41,6 +41,7 @@ export type ErrorCode =
   | 'INFLATED_TOO_LARGE'
   | 'MALFORMED_COMPRESSION'
   | 'UNSUPPORTED_MEDIA_TYPE'
+  | 'UNSUPPORTED_ENCODING'
   | 'UPGRADE_REQUIRED'
   | 'UNSUPPORTED_SUBPROTOCOL'
   | 'CANCELLED'
@@ -136,7 +137,12 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorRow>> = {
   UNSUPPORTED_MEDIA_TYPE: {
     status: 415,
     retry: 'never',
-    meaning: 'The content type or encoding is not one the gateway reads.',
+    meaning: 'The content type is not one the gateway reads.',
+  },
+  UNSUPPORTED_ENCODING: {
+    status: 415,
+    retry: 'never',
+    meaning: 'The content encoding is not one the gateway reads; Accept-Encoding names those.',
   },
   UPGRADE_REQUIRED: { status: 426, retry: 'never', meaning: 'The path speaks WebSocket only.' },
   UNSUPPORTED_SUBPROTOCOL: {

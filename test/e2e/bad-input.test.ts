@@ -144,7 +144,7 @@ describe('a request is refused by its line and headers when it has', () => {
       what: `the content encoding ${encoding}`,
       ...good,
       headers: { ...json, 'content-encoding': encoding },
-      code: 'UNSUPPORTED_MEDIA_TYPE' as const,
+      code: 'UNSUPPORTED_ENCODING' as const,
     })),
     {
       what: 'msgpack for /predict',
@@ -174,6 +174,11 @@ describe('a request is refused by its line and headers when it has', () => {
     const answer = await ask(parts);
     expectHttpRefusal(answer, code);
     expect(answer.headers.has('allow')).toBe(code === 'METHOD_NOT_ALLOWED');
+    // RFC 9110, section 12.5.3: only where an encoding was the reason.
+    expect(answer.headers.has('accept-encoding')).toBe(code === 'UNSUPPORTED_ENCODING');
+    if (code === 'METHOD_NOT_ALLOWED') {
+      expect(answer.body.toString()).toContain(`${parts.method ?? 'GET'} is not possible`);
+    }
   });
 });
 

@@ -125,7 +125,7 @@ test.each(['gzip, gzip', 'deflate, gzip', 'zstd', 'compress', 'GZ', 'gzip;q=1'])
   'the content encoding %s is refused, saying what is read',
   async (encoding) => {
     const refused = await ask(request(1, { 'content-encoding': encoding }));
-    expect([refused.status, codeOf(refused)]).toEqual([415, 'UNSUPPORTED_MEDIA_TYPE']);
+    expect([refused.status, codeOf(refused)]).toEqual([415, 'UNSUPPORTED_ENCODING']);
     expect(refused.headers.get('accept-encoding')).toBe('gzip, deflate, br');
   },
 );

@@ -63,7 +63,8 @@ export async function startTestGateway(options: {
     store.publish(name, version, file);
     store.deploy(name, version);
   }
-  const limits = parseLimits(options.limits);
+  // Connections that tests keep open hear nothing any more.
+  const limits = parseLimits({ shutdownLingerMs: 0, ...options.limits });
   if (!limits.ok) throw new Error(limits.problems.join(' '));
   const log: LogLine[] = [];
   const gateway = await startGateway({

@@ -4,7 +4,7 @@
  */
 import { afterEach, expect, test } from 'vitest';
 import { eventually, within } from './deadline.ts';
-import { type GatewayUnderTest, startTestGateway } from './gateway-under-test.ts';
+import { demoModel, type GatewayUnderTest, startTestGateway } from './gateway-under-test.ts';
 import { HttpConnection, requestBytes } from './http-connection.ts';
 import { ModelThreads } from './model-threads.ts';
 import { slowModel, widenModel } from './odd-models.ts';
@@ -36,7 +36,9 @@ async function inflight(count: number): Promise<void> {
 test('finishes what is in flight and refuses what comes', async () => {
   threads = new ModelThreads();
   under = await startTestGateway({ models, inlineRunUsMax: 0 });
-  const [first, second, third] = await Promise.all([0, 1, 2].map(() => HttpConnection.open(under.port)));
+  const [first, second, ready, live, late] = await Promise.all(
+    [0, 1, 2, 3, 4].map(() => HttpConnection.open(under.port)),
+  );
   const client = await StreamClient.open(under.port);
   const answers = [first!, second!].map((connection) => within(connection.exchange(post), 'an answer'));
   const streamed = new StreamTalk(client).answer(1);
@@ -44,21 +46,50 @@ test('finishes what is in flight and refuses what comes', async () => {
   await inflight(3);
 
   const closed = under.gateway.close();
-  const ready = await third!.exchange({ path: '/v2/health/ready' });
-  expect(ready.status).toBe(503);
-  expect(JSON.parse(ready.body.toString())).toMatchObject({ ready: false });
-  expect((await third!.exchange({ path: '/v2/health/live' })).status).toBe(200);
-  const refused = await third!.exchange(post);
+  const health = await ready!.exchange({ path: '/v2/health/ready' });
+  expect(health.status).toBe(503);
+  expect(JSON.parse(health.body.toString())).toMatchObject({ ready: false });
+  expect((await live!.exchange({ path: '/v2/health/live' })).status).toBe(200);
+  const refused = await late!.exchange(post);
   expect(refused.status).toBe(503);
   expect(refused.headers.get('retry-after')).toBe('1');
+  // Each was the last answer on its connection, and says so.
+  expect([health, refused].map(({ headers }) => headers.get('connection'))).toEqual(['close', 'close']);
   expect(JSON.parse(refused.body.toString())).toMatchObject({ code: 'SHUTTING_DOWN' });
   await expect(HttpConnection.open(under.port)).rejects.toThrow('ECONNREFUSED');
 
   for (const answer of answers) expect((await answer).status).toBe(200);
   expect(await streamed).toMatchObject({ id: 1, model_name: 'slow' });
   await within(closed, 'the gateway to close');
-  await within(Promise.all([first!.closed, third!.closed, client.closed]), 'the connections to end');
+  await within(Promise.all([first!.closed, ready!.closed, client.closed]), 'the connections to end');
   await eventually(() => threads?.alive === 0, 'the threads to end');
+});
+
+test('a client that asks again and again is told to go, and never finds its connection gone', async () => {
+  under = await startTestGateway({
+    models: [{ name: 'iris', version: '2.0.0', file: demoModel('iris-2.0.0') }],
+    limits: { shutdownLingerMs: 10_000 },
+  });
+  const ask = { method: 'POST', path: '/predict/iris', body: '{"features":[[5.1,3.5,1.4,0.2]]}' };
+  const ends = new Array<string>();
+  const callers = Array.from({ length: 16 }, async (_, index) => {
+    const connection = await HttpConnection.open(under.port);
+    for (;;) {
+      const { status, headers } = await connection.exchange(ask);
+      if (headers.get('connection') === 'close') {
+        ends.push(String(status));
+        return;
+      }
+      expect(status).toBe(200);
+      // Some are between two requests when the end comes.
+      if (index % 2 === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  });
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  // It ends with the last connection, long before the clients' time is over.
+  await within(Promise.all([under.gateway.close(), ...callers]), 'the gateway to close', 5000);
+  expect(ends).toHaveLength(16);
+  expect(ends.every((status) => status === '200' || status === '503')).toBe(true);
 });
 
 test('answers what is left when the grace period is over, each once', async () => {

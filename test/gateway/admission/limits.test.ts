@@ -20,6 +20,7 @@ describe('parseLimits', () => {
         queueBytesMax: 268_435_456,
         batchRowsMax: 64,
         websocketIdleMsMax: 120_000,
+        shutdownLingerMs: 500,
         shutdownGraceMs: 10_000,
       },
     });

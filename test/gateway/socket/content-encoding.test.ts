@@ -23,7 +23,7 @@ describe('a body', () => {
   test.each(['gzip, br', 'gzip,gzip', 'zstd', 'gz', '*', 'identity, gzip'])(
     'in "%s" is refused',
     (header) => {
-      expect(requestEncoding(header)).toMatchObject({ ok: false, code: 'UNSUPPORTED_MEDIA_TYPE' });
+      expect(requestEncoding(header)).toMatchObject({ ok: false, code: 'UNSUPPORTED_ENCODING' });
     },
   );
 });
