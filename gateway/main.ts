@@ -13,6 +13,7 @@ import { LateRequests } from './dispatch/late-request.ts';
 import { LiveModels } from './dispatch/live-models.ts';
 import { LiveShadows } from './dispatch/live-shadows.ts';
 import { RequestDoor } from './dispatch/request-door.ts';
+import { ResponseCache } from './dispatch/response-cache.ts';
 import type { MissingKeyPolicy } from './route/missing-key.ts';
 import { RouteTable } from './route/route-table.ts';
 import { RolloutMemory } from './dispatch/rollout-memory.ts';
@@ -54,6 +55,8 @@ export interface GatewayOptions {
   readonly missingKey?: MissingKeyPolicy;
   /** Who may choose a version by header; default `any`. */
   readonly forceVersion?: ForcePolicy;
+  /** Keeps answers and gives them again to the same question; without it every request is run. */
+  readonly responseCache?: ResponseCacheOptions;
   /** Where this node remembers which rollouts it went back from; without it a restart forgets. */
   readonly rolloutsFile?: string;
   /** For a node that may change its store; without it, load and unload are refused. */
@@ -61,6 +64,14 @@ export interface GatewayOptions {
   readonly log: Logger;
   /** The compiled worker module; default the one beside this file, which must then be compiled too. */
   readonly workerFile?: URL;
+}
+
+/** Only for models that always answer the same to the same: nothing random, nothing remembered between requests. */
+export interface ResponseCacheOptions {
+  /** For answers and their keys together; 1 or more. */
+  readonly bytesMax: number;
+  /** Names of the models; default all. */
+  readonly models?: readonly string[];
 }
 
 export interface Gateway {
@@ -124,6 +135,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     },
     onFault,
   });
+  const cache = responseCacheOf(options, dispatcher);
+  cache?.store.addTo(metrics);
   const bodyLane = new BodyLane({
     threadFile: bodyThreadFile(options.workerFile),
     arena: pool.arena,
@@ -137,6 +150,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const door = new RequestDoor(
     {
       dispatcher,
+      cache,
       late,
       lateAnswers,
       limits,
@@ -262,6 +276,20 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     failures: live.failures,
     close: () => (closing ??= close()),
   };
+}
+
+function responseCacheOf(
+  { responseCache, limits }: GatewayOptions,
+  dispatcher: Dispatcher,
+): ResponseCache | undefined {
+  if (responseCache === undefined) return undefined;
+  const { bytesMax, models } = responseCache;
+  return new ResponseCache({
+    dispatcher,
+    bytesMax,
+    models: models && new Set(models),
+    followersMax: limits.queueRowsMax,
+  });
 }
 
 /** Beside the worker module, in the compiled tree. */

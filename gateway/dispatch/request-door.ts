@@ -19,9 +19,11 @@ import type { Dispatcher } from './dispatcher.ts';
 import type { LateAnswers } from './late-answer.ts';
 import { type LargeBody, LateRequest, type LateRequests } from './late-request.ts';
 import type { ModelGeneration } from './model-generation.ts';
-import type { PendingRequest, ReplySink } from './request-queue.ts';
+import { PendingRequest, type ReplySink } from './request-queue.ts';
+import type { ResponseCache } from './response-cache.ts';
 import type { RolloutWatch, Trial } from './rollout-watch.ts';
 import type { ShadowMirror } from './shadow-mirror.ts';
+import type { SharedRequest } from './shared-run.ts';
 
 export interface IncomingRequest {
   readonly protocol: Protocol;
@@ -54,6 +56,9 @@ export interface KeyedRequest {
   readonly key: string | undefined;
 }
 
+/** What a transport gives back when its client is gone. */
+export type AcceptedRequest = PendingRequest | SharedRequest;
+
 /** A body that was read as one version takes it. */
 interface EarlyBody extends KeyedRequest {
   readonly signature: ModelSignature;
@@ -76,6 +81,8 @@ type Resolvable = Pick<
 
 export interface RequestDoorOptions {
   readonly dispatcher: Dispatcher;
+  /** Undefined when every request is run. */
+  readonly cache?: ResponseCache | undefined;
   /** Reads bodies that are too large for the event loop. */
   readonly late: LateRequests;
   /** Writes answers that are. */
@@ -131,7 +138,7 @@ export class RequestDoor {
   }
 
   /** The request in flight, or the error to answer with; the sink is only called in the first case. */
-  accept(incoming: IncomingRequest): PendingRequest | WireError {
+  accept(incoming: IncomingRequest): AcceptedRequest | WireError {
     const { protocol } = incoming;
     const early = this.#readEarly(incoming);
     if (early !== undefined && 'code' in early) return this.refuse(protocol, early);
@@ -153,9 +160,18 @@ export class RequestDoor {
   }
 
   /** The client is gone. */
-  abandon(request: PendingRequest | LateRequest): void {
-    if (request instanceof LateRequest) this.#options.late.abandon(request);
-    else this.#options.dispatcher.abandon(request);
+  abandon(request: AcceptedRequest | LateRequest): void {
+    const { late, cache, dispatcher } = this.#options;
+    if (request instanceof LateRequest) late.abandon(request);
+    else if (cache !== undefined) cache.abandon(request);
+    else if (request instanceof PendingRequest) dispatcher.abandon(request);
+  }
+
+  /** The client no longer wants it: true when it had not begun, and is answered CANCELLED by now. */
+  cancel(request: AcceptedRequest): boolean {
+    const { cache, dispatcher } = this.#options;
+    if (cache !== undefined) return cache.cancel(request);
+    return request instanceof PendingRequest && dispatcher.cancel(request);
   }
 
   /** Answers everything that is left, because the process will not live to run it. */
@@ -231,7 +247,7 @@ export class RequestDoor {
     incoming: IncomingRequest,
     target: Target,
     early: EarlyBody | undefined,
-  ): PendingRequest | WireError {
+  ): AcceptedRequest | WireError {
     try {
       return this.#admit(incoming, target, early);
     } catch (fault) {
@@ -243,8 +259,8 @@ export class RequestDoor {
     incoming: IncomingRequest,
     { value: generation, trial, mirror }: Target,
     early: EarlyBody | undefined,
-  ): PendingRequest | WireError {
-    const { dispatcher, limits } = this.#options;
+  ): AcceptedRequest | WireError {
+    const { dispatcher, cache, limits } = this.#options;
     const { signature } = generation;
     const isRead = early !== undefined && haveSameInputs(early.signature, signature);
     const decoded = isRead ? early.request : incoming.decode(signature);
@@ -253,7 +269,7 @@ export class RequestDoor {
     if (!admitted.ok) return admitted;
     const { id, options } = decoded.value;
     const pair = mirror?.pair(incoming.sink);
-    const pending = dispatcher.submit({
+    const pending = (cache ?? dispatcher).submit({
       generation,
       protocol: incoming.protocol,
       request: admitted.value,
@@ -263,7 +279,8 @@ export class RequestDoor {
       options,
       beginWithinMs: shorter(options?.beginWithinMs, incoming.beginWithinMs),
     });
-    if (pair !== undefined && !('code' in pending)) pair.copy(decoded.value);
+    // What is not run says nothing new to a shadow.
+    if (pair !== undefined && pending instanceof PendingRequest) pair.copy(decoded.value);
     return pending;
   }
 }

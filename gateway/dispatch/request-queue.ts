@@ -64,7 +64,12 @@ export interface ReplySink {
   fail(error: WireError): void;
   /** While a rollout is on: which version was chosen and why. Before the other two, for those who pass it on. */
   routed?(choice: RolloutChoice): void;
+  /** While answers of the model are kept: whether this one was there already. Before the other two, as `routed`. */
+  cached?(use: CacheUse): void;
 }
+
+/** `coalesced`: the same question was being run for another caller, who got the same answer. */
+export type CacheUse = 'hit' | 'miss' | 'coalesced';
 
 export interface RolloutChoice {
   readonly id: string;

@@ -80,6 +80,9 @@ export class ShadowMirror {
         fail: (error) => {
           sink.fail(error);
         },
+        cached: (use) => {
+          sink.cached?.(use);
+        },
       },
       copy: (request) => {
         if (this.#lane.send(request, pair)) this.counts.sent += 1;

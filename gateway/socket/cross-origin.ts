@@ -7,7 +7,7 @@ import { LocalNames } from '../admission/local-names.ts';
 
 /** Headers of answers that a page may read besides those it always may. */
 const exposedHeaders =
-  'inference-header-content-length, retry-after, allow, accept-encoding, x-model-version, x-rollout-id, x-variant';
+  'inference-header-content-length, retry-after, allow, accept-encoding, x-model-version, x-rollout-id, x-variant, x-cache';
 
 /** How long a browser may remember the answer to a preflight, seconds; browsers cap it at two hours. */
 const preflightSeconds = '7200';

@@ -8,7 +8,8 @@ import type { HttpResponse } from 'uWebSockets.js';
 import { failureAnswer } from '../dispatch/failure-answers.ts';
 import type { LateAnswers } from '../dispatch/late-answer.ts';
 import type { LateRequest } from '../dispatch/late-request.ts';
-import type { PendingRequest, ReplySink, RolloutChoice } from '../dispatch/request-queue.ts';
+import type { AcceptedRequest } from '../dispatch/request-door.ts';
+import type { CacheUse, ReplySink, RolloutChoice } from '../dispatch/request-queue.ts';
 import type { HeaderValues } from '../route/caller.ts';
 import { errorTable, fail, type WireError } from '../wire/error-code.ts';
 import type { ByteWriter } from '../wire/byte-writer.ts';
@@ -63,8 +64,8 @@ export interface ExchangeServices {
     exchange: HttpExchange,
     body: Uint8Array,
     isOwned: boolean,
-  ) => PendingRequest | LateRequest | WireError;
-  readonly abandon: (pending: PendingRequest | LateRequest) => void;
+  ) => AcceptedRequest | LateRequest | WireError;
+  readonly abandon: (pending: AcceptedRequest | LateRequest) => void;
   readonly refuse: (exchange: HttpExchange, error: WireError) => void;
 }
 
@@ -74,6 +75,7 @@ const jsonBytesName = Buffer.from('inference-header-content-length');
 const modelVersionName = Buffer.from('x-model-version');
 const rolloutIdName = Buffer.from('x-rollout-id');
 const variantName = Buffer.from('x-variant');
+const cacheUseName = Buffer.from('x-cache');
 const octetStream = Buffer.from('application/octet-stream');
 
 export class HttpExchange implements ReplySink, BodyTaken {
@@ -82,7 +84,7 @@ export class HttpExchange implements ReplySink, BodyTaken {
   readonly held: boolean;
   readonly #res: HttpResponse;
   readonly #services: ExchangeServices;
-  #pending: PendingRequest | LateRequest | undefined;
+  #pending: AcceptedRequest | LateRequest | undefined;
   /** Answered or gone: the response object is not to be touched again. */
   #over = false;
   /** The client is still sending its body. */
@@ -94,6 +96,8 @@ export class HttpExchange implements ReplySink, BodyTaken {
   #jsonBytes: number | undefined;
   /** Set while a rollout is on: the answer says which version it came from and why. */
   #choice: RolloutChoice | undefined;
+  /** Set while answers of the model are kept. */
+  #cacheUse: CacheUse | undefined;
 
   constructor(res: HttpResponse, target: InferTarget, services: ExchangeServices) {
     this.#res = res;
@@ -150,6 +154,10 @@ export class HttpExchange implements ReplySink, BodyTaken {
 
   routed(choice: RolloutChoice): void {
     this.#choice = choice;
+  }
+
+  cached(use: CacheUse): void {
+    this.#cacheUse = use;
   }
 
   bodyTaken(): void {
@@ -257,6 +265,7 @@ export class HttpExchange implements ReplySink, BodyTaken {
       res.writeHeader(contentTypeName, jsonBytes === undefined ? target.format.contentType : octetStream);
       if (jsonBytes !== undefined) res.writeHeader(jsonBytesName, String(jsonBytes));
       if (this.#choice !== undefined) this.#writeChoice(this.#choice);
+      if (this.#cacheUse !== undefined) res.writeHeader(cacheUseName, this.#cacheUse);
       if (crossOrigin.isConfigured) crossOrigin.write(res, target.allowOrigin);
       sendBody(res, body, { end: close ? 'yes' : open.draining ? 'if small' : 'no', owner: this });
     });

@@ -6,8 +6,8 @@
  */
 import type { WebSocket } from 'uWebSockets.js';
 import type { Dispatcher } from '../dispatch/dispatcher.ts';
-import type { IncomingRequest, RequestDoor } from '../dispatch/request-door.ts';
-import type { PendingRequest, ReplySink, RolloutChoice } from '../dispatch/request-queue.ts';
+import type { AcceptedRequest, IncomingRequest, RequestDoor } from '../dispatch/request-door.ts';
+import type { ReplySink, RolloutChoice } from '../dispatch/request-queue.ts';
 import type { HeaderValues } from '../route/caller.ts';
 import type { Protocol } from '../telemetry/version-metrics.ts';
 import { ByteWriter } from '../wire/byte-writer.ts';
@@ -104,7 +104,7 @@ export class StreamConnection implements OutboxMember {
   closed(): void {
     this.#socket = undefined;
     for (const { pending } of this.#inflight.takeAll()) {
-      if (pending !== undefined) this.#services.dispatcher.abandon(pending);
+      if (pending !== undefined) this.#services.door.abandon(pending);
     }
   }
 
@@ -214,7 +214,7 @@ export class StreamConnection implements OutboxMember {
   /** What still waits is answered CANCELLED; what runs is answered as it ends; what is answered already was. */
   #cancel(id: FrameId): void {
     const pending = this.#inflight.get(id)?.pending;
-    if (pending !== undefined) this.#services.dispatcher.cancel(pending);
+    if (pending !== undefined) this.#services.door.cancel(pending);
   }
 
   /** A fault of the decoder is ours, and must cost neither the socket nor the process. */
@@ -280,7 +280,7 @@ class StreamCall implements ReplySink {
   readonly #connection: StreamConnection;
   readonly id: FrameId;
   readonly encoding: Encoding;
-  pending: PendingRequest | undefined = undefined;
+  pending: AcceptedRequest | undefined = undefined;
   rollout: RolloutChoice | undefined = undefined;
 
   constructor(connection: StreamConnection, id: FrameId, encoding: Encoding) {

@@ -12,7 +12,7 @@ interface Duration {
 
 /** `timeOriginMs` is where time began on the clock that `lastBatchMs` is on, milliseconds since 1970. */
 export function modelStatistics(metrics: VersionMetrics, timeOriginMs: number): object {
-  const { perRequest, requestSeconds, queueSeconds, failedSeconds, batchRows, lastBatchMs } = metrics;
+  const { perRequest, requestSeconds, queueSeconds, failedSeconds, batchRows, lastBatchMs, cache } = metrics;
   const { succeeded, failed } = countRequests(metrics);
   const computed = perRequest.batches;
   return {
@@ -28,9 +28,8 @@ export function modelStatistics(metrics: VersionMetrics, timeOriginMs: number): 
       compute_input: duration(computed, perRequest.handOverMs),
       compute_infer: duration(computed, perRequest.runMs),
       compute_output: duration(computed, perRequest.answerMs),
-      // There is no response cache, so nothing was ever looked up in one.
-      cache_hit: duration(0, 0),
-      cache_miss: duration(0, 0),
+      cache_hit: duration(cache.hits, cache.hitMs),
+      cache_miss: duration(cache.misses, cache.missMs),
     },
     response_stats: {},
     batch_stats: [...metrics.perBatchSize]
@@ -105,6 +104,31 @@ export const versionCounters: readonly VersionCounter[] = [
     name: 'nv_inference_compute_output_duration_us',
     help: 'Time in which the answers of batches were written, for each request in them, microseconds.',
     read: ({ perRequest }) => perRequest.answerMs * 1000,
+  },
+  {
+    name: 'tidegate_cache_coalesced_total',
+    help: 'Requests that shared the run of another one that asked the same.',
+    read: ({ cache }) => cache.coalesced,
+  },
+  {
+    name: 'nv_cache_num_hits_per_model',
+    help: 'Requests answered from the response cache.',
+    read: ({ cache }) => cache.hits,
+  },
+  {
+    name: 'nv_cache_num_misses_per_model',
+    help: 'Requests that were run after a look into the response cache.',
+    read: ({ cache }) => cache.misses,
+  },
+  {
+    name: 'nv_cache_hit_duration_per_model',
+    help: 'Time of requests answered from the response cache, from arrival to answer, microseconds.',
+    read: ({ cache }) => cache.hitMs * 1000,
+  },
+  {
+    name: 'nv_cache_miss_duration_per_model',
+    help: 'Time of looks into the response cache in vain, microseconds.',
+    read: ({ cache }) => cache.missMs * 1000,
   },
 ];
 

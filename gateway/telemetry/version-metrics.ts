@@ -67,6 +67,30 @@ export class BatchSums {
 /** Larger batches share the entry of the largest: a client must not be able to make one for every size there is. */
 const batchSizesMax = 1024;
 
+/** What the response cache did for the requests of a version; all 0 where there is none. */
+export class CacheCounts {
+  /** Requests answered from memory. */
+  hits = 0;
+  /** From arrival to answer, over the hits. */
+  hitMs = 0;
+  /** Requests that were run because nobody had asked the same. */
+  misses = 0;
+  /** What the look cost in vain, over the misses. */
+  missMs = 0;
+  /** Requests that shared the run of another one. */
+  coalesced = 0;
+
+  hit(ms: number): void {
+    this.hits += 1;
+    this.hitMs += ms;
+  }
+
+  missed(ms: number): void {
+    this.misses += 1;
+    this.missMs += ms;
+  }
+}
+
 export class VersionMetrics {
   readonly modelName: string;
   readonly modelVersion: string;
@@ -78,6 +102,7 @@ export class VersionMetrics {
   /** Time in the runtime per batch, seconds. */
   readonly runSeconds: BucketHistogram = new BucketHistogram(durationBounds);
   readonly batchRows: BucketHistogram = new BucketHistogram(rowBounds);
+  readonly cache: CacheCounts = new CacheCounts();
   /** Batches that failed as a whole and were split. */
   batchesRetried = 0;
   /** The part of `requestSeconds` that belongs to requests which were not answered OK. */

@@ -4,7 +4,12 @@
  */
 import { readFileSync } from 'node:fs';
 import { pino } from 'pino';
-import { type Gateway, type RepositoryControl, startGateway } from '../../gateway/main.ts';
+import {
+  type Gateway,
+  type RepositoryControl,
+  type ResponseCacheOptions,
+  startGateway,
+} from '../../gateway/main.ts';
 import type { MissingKeyPolicy } from '../../gateway/route/missing-key.ts';
 import type { KeySource } from '../../gateway/route/routing-key.ts';
 import type { ForcePolicy } from '../../gateway/socket/force-permission.ts';
@@ -53,6 +58,7 @@ export async function startTestGateway(options: {
   readonly missingKey?: MissingKeyPolicy;
   readonly keySources?: readonly KeySource[];
   readonly forceVersion?: ForcePolicy;
+  readonly responseCache?: ResponseCacheOptions;
   readonly rolloutsFile?: string;
   readonly control?: RepositoryControl;
   /** A worker other than that of the product. */
@@ -79,6 +85,7 @@ export async function startTestGateway(options: {
     ...(options.missingKey === undefined ? {} : { missingKey: options.missingKey }),
     ...(options.keySources === undefined ? {} : { keySources: options.keySources }),
     ...(options.forceVersion === undefined ? {} : { forceVersion: options.forceVersion }),
+    ...(options.responseCache === undefined ? {} : { responseCache: options.responseCache }),
     ...(options.rolloutsFile === undefined ? {} : { rolloutsFile: options.rolloutsFile }),
     ...(options.control === undefined ? {} : { control: options.control }),
     identity: { name: 'tidegate', version: '0.0.0' },
