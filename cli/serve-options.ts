@@ -18,6 +18,7 @@ export interface ServeOptions extends RoutingOptions, ServeControlOptions, Cache
   readonly poll?: number;
   readonly host: string;
   readonly port: number;
+  readonly processes: number;
   readonly threads?: number;
   readonly serverName: string;
   readonly corsOrigin: readonly string[];
@@ -79,7 +80,16 @@ export function addServeOptions(command: Command): Command {
         .argParser(parsePort),
     )
     .addOption(
-      new Option('--threads <number>', 'threads that run models (default: cores - 1, at least 1)')
+      new Option('--processes <number>', 'gateway processes that share the port; see docs/processes.md')
+        .env('TIDEGATE_PROCESSES')
+        .default(1)
+        .argParser(parseProcesses),
+    )
+    .addOption(
+      new Option(
+        '--threads <number>',
+        'threads that run models (default: cores - 1, at least 1; with --processes cores / processes)',
+      )
         .env('TIDEGATE_THREADS')
         .argParser(parseThreads),
     )
@@ -154,6 +164,17 @@ function parseSeconds(text: string): number {
   const seconds = Number(text);
   if (text !== '' && seconds >= 0.1 && seconds <= 86_400) return seconds;
   throw new InvalidArgumentError('The time between two looks is 0.1 to 86400 seconds.');
+}
+
+/** More processes than this only take memory from each other. */
+const processesMax = 64;
+
+function parseProcesses(text: string): number {
+  const processes = Number(text);
+  if (!/^\d+$/.test(text) || processes < 1 || processes > processesMax) {
+    throw new InvalidArgumentError(`Processes are a number from 1 to ${processesMax}.`);
+  }
+  return processes;
 }
 
 /** More threads than this only take memory from each other. */

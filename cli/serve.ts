@@ -2,6 +2,7 @@
  * `tidegate serve`: opens a store and serves it until it is told to stop. With `--dev` it first makes a store with keys
  * of its own and the demo models, if there is none yet; that is what `npm start` does.
  */
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import type { Gateway, RepositoryControl } from '../gateway/main.ts';
@@ -12,6 +13,9 @@ import { devRepository } from './dev-repository.ts';
 import { prepareDevStore } from './dev-store.ts';
 import type { Output } from './output.ts';
 import { packageVersion } from './package-version.ts';
+import { ProcessShare } from './processes/process-share.ts';
+import { processStateFolder, takeOverNewestState } from './processes/process-state.ts';
+import { serveProcesses } from './processes/serve-processes.ts';
 import { responseCacheOf } from './response-cache-options.ts';
 import { routingOf } from './routing-options.ts';
 import { addServeOptions, limitsOf, type ServeOptions } from './serve-options.ts';
@@ -29,10 +33,29 @@ export function registerServe(program: Command, output: Output): void {
 }
 
 async function serve(options: ServeOptions, output: Output): Promise<void> {
+  const share = ProcessShare.ofThisProcess();
+  if (share !== undefined || options.processes === 1) await serveHere(options, output, share);
+  else {
+    // What is wrong with the options is said once, before anything starts.
+    limitsOf(options);
+    routingOf(options);
+    responseCacheOf(options);
+    await serveProcesses(options, { output, log: createLogger(options.logLevel ?? 'info') });
+  }
+}
+
+/** Serves in this process, alone or as one of several. */
+async function serveHere(
+  given: ServeOptions,
+  output: Output,
+  share: ProcessShare | undefined,
+): Promise<void> {
+  const options = await optionsOf(given, share);
   const limits = limitsOf(options);
   const routing = routingOf(options);
   const responseCache = responseCacheOf(options);
-  const log = createLogger(options.logLevel ?? (options.dev === true ? 'warn' : 'info'));
+  const all = createLogger(options.logLevel ?? (options.dev === true ? 'warn' : 'info'));
+  const log = share === undefined ? all : all.child({ process: share.slot });
   if (options.dev === true && /^https?:/i.test(options.store)) {
     throw new InvalidArgumentError(
       '--dev makes a store of its own in a folder; leave it away to serve a URL.',
@@ -65,14 +88,34 @@ async function serve(options: ServeOptions, output: Output): Promise<void> {
     ...(responseCache !== undefined && { responseCache }),
     rolloutsFile: join(options.state, 'rollouts.json'),
     ...(options.dev === true ? { control: devControl(options, store) } : {}),
+    ...(share !== undefined && { siblings: share }),
     log,
   });
+  share?.carry(gateway);
   const current = (): StoreSnapshot => store.current;
   const graceMs = limits.shutdownGraceMs;
-  stopOnSignals(await withControl(options, { gateway, current, graceMs, output, log }), output);
+  if (share === undefined)
+    stopOnSignals(await withControl(options, { gateway, current, graceMs, output, log }), output);
   await gateway.loaded;
   const { port, failures } = gateway;
-  output.out(welcome({ host: options.host, port, store: store.current, failures }));
+  const text = welcome({ host: options.host, port, store: store.current, failures });
+  if (share === undefined) output.out(text);
+  else share.serves(text, failures.size === 0);
+}
+
+/** As given, or as they are for one of several processes: a port in common, a folder and a part of the cores for each. */
+async function optionsOf(given: ServeOptions, share: ProcessShare | undefined): Promise<ServeOptions> {
+  const state = processStateFolder(given.state, share?.slot);
+  await takeOverNewestState(given.state, state);
+  if (share === undefined) return given;
+  const { cache, threads, processes } = given;
+  return {
+    ...given,
+    state,
+    port: share.port,
+    threads: threads ?? Math.max(1, Math.floor(availableParallelism() / processes)),
+    ...(cache !== undefined && { cache: processStateFolder(cache, share.slot) }),
+  };
 }
 
 /** A node that made its own keys may change its own store. */

@@ -24,6 +24,7 @@ import type { ForcePolicy } from './socket/force-permission.ts';
 import type { RepositoryControl } from './socket/repository-routes.ts';
 import { GatewayServer } from './socket/server.ts';
 import type { Logger } from './telemetry/logger.ts';
+import type { MetricList } from './telemetry/merged-metrics.ts';
 import { MetricsPage } from './telemetry/metrics-page.ts';
 import { addGatewayGauges } from './telemetry/gateway-gauges.ts';
 import { StoreReport } from './telemetry/store-report.ts';
@@ -59,11 +60,21 @@ export interface GatewayOptions {
   readonly responseCache?: ResponseCacheOptions;
   /** Where this node remembers which rollouts it went back from; without it a restart forgets. */
   readonly rolloutsFile?: string;
+  /** For one of several processes that are one node. */
+  readonly siblings?: Siblings;
   /** For a node that may change its store; without it, load and unload are refused. */
   readonly control?: RepositoryControl;
   readonly log: Logger;
   /** The compiled worker module; default the one beside this file, which must then be compiled too. */
   readonly workerFile?: URL;
+}
+
+/** The other processes of a node, which share its port. */
+export interface Siblings {
+  /** What each of them counts, for the metrics of the node. */
+  metrics(): Promise<readonly MetricList[]>;
+  /** This process went back from a rollout, and the others should. */
+  rolledBack(rolloutId: string): void;
 }
 
 /** Only for models that always answer the same to the same: nothing random, nothing remembered between requests. */
@@ -81,6 +92,15 @@ export interface Gateway {
   readonly failures: ReadonlyMap<string, string>;
   /** Takes no new requests, finishes those it has within the grace period, and lets everything go. */
   close(): Promise<void>;
+  /**
+   * The same for one of several processes while the others serve on: every request that still comes is answered, and each
+   * client is sent to the others with its next answer.
+   */
+  retire(): Promise<void>;
+  /** What this process alone counts. */
+  ownMetrics(): Promise<MetricList>;
+  /** Another process of the node went back from a rollout: so does this one, now or when it begins. */
+  goBack(rolloutId: string): void;
 }
 
 /** A header of ours, and what callers often send already. */
@@ -99,13 +119,17 @@ const resultBytes = 512 * 1024;
  */
 const inlineRunUsMaxDefault = 200;
 
+/** Idle connections are cut after 10 seconds, so that by then all have ended that are not in the middle of something. */
+const partMsMax = 15_000;
+
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { limits, log, store, identity } = options;
   const threads = options.threads ?? Math.max(1, availableParallelism() - 1);
   const keySources = options.keySources ?? defaultKeySources;
   const keys = planKeys(keySources);
   if (keys === undefined) throw new RangeError('key sources in the body must stand side by side');
-  const metrics = new MetricsPage();
+  const { siblings } = options;
+  const metrics = new MetricsPage(siblings && (() => siblings.metrics()));
   const onFault = (fault: unknown): void => {
     log.error({ err: fault }, 'fault while a request was answered');
   };
@@ -168,18 +192,20 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     readArtifact: (version) => store.readArtifact(version),
   });
   shadows.addTo(metrics);
+  const memory = new RolloutMemory({
+    file: options.rolloutsFile,
+    onTrouble: (trouble) => {
+      log.error({ err: trouble }, 'memory of rollouts cannot be read or written');
+    },
+    onAdded: siblings && ((rolloutId) => siblings.rolledBack(rolloutId)),
+  });
   const live = new LiveModels({
     pool,
     metrics,
     log,
     watches,
     shadows,
-    memory: new RolloutMemory({
-      file: options.rolloutsFile,
-      onTrouble: (trouble) => {
-        log.error({ err: trouble }, 'memory of rollouts cannot be read or written');
-      },
-    }),
+    memory,
     warmRows: [limits.batchRowsMax],
     readArtifact: (version) => store.readArtifact(version),
     forget: (generation) => {
@@ -220,6 +246,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     keys,
     forceVersion: options.forceVersion ?? 'any',
     threads,
+    sharesPort: siblings !== undefined,
     onFault,
   });
   addGatewayGauges(metrics, { pool, dispatcher, server, store, ready });
@@ -235,6 +262,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     await Promise.all([pool.close(), shadows.close(), bodyLane.close(), store.close()]);
   };
   let port: number;
+  // Where others answer on the port, this one joins them when it can answer too.
+  if (siblings !== undefined) await live.apply(store.current);
   try {
     port = await server.listen(options.host, options.port);
   } catch (error) {
@@ -270,11 +299,25 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     await release();
     log.info('gateway stopped');
   };
+  const retire = async (): Promise<void> => {
+    log.info('gateway sends its clients to the other processes');
+    // Behind the look at the sockets: what waits to be accepted is accepted first.
+    await new Promise((resolve) => setImmediate(resolve));
+    server.stopListening();
+    await within(server.part(partMsMax), partMsMax);
+    await (closing ??= close());
+  };
   return {
     port,
     loaded,
     failures: live.failures,
     close: () => (closing ??= close()),
+    retire,
+    ownMetrics: () => metrics.own(),
+    goBack: (rolloutId) => {
+      watches.get(rolloutId)?.giveUp('another process of this node went back from it');
+      memory.add(rolloutId);
+    },
   };
 }
 

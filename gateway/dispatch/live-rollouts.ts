@@ -122,6 +122,7 @@ export class LiveRollouts {
           value: trafficBps / 100,
         }),
       ),
+    acrossProcesses: 'average',
   };
 
   #end(before: ModelSplit, after: ModelSplit | undefined, live: ModelGeneration | undefined): void {

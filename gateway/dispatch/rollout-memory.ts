@@ -17,6 +17,8 @@ export interface RolloutMemoryOptions {
   /** Undefined for a node without a disk of its own: it remembers until it ends. */
   readonly file: string | undefined;
   readonly onTrouble: (trouble: unknown) => void;
+  /** A rollout was added that was not known: others on this machine may want to know. */
+  readonly onAdded?: ((rolloutId: string) => void) | undefined;
 }
 
 export class RolloutMemory {
@@ -38,6 +40,7 @@ export class RolloutMemory {
   }
 
   add(rolloutId: string): void {
+    if (!this.#ids.has(rolloutId)) this.#options.onAdded?.(rolloutId);
     this.#ids.add(rolloutId);
     const [oldest] = this.#ids;
     if (this.#ids.size > rolloutsMax && oldest !== undefined) this.#ids.delete(oldest);

@@ -267,7 +267,7 @@ export class HttpExchange implements ReplySink, BodyTaken {
       if (this.#choice !== undefined) this.#writeChoice(this.#choice);
       if (this.#cacheUse !== undefined) res.writeHeader(cacheUseName, this.#cacheUse);
       if (crossOrigin.isConfigured) crossOrigin.write(res, target.allowOrigin);
-      sendBody(res, body, { end: close ? 'yes' : open.draining ? 'if small' : 'no', owner: this });
+      sendBody(res, body, { end: close ? 'yes' : open.parting ? 'if small' : 'no', owner: this });
     });
   }
 

@@ -158,7 +158,7 @@ export class RouteAnswer implements BodyTaken {
         this.#res.writeHeader('content-length', String(body.length)).endWithoutBody();
         this.bodyTaken();
       } else {
-        const end = this.#services.open.draining ? 'if small' : 'no';
+        const end = this.#services.open.parting ? 'if small' : 'no';
         sendBody(this.#res, body, { end, owner: this });
       }
     });

@@ -46,6 +46,8 @@ export interface ServerOptions {
   /** Who may choose a version by header. */
   readonly forceVersion: ForcePolicy;
   readonly threads: number;
+  /** Other processes of this node listen on the same port. */
+  readonly sharesPort: boolean;
   readonly onFault: (fault: unknown) => void;
 }
 
@@ -53,11 +55,13 @@ export class GatewayServer {
   readonly #app: TemplatedApp;
   readonly #open = new OpenExchanges();
   readonly #connections = new OpenCount();
+  readonly #listenOptions: number;
   readonly #streams: StreamEndpoint;
   #listener: us_listen_socket | undefined;
 
   constructor(options: ServerOptions) {
     this.#app = uWS.App();
+    this.#listenOptions = options.sharesPort ? 0 : exclusivePort;
     this.#app.filter((_, change) => {
       if (Number(change) > 0) this.#connections.opened();
       else this.#connections.ended();
@@ -112,7 +116,7 @@ export class GatewayServer {
       };
       // Without the exclusive option a second gateway started by mistake would silently share the port.
       const listenOn = this.#app.listen.bind(this.#app) as unknown as ListenOn;
-      listenOn(host, port, exclusivePort, opened);
+      listenOn(host, port, this.#listenOptions, opened);
     });
   }
 
@@ -120,6 +124,18 @@ export class GatewayServer {
   stopListening(): void {
     if (this.#listener !== undefined) uWS.us_listen_socket_close(this.#listener);
     this.#listener = undefined;
+  }
+
+  /**
+   * Sends the clients to the other processes on the port, none of them in the middle of anything: HTTP connections end with
+   * their next answer, which is still a real one, or when they were idle for as long as connections may be; WebSockets with
+   * their last answer. Resolves when none is left.
+   */
+  async part(graceMs: number): Promise<void> {
+    this.#open.part();
+    this.#streams.leave(graceMs);
+    await this.#connections.settled();
+    await this.#streams.settled();
   }
 
   /**

@@ -25,9 +25,12 @@ export function addGatewayGauges(page: MetricsPage, sources: GaugeSources): void
   const single = (name: string, help: string, read: () => number): void => {
     page.gauge({ name, help, read: () => [{ labels: {}, value: read() }] });
   };
-  single('tidegate_ready', '1 while the gateway takes requests and serves every deployment.', () =>
-    Number(sources.ready()),
-  );
+  page.gauge({
+    name: 'tidegate_ready',
+    help: '1 while the gateway takes requests and serves every deployment.',
+    read: () => [{ labels: {}, value: Number(sources.ready()) }],
+    acrossProcesses: 'min',
+  });
   single('tidegate_queue_rows', 'Rows that wait for a thread.', () => dispatcher.queuedRows);
   single(
     'tidegate_inflight_requests',
@@ -49,11 +52,12 @@ export function addGatewayGauges(page: MetricsPage, sources: GaugeSources): void
     'Shared memory that may be used for tensors.',
     () => pool.pages.bytesTotal,
   );
-  single(
-    'tidegate_store_revision',
-    'Revision of the deployment manifest in force.',
-    () => store.current.revision,
-  );
+  page.gauge({
+    name: 'tidegate_store_revision',
+    help: 'Revision of the deployment manifest in force.',
+    read: () => [{ labels: {}, value: store.current.revision }],
+    acrossProcesses: 'min',
+  });
   page.gauge({
     name: 'nv_inference_pending_request_count',
     help: 'Requests that wait to be run.',

@@ -4,6 +4,7 @@
  */
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { BucketHistogram } from './bucket-histogram.ts';
+import { type AcrossProcesses, type MetricList, renderMerged } from './merged-metrics.ts';
 import { failuresByReason, versionCounters } from './model-statistics.ts';
 import { OutcomeCounter, VersionMetrics } from './version-metrics.ts';
 
@@ -12,6 +13,8 @@ export interface Gauge {
   readonly name: string;
   readonly help: string;
   readonly read: () => Iterable<Sample>;
+  /** How it reads for several processes together; default `sum`. */
+  readonly acrossProcesses?: AcrossProcesses;
 }
 
 export interface Sample {
@@ -20,12 +23,15 @@ export interface Sample {
 }
 
 export class MetricsPage {
+  readonly #others: (() => Promise<readonly MetricList[]>) | undefined;
   /** Requests that failed before a model was known. */
   readonly unrouted: OutcomeCounter = new OutcomeCounter();
   readonly #registry: Registry = new Registry();
   readonly #versions = new Map<string, VersionMetrics>();
 
-  constructor() {
+  /** `others`: what the other processes of the node count, when the page is to tell of all of them. */
+  constructor(others?: () => Promise<readonly MetricList[]>) {
+    this.#others = others;
     collectDefaultMetrics({ register: this.#registry });
     this.#register('tidegate_requests_total', 'Requests by outcome; OK or an error code.', 'counter', () =>
       this.#requestSamples(),
@@ -71,7 +77,7 @@ export class MetricsPage {
   }
 
   gauge(gauge: Gauge): void {
-    this.#register(gauge.name, gauge.help, 'gauge', gauge.read);
+    this.#register(gauge.name, gauge.help, 'gauge', gauge.read, gauge.acrossProcesses);
   }
 
   counter(counter: Gauge): void {
@@ -82,8 +88,15 @@ export class MetricsPage {
     return this.#registry.contentType;
   }
 
-  render(): Promise<string> {
-    return this.#registry.metrics();
+  async render(): Promise<string> {
+    if (this.#others === undefined) return this.#registry.metrics();
+    const [own, others] = await Promise.all([this.own(), this.#others()]);
+    return renderMerged([own, ...others]);
+  }
+
+  /** What this process counts. */
+  own(): Promise<MetricList> {
+    return this.#registry.getMetricsAsJSON();
   }
 
   #register(
@@ -91,10 +104,11 @@ export class MetricsPage {
     help: string,
     type: 'counter' | 'gauge' | 'histogram',
     read: () => Iterable<PageSample>,
+    aggregator: AcrossProcesses = 'sum',
   ): void {
     const metric = {
       name,
-      get: () => Promise.resolve({ name, help, type, aggregator: 'sum', values: [...read()] }),
+      get: () => Promise.resolve({ name, help, type, aggregator, values: [...read()] }),
       reset: () => undefined,
     };
     // prom-client renders anything with a name and `get`; its types only name its own classes.

@@ -83,16 +83,19 @@ export class StoreReport {
       name: 'tidegate_store_fresh',
       help: '1 while the source shows the state that is served and nothing in it has expired.',
       read: () => [{ labels: {}, value: Number(store.condition.fresh) }],
+      acrossProcesses: 'min',
     });
     page.gauge({
       name: 'tidegate_store_last_verified_timestamp_seconds',
       help: 'When the state that is served was last verified against its source; 0 if not since the start.',
       read: () => [{ labels: {}, value: store.condition.lastVerifiedAtMs / 1000 }],
+      acrossProcesses: 'min',
     });
     page.gauge({
       name: 'tidegate_store_metadata_expires_seconds',
       help: 'Time until signed metadata expires; negative when it has. Roles of single models as one, the first.',
       read: () => expirySamples(store.condition, Date.now()),
+      acrossProcesses: 'min',
     });
     page.counter({
       name: 'tidegate_store_refusals_total',
@@ -107,6 +110,7 @@ export class StoreReport {
           labels: { model, problem, reason },
           value: 1,
         })),
+      acrossProcesses: 'max',
     });
   }
 

@@ -8,6 +8,7 @@ import {
   type Gateway,
   type RepositoryControl,
   type ResponseCacheOptions,
+  type Siblings,
   startGateway,
 } from '../../gateway/main.ts';
 import type { MissingKeyPolicy } from '../../gateway/route/missing-key.ts';
@@ -59,6 +60,7 @@ export async function startTestGateway(options: {
   readonly keySources?: readonly KeySource[];
   readonly forceVersion?: ForcePolicy;
   readonly responseCache?: ResponseCacheOptions;
+  readonly siblings?: Siblings;
   readonly rolloutsFile?: string;
   readonly control?: RepositoryControl;
   /** A worker other than that of the product. */
@@ -86,6 +88,7 @@ export async function startTestGateway(options: {
     ...(options.keySources === undefined ? {} : { keySources: options.keySources }),
     ...(options.forceVersion === undefined ? {} : { forceVersion: options.forceVersion }),
     ...(options.responseCache === undefined ? {} : { responseCache: options.responseCache }),
+    ...(options.siblings === undefined ? {} : { siblings: options.siblings }),
     ...(options.rolloutsFile === undefined ? {} : { rolloutsFile: options.rolloutsFile }),
     ...(options.control === undefined ? {} : { control: options.control }),
     identity: { name: 'tidegate', version: '0.0.0' },

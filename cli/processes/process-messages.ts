@@ -1,0 +1,31 @@
+/** What the supervisor of a node and its processes say to each other. Plain data, told apart by `kind`. */
+import type { MetricList } from '../../gateway/telemetry/merged-metrics.ts';
+
+export type ToProcess =
+  /** Finish what is in flight and end. */
+  | { readonly kind: 'stop' }
+  /** The same while others serve on: nobody is refused, clients are sent to the others. */
+  | { readonly kind: 'retire' }
+  /** The answer to `others`. */
+  | { readonly kind: 'others'; readonly ticket: number; readonly lists: readonly MetricList[] }
+  /** Answer with `own`. */
+  | { readonly kind: 'ask'; readonly ticket: number }
+  /** Another process went back from this rollout. */
+  | { readonly kind: 'goBack'; readonly rolloutId: string };
+
+export type FromProcess =
+  /** It serves. `isWhole`: every deployment; `welcome` is for a person. */
+  | { readonly kind: 'ready'; readonly isWhole: boolean; readonly welcome: string }
+  /** What do the others count? */
+  | { readonly kind: 'others'; readonly ticket: number }
+  | { readonly kind: 'own'; readonly ticket: number; readonly list: MetricList }
+  /** It is about to end; what it counted should not be lost. */
+  | { readonly kind: 'last'; readonly list: MetricList }
+  | { readonly kind: 'rolledBack'; readonly rolloutId: string };
+
+/** How a process learns, before anything is said, that it is one of several. */
+export const processVariables = {
+  /** Its number, from 0. */
+  slot: 'TIDEGATE_PROCESS_SLOT',
+  port: 'TIDEGATE_PROCESS_PORT',
+} as const;

@@ -1,0 +1,249 @@
+/**
+ * Keeps the gateway processes of one node running: starts them, starts those anew that end by themselves, replaces all of
+ * them one by one when told, and ends them together. It serves nothing itself.
+ *
+ *     starting -- ready --> serving -- told --> leaving -- exit --> gone
+ *         `-------- exit ------`--- exit: another one after a while
+ *
+ * Invariants: there are never more than one process above the number wanted; a process is told to leave for another one
+ * only when that one serves everything; a number (slot) belongs to one process at a time.
+ */
+import type { Logger } from '../../gateway/telemetry/logger.ts';
+import { NodeMetrics } from './node-metrics.ts';
+import type { FromProcess, ToProcess } from './process-messages.ts';
+import { RestartDelay } from './restart-delay.ts';
+
+/** A process that was started. */
+export interface ProcessHandle {
+  readonly pid: number | undefined;
+  /** A message to a process that is gone is lost, no fault. */
+  send(message: ToProcess): void;
+  onMessage(listener: (message: FromProcess) => void): void;
+  /** Told once; undefined when it was killed. */
+  onExit(listener: (code: number | undefined) => void): void;
+  kill(): void;
+}
+
+export interface SupervisorOptions {
+  /** 2 or more. */
+  readonly count: number;
+  readonly start: (slot: number) => ProcessHandle;
+  readonly log: Logger;
+}
+
+/** A replacement that does not serve by then is given up, milliseconds. */
+const replacementMsMax = 120_000;
+const rolledBackMax = 1000;
+
+interface Member {
+  readonly slot: number;
+  readonly handle: ProcessHandle;
+  readonly startedMs: number;
+  readonly exited: Promise<number | undefined>;
+  state: 'starting' | 'serving' | 'leaving';
+  readonly ask: (ticket: number) => void;
+}
+
+/** How a start ended. */
+type Started =
+  | { readonly kind: 'ready'; readonly member: Member; readonly isWhole: boolean; readonly welcome: string }
+  | { readonly kind: 'ended'; readonly code: number | undefined };
+
+export class Supervisor {
+  readonly #options: SupervisorOptions;
+  readonly #members = new Set<Member>();
+  readonly #delay = new RestartDelay();
+  readonly #metrics = new NodeMetrics();
+  readonly #rolledBack = new Set<string>();
+  readonly #timers = new Set<NodeJS.Timeout>();
+  #rolling: Promise<void> | undefined;
+  #rollAgain = false;
+  #stopping = false;
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options;
+  }
+
+  /** The first process shows whether it can be done at all; then come the others. */
+  async begin(): Promise<{ readonly welcome: string } | { readonly code: number | undefined }> {
+    const first = await this.#launch();
+    if (first.kind === 'ended') return { code: first.code };
+    if (this.#stopping) return first;
+    const others = Array.from({ length: this.#options.count - 1 }, () => this.#launchOrRetry());
+    await Promise.all(others);
+    return { welcome: first.welcome };
+  }
+
+  /** Replaces every process by a new one. Told while it is under way, it does so once more afterwards. */
+  roll(): Promise<void> {
+    this.#rollAgain = true;
+    this.#rolling ??= this.#rollAll().finally(() => {
+      this.#rolling = undefined;
+    });
+    return this.#rolling;
+  }
+
+  /** Ends all of them, each when nothing is in flight. Resolves with 0 when all of them ended well. */
+  async stop(): Promise<number> {
+    this.#stopping = true;
+    for (const timer of this.#timers) clearTimeout(timer);
+    const members = [...this.#members];
+    for (const member of members) {
+      member.state = 'leaving';
+      member.handle.send({ kind: 'stop' });
+    }
+    const codes = await Promise.all(members.map(({ exited }) => exited));
+    return codes.every((code) => code === 0) ? 0 : 1;
+  }
+
+  stopNow(): void {
+    for (const { handle } of this.#members) handle.kill();
+  }
+
+  async #rollAll(): Promise<void> {
+    while (this.#rollAgain && !this.#stopping) {
+      this.#rollAgain = false;
+      const serving = [...this.#members].filter(({ state }) => state === 'serving');
+      for (const member of serving) {
+        if (!(await this.#replace(member))) break;
+      }
+    }
+  }
+
+  /** False when the old process has to go on. */
+  async #replace(old: Member): Promise<boolean> {
+    const { log } = this.#options;
+    if (this.#stopping) return false;
+    // It may have ended meanwhile, and then has a successor already.
+    if (old.state !== 'serving' || !this.#members.has(old)) return true;
+    const started = await this.#launch(replacementMsMax);
+    if (started.kind === 'ended' || !started.isWhole) {
+      const code = started.kind === 'ended' ? started.code : undefined;
+      log.error({ code }, 'replacement does not serve what the process before it serves, which goes on');
+      if (started.kind === 'ready') this.#retire(started.member);
+      return false;
+    }
+    this.#retire(old);
+    await old.exited;
+    return true;
+  }
+
+  #retire(member: Member): void {
+    member.state = 'leaving';
+    member.handle.send({ kind: 'retire' });
+  }
+
+  async #launchOrRetry(): Promise<void> {
+    const { log } = this.#options;
+    const started = await this.#launch();
+    if (started.kind === 'ready' || this.#stopping) return;
+    log.error({ code: started.code }, 'process did not start, trying again');
+    this.#startLater(0);
+  }
+
+  #startLater(livedMs: number): void {
+    if (this.#stopping) return;
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      void this.#launchOrRetry();
+    }, this.#delay.after(livedMs));
+    this.#timers.add(timer);
+  }
+
+  /** With `withinMs`, one that is not ready by then is killed. */
+  #launch(withinMs?: number): Promise<Started> {
+    const slot = this.#freeSlot();
+    const handle = this.#options.start(slot);
+    const exited = new Promise<number | undefined>((resolve) => {
+      handle.onExit(resolve);
+    });
+    const member: Member = {
+      slot,
+      handle,
+      startedMs: performance.now(),
+      exited,
+      state: 'starting',
+      ask: (ticket) => {
+        handle.send({ kind: 'ask', ticket });
+      },
+    };
+    this.#members.add(member);
+    const ready = new Promise<Started>((resolve) => {
+      handle.onMessage((message) => {
+        if (message.kind !== 'ready') this.#heard(member, message);
+        else if (member.state === 'starting') {
+          member.state = 'serving';
+          const { isWhole, welcome } = message;
+          this.#options.log.info({ process: slot, pid: handle.pid }, 'process serves');
+          for (const rolloutId of this.#rolledBack) handle.send({ kind: 'goBack', rolloutId });
+          resolve({ kind: 'ready', member, isWhole, welcome });
+        }
+      });
+    });
+    const ended = exited.then((code): Started => {
+      this.#gone(member, code);
+      return { kind: 'ended', code };
+    });
+    if (withinMs !== undefined) {
+      const timer = setTimeout(() => {
+        if (member.state === 'starting') handle.kill();
+      }, withinMs);
+      void Promise.race([ready, ended]).then(() => {
+        clearTimeout(timer);
+      });
+    }
+    return Promise.race([ready, ended]);
+  }
+
+  #gone(member: Member, code: number | undefined): void {
+    const { log } = this.#options;
+    this.#members.delete(member);
+    this.#metrics.ended(member);
+    const facts = { process: member.slot, pid: member.handle.pid, code };
+    if (member.state !== 'serving' || this.#stopping) {
+      log.info(facts, 'process ended');
+      return;
+    }
+    log.error(facts, 'process ended by itself, starting another');
+    this.#startLater(performance.now() - member.startedMs);
+  }
+
+  #heard(member: Member, message: Exclude<FromProcess, { kind: 'ready' }>): void {
+    switch (message.kind) {
+      case 'others': {
+        const { ticket } = message;
+        const serving = [...this.#members].filter(({ state }) => state !== 'starting');
+        void this.#metrics.besides(member, serving).then((lists) => {
+          member.handle.send({ kind: 'others', ticket, lists });
+        });
+        return;
+      }
+      case 'own':
+        this.#metrics.answered(message.ticket, message.list);
+        return;
+      case 'last':
+        this.#metrics.said(member, message.list);
+        return;
+      case 'rolledBack':
+        this.#goBack(member, message.rolloutId);
+        return;
+    }
+  }
+
+  #goBack(from: Member, rolloutId: string): void {
+    if (this.#rolledBack.has(rolloutId)) return;
+    this.#rolledBack.add(rolloutId);
+    const [oldest] = this.#rolledBack;
+    if (this.#rolledBack.size > rolledBackMax && oldest !== undefined) this.#rolledBack.delete(oldest);
+    for (const member of this.#members) {
+      if (member !== from) member.handle.send({ kind: 'goBack', rolloutId });
+    }
+  }
+
+  #freeSlot(): number {
+    const taken = new Set([...this.#members].map(({ slot }) => slot));
+    let slot = 0;
+    while (taken.has(slot)) slot += 1;
+    return slot;
+  }
+}
