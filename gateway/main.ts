@@ -143,8 +143,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     onIdle: (lane) => {
       dispatcher.laneIdle(lane);
     },
-    onLost: (lane, detail) => {
-      log.error({ lane: lane.index, detail }, 'worker thread lost, starting another');
+    onLost: (lane, { cause, detail }) => {
+      log.error({ lane: lane.index, cause, detail }, 'worker thread lost, starting another');
     },
     onInlineLost: (detail) => {
       log.error({ detail }, 'inline lane lost, its models run on the threads from now on');

@@ -1,6 +1,7 @@
 /** Loads versions into the pool, and remembers those whose bytes cannot be loaded whatever is tried. */
 import type { VersionMetadata } from '../../registry-store/main.ts';
-import type { LoadOutcome, WorkerPool } from '../../runtime/pool/worker-pool.ts';
+import type { LoadOutcome } from '../../runtime/pool/pool-options.ts';
+import type { WorkerPool } from '../../runtime/pool/worker-pool.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { MetricsPage } from '../telemetry/metrics-page.ts';
 import { ModelGeneration } from './model-generation.ts';
@@ -38,6 +39,8 @@ export class GenerationLoader {
     const outcome = await this.#load(version);
     if (outcome.kind === 'loaded') return this.#generationOf(version, outcome);
     if (outcome.kind === 'lost') return { reason: outcome.detail, mayPass: true };
+    if (outcome.kind === 'over_memory')
+      return { reason: `MEMORY_LIMIT: ${outcome.memoryBytes}`, mayPass: false };
     // The same bytes will fail the same way.
     const reason = `${outcome.code}: ${outcome.detail}`;
     this.#unloadable.set(sha256, reason);

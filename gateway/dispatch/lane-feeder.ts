@@ -38,7 +38,10 @@ export class LaneFeeder {
   /** Gives a free lane its next batch. */
   feed(lane: Lane): void {
     if (lane.state !== 'idle') return;
-    const batch = this.#options.next(this.#needsThread);
+    const { pool, next } = this.#options;
+    const runsThere = ({ generation: { session } }: RequestQueue): boolean =>
+      pool.holds(lane, session) && !pool.inlineLane.holds(session);
+    const batch = next(runsThere);
     if (batch !== undefined) void this.#run(lane, batch);
   }
 
@@ -87,6 +90,4 @@ export class LaneFeeder {
 
   readonly #runsInline = (queue: RequestQueue): boolean =>
     this.#options.pool.inlineLane.holds(queue.generation.session);
-
-  readonly #needsThread = (queue: RequestQueue): boolean => !this.#runsInline(queue);
 }

@@ -62,8 +62,8 @@ export class ShadowLane {
       onIdle: (lane) => {
         dispatcher.laneIdle(lane);
       },
-      onLost: (_, detail) => {
-        log.warn({ ...names, detail }, 'shadow thread lost, starting another');
+      onLost: (_, { cause, detail }) => {
+        log.warn({ ...names, cause, detail }, 'shadow thread lost, starting another');
       },
       onInlineLost: () => undefined,
     });

@@ -1,25 +1,25 @@
 /**
- * One thread of the pool: a Piscina of exactly one worker, so that a task always meets the sessions it needs and the
- * loss of a thread is the loss of one lane. It does one thing at a time; a lane that loses its thread starts another.
+ * One thread of the pool and what it holds, over and over again: a lane that loses its thread starts another, and one
+ * whose thread should go starts its successor first. It does one thing at a time.
  *
  *     starting -> idle <-> busy -> lost -> starting ...      any -> closed
  *
- * Maintenance (load, unload) waits for the running task and goes before new batches.
+ * Maintenance (load, unload, the change of threads) waits for the running task and goes before new batches. A run that
+ * does not come back, or comes back with nonsense, costs the thread; its batch is answered as lost.
  */
 import { performance } from 'node:perf_hooks';
-import { Piscina } from 'piscina';
-import type { LoadTask, RunTask, WorkerReply, WorkerStart, WorkerTask } from '../protocol/worker-task.ts';
+import type { RunTask, WorkerReply, WorkerTask } from '../protocol/worker-task.ts';
+import type { ModelSignature } from '../tensor/signature.ts';
+import { askWithin, fillThread, type SessionToLoad } from './fill-thread.ts';
+import { type LaneReply, LaneThread } from './lane-thread.ts';
+import type { LaneLoss, LossCause } from './lane-loss.ts';
+import { replyProblem } from './reply-problem.ts';
+import type { RunRules } from './run-limit.ts';
+import { RunWatchdog } from './run-watchdog.ts';
+
+export type { LaneLost, LaneReply } from './lane-thread.ts';
 
 export type LaneState = 'starting' | 'idle' | 'busy' | 'lost' | 'closed';
-
-/** The thread ended before it answered. */
-export interface LaneLost {
-  readonly kind: 'lost';
-  /** For the log, not for clients. */
-  readonly detail: string;
-}
-
-export type LaneReply = WorkerReply | LaneLost;
 
 /** What a batch run needs to say; where its results go is the lane's business. */
 export type LaneRun = Omit<RunTask, 'kind' | 'resultOffset' | 'resultBytes'>;
@@ -34,157 +34,281 @@ export interface LaneOptions {
   readonly resultBytes: number;
   readonly background: boolean;
   /** What a new thread must hold before it takes work. */
-  readonly sessionsToLoad: () => Promise<readonly LoadTask[]>;
+  readonly sessionsToLoad: () => readonly SessionToLoad[];
   /** Whether a thread that could not load this session may take work all the same. */
   readonly mayMiss: (session: number) => boolean;
+  readonly rulesOf: (task: RunTask) => RunRules;
+  /** Longest time that one load with its warm-up may take, milliseconds. */
+  readonly loadMsMax: number;
+  /** Longest pause before a lost thread is started again, milliseconds. */
+  readonly restartDelayMsMax: number;
+  /** WebAssembly memory above which a thread should be replaced, bytes. */
+  readonly threadMemoryBytesMax: number;
   /** Called when the lane became free on its own: after its start and after maintenance, not after a batch. */
   readonly onIdle: (lane: Lane) => void;
-  readonly onLost: (lane: Lane, detail: string) => void;
+  readonly onLost: (lane: Lane, loss: LaneLoss) => void;
+  /** Its thread has grown past its limit: `renew` it. Once for each thread. */
+  readonly onOvergrown: (lane: Lane) => void;
 }
 
-/** First and longest pause before a lost thread is started again, milliseconds. */
+/** First pause before a lost thread is started again; it doubles. Milliseconds. */
 const restartDelayMsMin = 50;
-const restartDelayMsMax = 10_000;
 /** A thread that lived this long counts as healthy, and the next restart is quick again. */
 const healthyAfterMs = 30_000;
 
-interface Waiting {
-  readonly task: WorkerTask;
+/**
+ * A fresh thread may be past its limit as soon as it holds what it must; changing it again would help nobody before it
+ * has grown by this much.
+ */
+const growthRatioMin = 1.25;
+
+interface Maintenance {
+  readonly perform: (thread: LaneThread) => Promise<LaneReply>;
   readonly settle: (reply: LaneReply) => void;
 }
 
 export class Lane {
   readonly index: number;
   readonly #options: LaneOptions;
-  readonly #maintenance: Waiting[] = [];
+  readonly #maintenance: Maintenance[] = [];
+  readonly #watchdog: RunWatchdog;
   #state: LaneState = 'starting';
-  #piscina: Piscina<WorkerTask, WorkerReply>;
-  #startedAtMs = 0;
+  #thread: LaneThread;
   #restartDelayMs = restartDelayMsMin;
   #restartTimer: NodeJS.Timeout | undefined;
   #resultTurn: 0 | 1 = 0;
+  #running: number | undefined;
+  /** Why the running task will be lost, where the lane ends the thread itself. */
+  #endCause: LossCause = 'ended';
+  #lastRunMs = -Infinity;
+  /** What was loaded and unloaded while a successor is being filled: it must follow. */
+  #toRepeat: WorkerTask[] | undefined;
+  #overgrownBytes: number;
 
   constructor(options: LaneOptions) {
     this.index = options.index;
     this.#options = options;
-    this.#piscina = this.#startThread();
+    this.#overgrownBytes = options.threadMemoryBytesMax;
+    this.#watchdog = new RunWatchdog((limitMs) => {
+      this.#endHanging(this.#thread, limitMs);
+    });
+    this.#thread = this.#start();
   }
 
   get state(): LaneState {
     return this.#state;
   }
 
+  /** WebAssembly memory of its thread, bytes; 0 before anything was loaded. */
+  get heapBytes(): number {
+    return this.#thread.heapBytes;
+  }
+
+  /** Whether it ran a batch so recently that more are to be expected. `recentMs` milliseconds. */
+  hasRunWithin(recentMs: number): boolean {
+    return performance.now() - this.#lastRunMs < recentMs;
+  }
+
   /** Runs a batch. Only legal while idle: work is handed out when a lane is free, never before. */
   run(batch: LaneRun): Promise<LaneReply> {
     if (this.#state !== 'idle') throw new Error(`lane ${this.index} is ${this.#state}, not idle`);
-    this.#resultTurn = this.#resultTurn === 0 ? 1 : 0;
-    const { resultOffsets, resultBytes } = this.#options;
+    const resultTurn = this.#resultTurn === 0 ? 1 : 0;
+    const { resultOffsets, resultBytes, rulesOf } = this.#options;
     const { session, inputs, outputs } = batch;
-    const resultOffset = resultOffsets[this.#resultTurn];
-    return this.#perform({ kind: 'run', session, inputs, outputs, resultOffset, resultBytes });
+    const resultOffset = resultOffsets[resultTurn];
+    const task: RunTask = { kind: 'run', session, inputs, outputs, resultOffset, resultBytes };
+    const rules = rulesOf(task);
+    const { refusal } = rules;
+    if (refusal !== undefined)
+      return Promise.resolve({ kind: 'failed', code: 'QUARANTINED', detail: refusal });
+    this.#resultTurn = resultTurn;
+    return this.#run(task, rules);
   }
 
   /** Loads or unloads as soon as the lane is between tasks. Answers `lost` when the thread or the lane ends first. */
   maintain(task: WorkerTask): Promise<LaneReply> {
-    if (this.#state === 'closed') return Promise.resolve({ kind: 'lost', detail: 'the pool is closed' });
-    return new Promise((settle) => {
-      this.#maintenance.push({ task, settle });
-      if (this.#state === 'idle') this.#between();
+    return this.#maintain(async (thread) => {
+      const reply = await this.#askWithin(thread, task);
+      this.#toRepeat?.push(task);
+      return reply;
     });
+  }
+
+  /**
+   * Make before break: another thread loads all that this lane holds, and `last` after that, while this one goes on;
+   * between two tasks it takes over. Answers what `last` was answered, or `lost` when the successor did not get there; then
+   * all stays as it is. For the moment there are two threads with all of their memory.
+   */
+  async renew(last?: SessionToLoad): Promise<LaneReply> {
+    if (this.#toRepeat !== undefined) throw new Error(`lane ${this.index} has a successor already`);
+    this.#toRepeat = [];
+    const successor = this.#newThread();
+    try {
+      const reply = await this.#fill(successor, last);
+      if (reply.kind === 'lost' || reply.kind === 'failed') return reply;
+      return await this.#replaceBy(successor, reply);
+    } finally {
+      this.#toRepeat = undefined;
+      if (this.#thread !== successor) void successor.end('it was not needed');
+    }
   }
 
   /** Ends the thread; a task that still runs is answered as lost. Finish what matters before. */
   async close(): Promise<void> {
     this.#state = 'closed';
     clearTimeout(this.#restartTimer);
+    this.#watchdog.close();
     this.#dropMaintenance('the pool is closed');
-    await this.#piscina.destroy();
+    await this.#thread.end('the pool is closed');
   }
 
-  async #perform(task: WorkerTask): Promise<LaneReply> {
+  async #run(task: RunTask, { limitMs, signature }: RunRules): Promise<LaneReply> {
     this.#state = 'busy';
-    const reply = await this.#ask(task);
-    if (reply.kind !== 'lost') this.#between();
-    return reply;
+    this.#running = task.session;
+    this.#watchdog.begin(limitMs);
+    const reply = await this.#thread.ask(task);
+    this.#watchdog.end();
+    const checked = reply.kind === 'lost' ? reply : this.#checked(reply, task, signature);
+    if (checked.kind === 'lost') this.#lose(this.#endCause, checked.detail);
+    this.#running = undefined;
+    this.#lastRunMs = performance.now();
+    this.#watchGrowth();
+    this.#between();
+    return checked;
+  }
+
+  /** Nobody sees what cannot be true. A failure for want of memory is one, but the thread goes too. */
+  #checked(reply: WorkerReply, task: RunTask, signature: ModelSignature | undefined): LaneReply {
+    if (reply.kind === 'failed') {
+      if (reply.code === 'OUT_OF_MEMORY') this.#lose('out_of_memory', reply.detail);
+      return reply;
+    }
+    const problem = signature === undefined ? undefined : replyProblem(reply, task, signature);
+    if (problem === undefined) return reply;
+    this.#endCause = 'nonsense';
+    return { kind: 'lost', detail: `the thread answered nonsense: ${problem}` };
+  }
+
+  #maintain(perform: Maintenance['perform']): Promise<LaneReply> {
+    if (this.#state === 'closed') return Promise.resolve({ kind: 'lost', detail: 'the pool is closed' });
+    return new Promise((settle) => {
+      this.#maintenance.push({ perform, settle });
+      if (this.#state === 'idle') this.#between();
+    });
+  }
+
+  async #performNext({ perform, settle }: Maintenance): Promise<void> {
+    this.#state = 'busy';
+    const reply = await perform(this.#thread);
+    this.#between();
+    settle(reply);
+    this.#reportIdle();
   }
 
   /** Between two tasks: maintenance first, otherwise free for a batch. */
   #between(): void {
     if (this.#state === 'closed' || this.#state === 'lost') return;
-    const waiting = this.#maintenance.shift();
-    if (waiting === undefined) {
-      this.#state = 'idle';
+    const { endedBy } = this.#thread;
+    if (endedBy !== undefined) {
+      this.#lose(this.#endCause, endedBy);
       return;
     }
-    void this.#perform(waiting.task).then((reply) => {
-      waiting.settle(reply);
-      this.#reportIdle();
-    });
+    const next = this.#maintenance.shift();
+    if (next === undefined) this.#state = 'idle';
+    else void this.#performNext(next);
   }
 
-  #startThread(): Piscina<WorkerTask, WorkerReply> {
+  #newThread(): LaneThread {
+    const { workerFile, arena, background } = this.#options;
+    const onEnd = (thread: LaneThread, detail: string): void => {
+      // While it runs something, the end of that says so.
+      if (thread === this.#thread && this.#state !== 'busy') this.#lose('ended', detail);
+    };
+    return new LaneThread({ workerFile, arena, background, onEnd });
+  }
+
+  #start(): LaneThread {
     this.#state = 'starting';
-    this.#startedAtMs = performance.now();
-    const { arena, background } = this.#options;
-    const start: WorkerStart = { arena, background };
-    const piscina = new Piscina<WorkerTask, WorkerReply>({
-      filename: this.#options.workerFile.href,
-      minThreads: 1,
-      maxThreads: 1,
-      workerData: start,
-      atomics: 'disabled',
-      recordTiming: false,
-      workerHistogram: false,
-    });
-    piscina.on('error', (error: unknown) => {
-      if (piscina === this.#piscina) this.#lose(messageOf(error));
-    });
-    // A thread that ends between tasks is no error to Piscina, which quietly starts an empty one in its place.
-    piscina.on('workerDestroy', () => {
-      if (piscina === this.#piscina) this.#lose('the thread ended');
-    });
+    this.#endCause = 'ended';
+    const thread = this.#newThread();
     // The field is assigned once this returns; the rest of the start needs it.
-    queueMicrotask(() => void this.#fillThread());
-    return piscina;
+    queueMicrotask(() => void this.#fillStarted(thread));
+    return thread;
   }
 
-  async #fillThread(): Promise<void> {
-    const piscina = this.#piscina;
-    const problem = await this.#fill();
-    if (piscina !== this.#piscina || this.#state !== 'starting') return;
-    if (problem !== undefined) {
-      this.#lose(problem);
+  async #fillStarted(thread: LaneThread): Promise<void> {
+    const reply = await this.#fill(thread);
+    if (thread !== this.#thread || this.#state !== 'starting') return;
+    if (reply.kind === 'lost' || reply.kind === 'failed') {
+      this.#lose(this.#endCause, reply.detail);
       return;
     }
+    this.#setGrowthLimit();
     this.#between();
     this.#reportIdle();
   }
 
-  /** Proves that the thread works and loads what it must hold; what went wrong, if anything. */
-  async #fill(): Promise<string | undefined> {
-    const hello = await this.#ask({ kind: 'hello' });
-    if (hello.kind === 'lost') return hello.detail;
-    try {
-      for (const task of await this.#options.sessionsToLoad()) {
-        const reply = await this.#ask(task);
-        if (reply.kind === 'lost') return reply.detail;
-        if (reply.kind === 'failed' && !this.#options.mayMiss(task.session)) return reply.detail;
-      }
-      return undefined;
-    } catch (error) {
-      return `a model could not be read: ${messageOf(error)}`;
-    }
+  #fill(thread: LaneThread, last?: SessionToLoad): Promise<LaneReply> {
+    const { sessionsToLoad, mayMiss } = this.#options;
+    const ask = (task: WorkerTask): Promise<LaneReply> => this.#askWithin(thread, task);
+    return fillThread({ sessions: sessionsToLoad(), last, mayMiss, ask });
   }
 
-  async #ask(task: WorkerTask): Promise<LaneReply> {
-    const piscina = this.#piscina;
-    try {
-      return await piscina.run(task);
-    } catch (error) {
-      const detail = messageOf(error);
-      if (piscina === this.#piscina) this.#lose(detail);
-      return { kind: 'lost', detail };
+  #askWithin(thread: LaneThread, task: WorkerTask): Promise<LaneReply> {
+    const { loadMsMax } = this.#options;
+    const onOverdue = (): void => {
+      this.#endHanging(thread, loadMsMax);
+    };
+    return askWithin(thread, task, { limitMs: loadMsMax, onOverdue });
+  }
+
+  #endHanging(thread: LaneThread, limitMs: number): void {
+    if (thread === this.#thread) this.#endCause = 'hung';
+    void thread.end(`the thread did not answer within ${Math.round(limitMs)} ms`);
+  }
+
+  /** At the next moment between two tasks; at once when the thread was lost meanwhile and another is on its way. */
+  async #replaceBy(successor: LaneThread, reply: LaneReply): Promise<LaneReply> {
+    const catchUp = async (): Promise<LaneReply> => {
+      for (const task of this.#toRepeat?.splice(0) ?? []) await this.#askWithin(successor, task);
+      return successor.endedBy === undefined ? reply : { kind: 'lost', detail: successor.endedBy };
+    };
+    const first = await catchUp();
+    if (first.kind === 'lost') return first;
+    if (this.#state === 'lost' || this.#state === 'starting') {
+      clearTimeout(this.#restartTimer);
+      this.#adopt(successor);
+      this.#state = 'busy';
+      this.#between();
+      this.#reportIdle();
+      return reply;
     }
+    return this.#maintain(async () => {
+      const second = await catchUp();
+      if (second.kind !== 'lost') this.#adopt(successor);
+      return second;
+    });
+  }
+
+  #adopt(successor: LaneThread): void {
+    const old = this.#thread;
+    this.#thread = successor;
+    this.#endCause = 'ended';
+    this.#setGrowthLimit();
+    void old.end('another took its place');
+  }
+
+  #setGrowthLimit(): void {
+    this.#overgrownBytes = Math.max(
+      this.#options.threadMemoryBytesMax,
+      growthRatioMin * this.#thread.heapBytes,
+    );
+  }
+
+  #watchGrowth(): void {
+    if (this.#thread.heapBytes <= this.#overgrownBytes) return;
+    this.#overgrownBytes = Infinity;
+    this.#options.onOvergrown(this);
   }
 
   #reportIdle(): void {
@@ -192,26 +316,23 @@ export class Lane {
   }
 
   /** The thread is gone: whatever waited for it is answered, and a new one starts after a pause. */
-  #lose(detail: string): void {
+  #lose(cause: LossCause, detail: string): void {
     if (this.#state === 'closed' || this.#state === 'lost') return;
     this.#state = 'lost';
+    this.#watchdog.end();
     this.#dropMaintenance(detail);
-    const lived = performance.now() - this.#startedAtMs;
+    const old = this.#thread;
+    void old.end(detail);
+    const lived = performance.now() - old.startedAtMs;
     const delay = lived > healthyAfterMs ? restartDelayMsMin : this.#restartDelayMs;
-    this.#restartDelayMs = Math.min(delay * 2, restartDelayMsMax);
-    const old = this.#piscina;
+    this.#restartDelayMs = Math.min(delay * 2, this.#options.restartDelayMsMax);
     this.#restartTimer = setTimeout(() => {
-      void old.destroy();
-      this.#piscina = this.#startThread();
+      this.#thread = this.#start();
     }, delay);
-    this.#options.onLost(this, detail);
+    this.#options.onLost(this, { cause, detail, session: this.#running });
   }
 
   #dropMaintenance(detail: string): void {
-    for (const waiting of this.#maintenance.splice(0)) waiting.settle({ kind: 'lost', detail });
+    for (const { settle } of this.#maintenance.splice(0)) settle({ kind: 'lost', detail });
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -25,6 +25,9 @@ export interface TrialLoaded extends Loaded {
 
 export type TrialOutcome = TrialLoaded | ({ readonly kind: 'refused' } & RuntimeRefusal);
 
+/** A model that is not warm by then will not be, milliseconds. Whoever waits for it can give up earlier. */
+const trialMsMax = 10 * 60_000;
+
 /** Nothing of a trial travels through the arena. */
 const arenaBytes = 64;
 
@@ -39,8 +42,13 @@ export async function tryModel(options: TrialOptions): Promise<TrialOutcome> {
     resultOffsets: [0, 0],
     resultBytes: 0,
     background: false,
-    sessionsToLoad: () => Promise.resolve([]),
+    sessionsToLoad: () => [],
     mayMiss: () => false,
+    rulesOf: () => ({ limitMs: trialMsMax, signature: undefined, refusal: undefined }),
+    loadMsMax: trialMsMax,
+    restartDelayMsMax: trialMsMax,
+    threadMemoryBytesMax: Infinity,
+    onOvergrown: () => undefined,
     onIdle: () => undefined,
     onLost: () => undefined,
   });

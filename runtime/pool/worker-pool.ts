@@ -1,61 +1,25 @@
 /**
- * The pool of lanes and what they hold: starting, loading a model on every lane, unloading, closing. It does not decide
- * what runs next; whoever owns the queue is told when a lane is free and hands it a batch.
+ * The pool of lanes and what they hold: starting, loading a model on as many lanes as it is to have, unloading, closing. It
+ * does not decide what runs next; whoever owns the queue is told when a lane is free and hands it a batch.
  *
- * Invariant: a model that `load` reported as loaded is held by every lane that takes work, also after a thread was lost.
+ * Invariants: a batch of a session goes only to lanes that hold it, also after a thread was lost; at most one lane at a
+ * time is kept from its work by a load, and a lane that is the only one to run a session is not, while it is in use.
  */
-import type { LoadTask, RunCost, WorkerFailure } from '../protocol/worker-task.ts';
+import { performance } from 'node:perf_hooks';
+import type { Loaded, LoadTask, RunTask } from '../protocol/worker-task.ts';
 import { PageArena } from '../tensor/page-arena.ts';
-import type { ModelSignature } from '../tensor/signature.ts';
+import { faultLimitsDefault, FaultRecord } from './fault-record.ts';
+import type { SessionToLoad } from './fill-thread.ts';
+import { type HeldSession, HeldSessions, type ModelToLoad } from './held-sessions.ts';
 import { InlineLane } from './inline-lane.ts';
-import { Lane, type LaneLost } from './lane.ts';
+import { Lane, type LaneReply } from './lane.ts';
+import type { LaneLoss } from './lane-loss.ts';
+import { isCheap, lowestCosts, sessionBytes } from './load-measures.ts';
+import type { LoadOutcome, PoolOptions, ThreadChange } from './pool-options.ts';
+import { runLimitMs, type RunRules } from './run-limit.ts';
 
-export interface PoolOptions {
-  /** Threads that run models. At least 1. */
-  readonly threads: number;
-  /** The compiled worker module. */
-  readonly workerFile: URL;
-  /** Address space shared with the threads; memory is only used where it is touched. Bytes. */
-  readonly arenaBytes: number;
-  /** Size of each of a lane's two result regions; larger results are moved instead. Bytes. */
-  readonly resultBytes: number;
-  /**
-   * A model whose full batch runs in at most this many microseconds also runs on the event loop, where no thread has to
-   * be woken for it. 0 keeps every model on the threads.
-   */
-  readonly inlineRunUsMax: number;
-  /** Its threads get the lowest priority, where the operating system has priorities for threads. Default false. */
-  readonly background?: boolean;
-  readonly onIdle: (lane: Lane) => void;
-  readonly onLost: (lane: Lane, detail: string) => void;
-  /** The lane on the event loop is lost for good; its models go on running on the threads. */
-  readonly onInlineLost: (detail: string) => void;
-}
-
-export interface ModelToLoad {
-  readonly signature: ModelSignature;
-  /** Row counts to run and measure before the model counts as warm, ascending; the last is the largest batch. */
-  readonly warmRows: readonly number[];
-  /** The verified ONNX file. Called once now, and again whenever a thread has to be replaced. */
-  readonly readModel: () => Promise<Uint8Array>;
-}
-
-export interface LoadedModel {
-  readonly kind: 'loaded';
-  readonly session: number;
-  readonly batching: ModelSignature['batching'];
-  /** Why rows are not joined although the signature allows it. */
-  readonly note: string | undefined;
-  /** True when the event loop's own lane holds the model too, because its runs are cheaper than waking a thread. */
-  readonly inline: boolean;
-  /** Of the lane that was fastest. Ascending by rows; empty for a model whose rows are not joined. */
-  readonly costs: readonly RunCost[];
-  /** Longest time any lane needed, milliseconds. */
-  readonly loadMs: number;
-  readonly warmMs: number;
-}
-
-export type LoadOutcome = LoadedModel | WorkerFailure | LaneLost;
+/** A lane that ran something so recently is in use, milliseconds. */
+const inUseMs = 5000;
 
 export class WorkerPool {
   readonly arena: SharedArrayBuffer;
@@ -63,19 +27,24 @@ export class WorkerPool {
   readonly lanes: readonly Lane[];
   /** Runs the models that `load` reported as inline. */
   readonly inlineLane: InlineLane;
-  readonly #inlineRunUsMax: number;
-  readonly #models = new Map<number, ModelToLoad>();
-  /** Sessions whose first load is under way: nobody relies on them yet. */
-  readonly #tentative = new Set<number>();
-  #lastSession = 0;
+  readonly #options: PoolOptions;
+  readonly #sessions: HeldSessions;
+  readonly #faults: FaultRecord;
+  readonly #releases = new Map<number, NodeJS.Timeout>();
+  readonly #threadChanges = new Map<ThreadChange, number>();
+  /** Loads, unloads and changes of threads, one after the other. */
+  #maintenance: Promise<unknown> = Promise.resolve();
+  #closed = false;
 
   private constructor(options: PoolOptions) {
+    this.#options = options;
     this.arena = new SharedArrayBuffer(options.arenaBytes);
     this.pages = new PageArena(options.arenaBytes);
-    this.#inlineRunUsMax = options.inlineRunUsMax;
+    this.#sessions = new HeldSessions(options.threads);
+    this.#faults = new FaultRecord(options.faults ?? faultLimitsDefault);
     const { onInlineLost: onLost } = options;
-    this.inlineLane = new InlineLane({ arena: this.arena, ...this.#resultRegion(options), onLost });
-    this.lanes = Array.from({ length: options.threads }, (_, index) => this.#lane(index, options));
+    this.inlineLane = new InlineLane({ arena: this.arena, ...this.#resultRegion(), onLost });
+    this.lanes = Array.from({ length: options.threads }, (_, index) => this.#lane(index));
   }
 
   /** Whether any thread takes work, now or after what it is doing. */
@@ -83,60 +52,155 @@ export class WorkerPool {
     return this.lanes.some(({ state }) => state === 'idle' || state === 'busy');
   }
 
+  /** How often threads came and went, by reason, since the start. */
+  get threadChanges(): ReadonlyMap<ThreadChange, number> {
+    return this.#threadChanges;
+  }
+
   /** Starts the threads. Returns at once; a lane reports itself idle when it can work. */
   static start(options: PoolOptions): WorkerPool {
     return new WorkerPool(options);
   }
 
+  /** Whether a batch of this session may go to this lane. */
+  holds(lane: Lane, session: number): boolean {
+    return this.#sessions.isReady(lane.index, session);
+  }
+
+  /** On how many lanes the session is to be. */
+  replicasOf(session: number): number {
+    return this.#sessions.get(session)?.placed.size ?? 0;
+  }
+
   /**
-   * Loads a model on every lane and warms it there. Answers `loaded` only when all lanes hold it; on any failure those
-   * that had loaded it release it again.
+   * Loads a model on its lanes, one after the other, and warms it there. Answers `loaded` only when all of them hold it;
+   * on any failure those that had loaded it release it again.
    */
-  async load(model: ModelToLoad): Promise<LoadOutcome> {
-    const session = ++this.#lastSession;
-    const task = await loadTask(session, model);
-    // Known before it is loaded: a lane that starts meanwhile must end up with it too.
-    this.#models.set(session, model);
-    this.#tentative.add(session);
-    const replies = await Promise.all(this.lanes.map((lane) => this.#loadOn(lane, task)));
-    const loaded = replies.filter((reply) => reply.kind === 'loaded');
-    const failure = replies.find((reply) => reply.kind === 'failed' || reply.kind === 'lost');
-    if (failure?.kind === 'failed' || failure?.kind === 'lost') {
-      await this.unload(session);
-      return failure;
-    }
-    this.#tentative.delete(session);
-    const alone = loaded.find((reply) => reply.batching === 'none');
-    const inline = alone === undefined && this.#isCheap(task, loaded) && (await this.inlineLane.load(task));
-    return {
-      kind: 'loaded',
-      session,
-      batching: alone === undefined ? 'rows' : 'none',
-      note: alone?.note,
-      inline,
-      costs: lowestCosts(loaded.map(({ costs }) => costs)),
-      loadMs: Math.max(...loaded.map((reply) => reply.loadMs)),
-      warmMs: Math.max(...loaded.map((reply) => reply.warmMs)),
-    };
+  load(model: ModelToLoad): Promise<LoadOutcome> {
+    return this.#inTurn(() => this.#load(model));
+  }
+
+  /** Puts a loaded session on so many lanes, or on all. Resolves with the number of those that hold it then. */
+  scale(session: number, replicas: number | undefined): Promise<number> {
+    return this.#inTurn(async () => {
+      const held = this.#sessions.get(session);
+      if (held === undefined) return 0;
+      const wanted = new Set(this.#sessions.lanesFor(held, replicas));
+      for (const lane of [...held.placed].filter((index) => !wanted.has(index))) {
+        // No batch goes there from now on, and the one that runs goes first.
+        held.ready.delete(lane);
+        held.placed.delete(lane);
+        await this.lanes[lane]?.maintain({ kind: 'unload', session });
+      }
+      for (const lane of [...wanted].filter((index) => !held.placed.has(index))) {
+        held.placed.add(lane);
+        const reply = await this.#loadOn(lane, held);
+        if (reply.kind !== 'loaded') held.placed.delete(lane);
+      }
+      return held.ready.size;
+    });
   }
 
   /** Releases a model everywhere. Only legal once nothing of it is queued or running. */
-  async unload(session: number): Promise<void> {
-    this.#models.delete(session);
-    this.#tentative.delete(session);
-    await Promise.all([
-      this.inlineLane.unload(session),
-      ...this.lanes.map((lane) => lane.maintain({ kind: 'unload', session })),
-    ]);
+  unload(session: number): Promise<void> {
+    return this.#inTurn(() => this.#unload(session));
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
+    for (const timer of this.#releases.values()) clearTimeout(timer);
     await Promise.all(this.lanes.map((lane) => lane.close()));
   }
 
-  #lane(index: number, options: PoolOptions): Lane {
-    const first = this.#resultRegion(options);
-    const second = this.#resultRegion(options);
+  async #load(model: ModelToLoad): Promise<LoadOutcome> {
+    const held = this.#sessions.add(model);
+    const { session } = held;
+    const task = await this.#taskOf(held).catch((error: unknown) => {
+      this.#sessions.delete(session);
+      throw error;
+    });
+    const loaded: Loaded[] = [];
+    for (const lane of held.placed) {
+      const reply = await this.#loadOn(lane, held, task);
+      if (reply.kind === 'loaded') loaded.push(reply);
+      else {
+        await this.#unload(session);
+        if (reply.kind === 'failed' || reply.kind === 'lost') return reply;
+        throw new Error(`a load was answered with ${reply.kind}`);
+      }
+    }
+    const memoryBytes = loaded.reduce((sum, reply) => sum + sessionBytes(reply, task), 0);
+    if (memoryBytes > (model.memoryBytesMax ?? Infinity)) {
+      await this.#unload(session);
+      return { kind: 'over_memory', memoryBytes };
+    }
+    const alone = loaded.find((reply) => reply.batching === 'none');
+    const batching = alone === undefined ? 'rows' : 'none';
+    const costs = lowestCosts(loaded.map((reply) => reply.costs));
+    Object.assign(held, { isTentative: false, costs, signature: { ...model.signature, batching } });
+    const inline =
+      alone === undefined && isCheap(task, loaded, this.#options) && (await this.#loadInline(task));
+    return {
+      kind: 'loaded',
+      session,
+      batching,
+      note: alone?.note,
+      inline,
+      costs: alone === undefined ? costs : [],
+      loadMs: Math.max(...loaded.map((reply) => reply.loadMs)),
+      warmMs: Math.max(...loaded.map((reply) => reply.warmMs)),
+      replicas: held.placed.size,
+      memoryBytes,
+    };
+  }
+
+  async #unload(session: number): Promise<void> {
+    const placed = [...(this.#sessions.get(session)?.placed ?? [])];
+    this.#sessions.delete(session);
+    this.#faults.forget(session);
+    clearTimeout(this.#releases.get(session));
+    this.#releases.delete(session);
+    await Promise.all([
+      this.inlineLane.unload(session),
+      ...placed.map((lane) => this.lanes[lane]?.maintain({ kind: 'unload', session })),
+    ]);
+  }
+
+  /** A lane that loses its thread while loading gets the model again with its next thread; that is one more try. */
+  async #loadOn(index: number, held: HeldSession, read?: LoadTask): Promise<LaneReply> {
+    const lane = this.lanes[index];
+    if (lane === undefined) throw new Error(`there is no lane ${index}`);
+    const task = read ?? (await this.#taskOf(held));
+    const isBeside = this.#loadsBeside(lane);
+    const { session } = held;
+    const first = isBeside
+      ? await lane.renew({ session, task: () => Promise.resolve(task) })
+      : await lane.maintain(task);
+    if (isBeside && first.kind === 'loaded') this.#count('loaded_beside');
+    const reply = first.kind === 'lost' && !this.#closed ? await lane.maintain(task) : first;
+    if (reply.kind === 'loaded') {
+      held.ready.add(index);
+      if (lane.state === 'idle') this.#options.onIdle(lane);
+    }
+    return reply;
+  }
+
+  /** Where the load would keep requests waiting that no other lane can run. */
+  #loadsBeside(lane: Lane): boolean {
+    const { loadsBeside = true } = this.#options;
+    const isWorking = (lane.state === 'idle' || lane.state === 'busy') && lane.hasRunWithin(inUseMs);
+    return loadsBeside && isWorking && this.#sessions.isNeeded(lane.index);
+  }
+
+  #loadInline(task: LoadTask): Promise<boolean> {
+    // The event loop stands still meanwhile: nothing is measured a second time.
+    return this.inlineLane.load({ ...task, isMeasured: true });
+  }
+
+  #lane(index: number): Lane {
+    const options = this.#options;
+    const first = this.#resultRegion();
+    const second = this.#resultRegion();
     return new Lane({
       index,
       workerFile: options.workerFile,
@@ -144,53 +208,81 @@ export class WorkerPool {
       resultOffsets: [first.resultOffset, second.resultOffset],
       resultBytes: options.resultBytes,
       background: options.background ?? false,
-      sessionsToLoad: () =>
-        Promise.all([...this.#models].map(([session, model]) => loadTask(session, model))),
-      mayMiss: (session) => this.#tentative.has(session) || !this.#models.has(session),
+      sessionsToLoad: () => this.#sessions.placedOn(index).map((held) => this.#sessionToLoad(held)),
+      mayMiss: (session) => this.#sessions.get(session)?.isTentative !== false,
+      rulesOf: (task) => this.#rulesOf(task),
+      loadMsMax: options.loadMsMax ?? 5 * 60_000,
+      restartDelayMsMax: options.restartDelayMsMax ?? 10_000,
+      threadMemoryBytesMax: options.threadMemoryBytesMax ?? 2 ** 30,
       onIdle: options.onIdle,
-      onLost: options.onLost,
+      onLost: (lane, loss) => {
+        this.#lost(lane, loss);
+      },
+      onOvergrown: (lane) => void this.#inTurn(() => this.#renewOvergrown(lane)),
     });
   }
 
-  #resultRegion({ resultBytes }: PoolOptions): {
-    readonly resultOffset: number;
-    readonly resultBytes: number;
-  } {
+  #sessionToLoad(held: HeldSession): SessionToLoad {
+    return { session: held.session, task: () => this.#taskOf(held) };
+  }
+
+  /** Copies the file into shared memory, so that every thread reads the same bytes. */
+  async #taskOf({ session, model, isTentative }: HeldSession): Promise<LoadTask> {
+    const { signature, warmRows } = model;
+    const bytes = await model.readModel();
+    const shared = new Uint8Array(new SharedArrayBuffer(bytes.byteLength));
+    shared.set(bytes);
+    const measuring = isTentative ? { costAlone: true as const } : { isMeasured: true as const };
+    return { kind: 'load', session, model: shared, signature, warmRows, ...measuring };
+  }
+
+  #rulesOf(task: RunTask): RunRules {
+    const held = this.#sessions.get(task.session);
+    const { runMsMax = 10_000 } = this.#options;
+    const isRefused = !this.#faults.isEmpty && this.#faults.isQuarantined(task.session, performance.now());
+    return {
+      limitMs: runLimitMs(task, { costs: held?.costs ?? [], runMsMax }),
+      signature: held?.signature,
+      refusal: isRefused ? 'the session has cost too many threads' : undefined,
+    };
+  }
+
+  #lost(lane: Lane, loss: LaneLoss): void {
+    this.#count(loss.cause);
+    this.#options.onLost(lane, loss);
+    if (loss.session === undefined) return;
+    const quarantine = this.#faults.lost(loss.session, performance.now());
+    if (quarantine === undefined) return;
+    const { session, lengthMs } = quarantine;
+    clearTimeout(this.#releases.get(session));
+    const release = (): void => {
+      this.#releases.delete(session);
+      this.#options.onRelease?.(session);
+    };
+    this.#releases.set(session, setTimeout(release, lengthMs).unref());
+    this.#options.onQuarantine?.(quarantine);
+  }
+
+  async #renewOvergrown(lane: Lane): Promise<void> {
+    if (this.#closed) return;
+    const reply = await lane.renew();
+    if (reply.kind !== 'lost' && reply.kind !== 'failed') this.#count('overgrown');
+  }
+
+  #count(change: ThreadChange): void {
+    this.#threadChanges.set(change, (this.#threadChanges.get(change) ?? 0) + 1);
+  }
+
+  #inTurn<Value>(work: () => Promise<Value>): Promise<Value> {
+    const turn = this.#maintenance.then(work);
+    this.#maintenance = turn.catch(() => undefined);
+    return turn;
+  }
+
+  #resultRegion(): { readonly resultOffset: number; readonly resultBytes: number } {
+    const { resultBytes } = this.#options;
     const resultOffset = this.pages.allocate(resultBytes);
     if (resultOffset === undefined) throw new RangeError('arenaBytes is too small for the result regions');
     return { resultOffset, resultBytes };
   }
-
-  /** Whether even the largest batch costs less than waking a thread. Only fixed row shapes have a known cost. */
-  #isCheap(task: LoadTask, loaded: readonly { readonly costs: readonly RunCost[] }[]): boolean {
-    const bounded = task.signature.inputs.every((input) => input.shape.slice(1).every((size) => size >= 0));
-    const rows = task.warmRows.at(-1) ?? 1;
-    return (
-      bounded &&
-      loaded.every(({ costs }) => costs.some((cost) => cost.rows === rows && cost.us <= this.#inlineRunUsMax))
-    );
-  }
-
-  /** A lane that loses its thread while loading gets the model again with its next thread; that is one more try. */
-  async #loadOn(lane: Lane, task: LoadTask): Promise<Awaited<ReturnType<Lane['maintain']>>> {
-    const reply = await lane.maintain(task);
-    return reply.kind === 'lost' ? lane.maintain(task) : reply;
-  }
-}
-
-/** Lanes warm up at the same time and disturb each other: what a run costs is what the luckiest of them measured. */
-function lowestCosts(byLane: readonly (readonly RunCost[])[]): readonly RunCost[] {
-  const [first = [], ...others] = byLane;
-  return first.map(({ rows, us }) => ({
-    rows,
-    us: Math.min(us, ...others.map((costs) => costs.find((cost) => cost.rows === rows)?.us ?? Infinity)),
-  }));
-}
-
-/** Copies the file into shared memory once, so that every thread reads the same bytes. */
-async function loadTask(session: number, model: ModelToLoad): Promise<LoadTask> {
-  const bytes = await model.readModel();
-  const shared = new Uint8Array(new SharedArrayBuffer(bytes.byteLength));
-  shared.set(bytes);
-  return { kind: 'load', session, model: shared, signature: model.signature, warmRows: model.warmRows };
 }

@@ -29,8 +29,10 @@ export interface LoadTask {
   readonly signature: ModelSignature;
   /** Row counts to run and measure before the session counts as warm, ascending. */
   readonly warmRows: readonly number[];
-  /** Measure one run too of a model whose rows are not joined. The pool has no use for that; people have. */
+  /** Measure one run too of a model whose rows are not joined. */
   readonly costAlone?: true;
+  /** The costs are known: every size is run once, to be warm, and not measured. */
+  readonly isMeasured?: true;
 }
 
 export interface UnloadTask {
@@ -76,6 +78,10 @@ export interface Loaded {
   readonly costs: readonly RunCost[];
   readonly loadMs: number;
   readonly warmMs: number;
+  /** WebAssembly memory of the thread from now on, bytes; left out where it cannot be seen. */
+  readonly heapBytes?: number | undefined;
+  /** By how much it grew for this session. */
+  readonly heapGrownBytes?: number | undefined;
 }
 
 export interface RunCost {
@@ -93,6 +99,8 @@ export interface Ran {
   readonly outputs: readonly RunOutput[];
   /** Time inside the runtime, copies into and out of its heap included, microseconds. */
   readonly runUs: number;
+  /** WebAssembly memory of the thread from now on, bytes; left out where it cannot be seen. */
+  readonly heapBytes?: number | undefined;
 }
 
 /** One output: elements in the result region, moved as a buffer when they did not fit, or strings. */
@@ -111,7 +119,11 @@ export type WorkerFailureCode =
   /** A batched run gave another number of rows than it was given. */
   | 'ROWS_MISMATCH'
   /** The task names a session that this thread does not hold. */
-  | 'UNKNOWN_SESSION';
+  | 'UNKNOWN_SESSION'
+  /** The runtime found no room for the run. What it took before it never gives back, so the thread is replaced. */
+  | 'OUT_OF_MEMORY'
+  /** Not run at all: the session has cost too many threads lately. Said by the lane, not by the thread. */
+  | 'QUARANTINED';
 
 export interface WorkerFailure {
   readonly kind: 'failed';

@@ -4,6 +4,8 @@
  */
 import { performance } from 'node:perf_hooks';
 import type { Loaded, LoadTask, RunTask, WorkerFailure, WorkerReply } from '../protocol/worker-task.ts';
+// Before the runtime, whose memory it has to see being made.
+import { runtimeHeapBytes } from './runtime-heap.ts';
 import type { ModelSignature } from '../tensor/signature.ts';
 import { inputTensor, storeResults } from './arena-tensors.ts';
 import { OnnxSession, type SessionTensor } from './onnx-session.ts';
@@ -41,7 +43,7 @@ export class SessionHost {
       results = await held.session.run(this.#inputs(task, held.signature), task.outputs);
     } catch (error) {
       throwIfBroken(error);
-      return kept(failure('RUN_FAILED', reason(error)));
+      return kept(failure(isOutOfMemory(error) ? 'OUT_OF_MEMORY' : 'RUN_FAILED', reason(error)));
     }
     const rows = task.inputs[0]?.shape[0];
     if (held.loaded.batching === 'rows' && results.some((result) => result.shape[0] !== rows)) {
@@ -50,13 +52,15 @@ export class SessionHost {
     }
     const region = { byteOffset: task.resultOffset, bytes: task.resultBytes };
     const { outputs, moved } = storeResults(this.#arena, region, results);
-    return { reply: { kind: 'ran', outputs, runUs: (performance.now() - startMs) * 1000 }, moved };
+    const runUs = (performance.now() - startMs) * 1000;
+    return { reply: { kind: 'ran', outputs, runUs, heapBytes: runtimeHeapBytes() }, moved };
   }
 
   async load(task: LoadTask): Promise<WorkerReply> {
     const existing = this.#sessions.get(task.session);
     if (existing !== undefined) return existing.loaded;
     const startMs = performance.now();
+    const heapBefore = runtimeHeapBytes() ?? 0;
     let session: OnnxSession;
     try {
       session = await OnnxSession.create(task.model, task.signature);
@@ -72,7 +76,19 @@ export class SessionHost {
     const loadedMs = performance.now();
     const { batching, note, costs } = await warmUp(session, task);
     const warmMs = performance.now() - loadedMs;
-    const loaded: Loaded = { kind: 'loaded', batching, note, costs, loadMs: loadedMs - startMs, warmMs };
+    const heapBytes = runtimeHeapBytes();
+    const heapGrownBytes = heapBytes === undefined ? undefined : heapBytes - heapBefore;
+    const loadMs = loadedMs - startMs;
+    const loaded: Loaded = {
+      kind: 'loaded',
+      batching,
+      note,
+      costs,
+      loadMs,
+      warmMs,
+      heapBytes,
+      heapGrownBytes,
+    };
     this.#sessions.set(task.session, { session, signature: task.signature, loaded });
     return loaded;
   }
@@ -100,6 +116,17 @@ export class SessionHost {
 function throwIfBroken(error: unknown): void {
   if ((error instanceof Error && error.name === 'RuntimeError') || /\bAborted\(/.test(reason(error)))
     throw error;
+}
+
+/**
+ * The runtime reports most of it as an error of the run, uncaught C++ exceptions as the number of their address, and what
+ * JavaScript itself has no room for is a RangeError.
+ */
+function isOutOfMemory(error: unknown): boolean {
+  return (
+    typeof error === 'number' ||
+    /^\d+$|out of memory|bad_alloc|failed to allocate memory|allocation failed/i.test(reason(error))
+  );
 }
 
 function kept(reply: WorkerReply): HostReply {

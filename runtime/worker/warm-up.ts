@@ -22,7 +22,7 @@ import type { OnnxSession, SessionTensor } from './onnx-session.ts';
 export type WarmingSession = Pick<OnnxSession, 'run'>;
 
 /** The part of a load that says how to warm up. */
-export type WarmUpTask = Pick<LoadTask, 'signature' | 'warmRows' | 'costAlone'>;
+export type WarmUpTask = Pick<LoadTask, 'signature' | 'warmRows' | 'costAlone' | 'isMeasured'>;
 
 export interface WarmUpResult {
   readonly batching: ModelSignature['batching'];
@@ -71,7 +71,7 @@ export async function warmUp(session: WarmingSession, task: WarmUpTask): Promise
 /** One row first; a size is skipped when the one before it says that even a single run would exceed the budget. */
 async function measureCosts(
   session: WarmingSession,
-  { signature, warmRows }: WarmUpTask,
+  { signature, warmRows, isMeasured }: WarmUpTask,
 ): Promise<RunCost[]> {
   const costs: RunCost[] = [];
   for (const rows of [1, ...warmRows]) {
@@ -79,7 +79,8 @@ async function measureCosts(
     if (last !== undefined && (last.us * rows) / last.rows > costBudgetMs * 1000) break;
     const endMs = performance.now() + costBudgetMs;
     let us = Infinity;
-    for (let run = 0; run < costRunsMax && performance.now() < endMs; run++) {
+    const runsMax = isMeasured === true ? 1 : costRunsMax;
+    for (let run = 0; run < runsMax && performance.now() < endMs; run++) {
       const startMs = performance.now();
       await probe(session, signature, rows);
       us = Math.min(us, (performance.now() - startMs) * 1000);

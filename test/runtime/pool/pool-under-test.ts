@@ -7,8 +7,11 @@ import { existsSync, readFileSync } from 'node:fs';
 import type { Worker } from 'node:worker_threads';
 import * as ort from 'onnxruntime-web';
 import { describeOnnxModel } from '../../../registry-store/onnx/describe-model.ts';
+import type { ModelToLoad } from '../../../runtime/pool/held-sessions.ts';
 import type { Lane, LaneReply } from '../../../runtime/pool/lane.ts';
-import { type LoadedModel, type ModelToLoad, WorkerPool } from '../../../runtime/pool/worker-pool.ts';
+import type { LaneLoss } from '../../../runtime/pool/lane-loss.ts';
+import type { LoadedModel, PoolOptions } from '../../../runtime/pool/pool-options.ts';
+import { WorkerPool } from '../../../runtime/pool/worker-pool.ts';
 import type { Ran, RunOutput } from '../../../runtime/protocol/worker-task.ts';
 import type { ModelSignature } from '../../../runtime/tensor/signature.ts';
 
@@ -29,7 +32,9 @@ export interface PoolUnderTest {
   readonly pool: WorkerPool;
   /** Every thread started since, the replaced ones included. */
   readonly threads: readonly Worker[];
+  /** What was said of each loss, and the whole of it. */
   readonly lost: readonly string[];
+  readonly losses: readonly LaneLoss[];
   /** The only lane, or the one of that index. */
   readonly lane: (index?: number) => Lane;
   /** Resolves when a lane reports itself idle the next time. */
@@ -40,32 +45,32 @@ export interface PoolUnderTest {
 }
 
 /** Starts a pool and waits until all of its lanes are idle. */
-export async function startTestPool(options: {
-  readonly threads?: number;
-  readonly resultBytes?: number;
-}): Promise<PoolUnderTest> {
+export async function startTestPool(options: Partial<PoolOptions>): Promise<PoolUnderTest> {
   if (!existsSync(workerFile)) throw new Error('The threads run compiled code; run npm run build first.');
   const threads: Worker[] = [];
   const lost: string[] = [];
+  const losses: LaneLoss[] = [];
   let onIdle: ((lane: Lane) => void)[] = [];
   const watch = (thread: Worker): void => {
     threads.push(thread);
   };
   process.on('worker', watch);
   const pool = WorkerPool.start({
-    threads: options.threads ?? 1,
+    threads: 1,
     workerFile,
     arenaBytes: 32 * 1024 * 1024,
-    resultBytes: options.resultBytes ?? 64 * 1024,
+    resultBytes: 64 * 1024,
     inlineRunUsMax: 0,
     onInlineLost: () => undefined,
+    ...options,
     onIdle: (lane) => {
       const waiting = onIdle;
       onIdle = [];
       for (const resolve of waiting) resolve(lane);
     },
-    onLost: (_lane, detail) => {
-      lost.push(detail);
+    onLost: (_lane, loss) => {
+      lost.push(loss.detail);
+      losses.push(loss);
     },
   });
   const nextIdle = (): Promise<Lane> =>
@@ -77,12 +82,13 @@ export async function startTestPool(options: {
     pool,
     threads,
     lost,
+    losses,
     nextIdle,
     lane: (index = 0) => pool.lanes[index]!,
     load: async (file, more) => {
       const readModel = (): Promise<Uint8Array> => Promise.resolve(file);
       const outcome = await pool.load({ signature: signatureOf(file), warmRows: [], readModel, ...more });
-      if (outcome.kind !== 'loaded') throw new Error(outcome.detail);
+      if (outcome.kind !== 'loaded') throw new Error(JSON.stringify(outcome));
       return outcome;
     },
     close: async () => {

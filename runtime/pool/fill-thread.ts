@@ -1,0 +1,48 @@
+/** Brings a fresh thread to the point where it can take work: it answers, and holds the sessions that it must. */
+import type { LoadTask, WorkerTask } from '../protocol/worker-task.ts';
+import { type LaneReply, type LaneThread, messageOf } from './lane-thread.ts';
+
+export interface SessionToLoad {
+  readonly session: number;
+  /** Reads the file; its bytes are held only while it is loaded. */
+  readonly task: () => Promise<LoadTask>;
+}
+
+export interface ThreadFilling {
+  /** In this order; one that is `last` too waits for its turn. */
+  readonly sessions: readonly SessionToLoad[];
+  readonly last: SessionToLoad | undefined;
+  /** Whether the thread may take work all the same when it could not load this session. */
+  readonly mayMiss: (session: number) => boolean;
+  readonly ask: (task: WorkerTask) => Promise<LaneReply>;
+}
+
+/** What `last` was answered, or what went wrong before it. */
+export async function fillThread({ sessions, last, mayMiss, ask }: ThreadFilling): Promise<LaneReply> {
+  let reply = await ask({ kind: 'hello' });
+  try {
+    for (const { session, task } of sessions) {
+      if (reply.kind === 'lost') return reply;
+      if (session === last?.session) continue;
+      const given = await ask(await task());
+      if (given.kind !== 'failed') reply = given;
+      else if (!mayMiss(session)) return given;
+    }
+    if (last === undefined || reply.kind === 'lost') return reply;
+    return await ask(await last.task());
+  } catch (error) {
+    return { kind: 'lost', detail: `a model could not be read: ${messageOf(error)}` };
+  }
+}
+
+/** Asks, and calls `onOverdue` when there is no answer within `limitMs`: it should end the thread. */
+export async function askWithin(
+  thread: LaneThread,
+  task: WorkerTask,
+  { limitMs, onOverdue }: { readonly limitMs: number; readonly onOverdue: () => void },
+): Promise<LaneReply> {
+  const timer = setTimeout(onOverdue, limitMs);
+  const reply = await thread.ask(task);
+  clearTimeout(timer);
+  return reply;
+}

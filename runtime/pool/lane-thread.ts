@@ -1,0 +1,97 @@
+/**
+ * One thread with its own runtime: a Piscina of exactly one worker, so that a task always meets the sessions that were
+ * loaded before it. It lives once: when it has ended, for whatever reason, its owner starts another one.
+ *
+ * Invariant: every task is answered exactly once, with `lost` when the thread ends first; `onEnd` is called at most once,
+ * and not for an end that the owner asked for.
+ */
+import { performance } from 'node:perf_hooks';
+import { Piscina } from 'piscina';
+import type { WorkerReply, WorkerStart, WorkerTask } from '../protocol/worker-task.ts';
+
+/** The thread ended before it answered. */
+export interface LaneLost {
+  readonly kind: 'lost';
+  /** For the log, not for clients. */
+  readonly detail: string;
+}
+
+export type LaneReply = WorkerReply | LaneLost;
+
+export interface LaneThreadOptions {
+  /** The compiled worker module. */
+  readonly workerFile: URL;
+  readonly arena: SharedArrayBuffer;
+  readonly background: boolean;
+  /** It ended on its own. */
+  readonly onEnd: (thread: LaneThread, detail: string) => void;
+}
+
+export class LaneThread {
+  readonly startedAtMs: number = performance.now();
+  readonly #piscina: Piscina<WorkerTask, WorkerReply>;
+  readonly #onEnd: (thread: LaneThread, detail: string) => void;
+  #endedBy: string | undefined;
+  #heapBytes = 0;
+
+  constructor({ workerFile, arena, background, onEnd }: LaneThreadOptions) {
+    const start: WorkerStart = { arena, background };
+    this.#onEnd = onEnd;
+    this.#piscina = new Piscina<WorkerTask, WorkerReply>({
+      filename: workerFile.href,
+      minThreads: 1,
+      maxThreads: 1,
+      workerData: start,
+      atomics: 'disabled',
+      recordTiming: false,
+      workerHistogram: false,
+    });
+    this.#piscina.on('error', (error: unknown) => {
+      this.#ended(messageOf(error));
+    });
+    // A thread that ends between tasks is no error to Piscina, which quietly starts an empty one in its place.
+    this.#piscina.on('workerDestroy', () => {
+      this.#ended('the thread ended');
+    });
+  }
+
+  /** WebAssembly memory of the thread as it last said, bytes. It only grows while the thread lives. */
+  get heapBytes(): number {
+    return this.#heapBytes;
+  }
+
+  /** Why it ended; undefined while it lives. */
+  get endedBy(): string | undefined {
+    return this.#endedBy;
+  }
+
+  async ask(task: WorkerTask): Promise<LaneReply> {
+    if (this.#endedBy !== undefined) return { kind: 'lost', detail: this.#endedBy };
+    try {
+      const reply = await this.#piscina.run(task);
+      if ('heapBytes' in reply && reply.heapBytes !== undefined) this.#heapBytes = reply.heapBytes;
+      return reply;
+    } catch (error) {
+      this.#ended(messageOf(error));
+      return { kind: 'lost', detail: this.#endedBy ?? messageOf(error) };
+    }
+  }
+
+  /** Ends it whatever it does. A task that still runs is answered as lost, with this detail. */
+  async end(detail: string): Promise<void> {
+    this.#endedBy ??= detail;
+    this.#heapBytes = 0;
+    await this.#piscina.destroy();
+  }
+
+  /** What Piscina started in its place must not live on. */
+  #ended(detail: string): void {
+    if (this.#endedBy !== undefined) return;
+    void this.end(detail);
+    this.#onEnd(this, detail);
+  }
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
