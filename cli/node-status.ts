@@ -20,6 +20,7 @@ export interface NodeStatus {
     readonly model: string;
     readonly problem: string;
     readonly reason: string;
+    readonly detail?: string;
   }[];
 }
 
@@ -35,7 +36,11 @@ export function nodeLines(address: string, node: NodeStatus, nowMs: number): rea
   const lines = [`${address} is ${ready ? 'ready' : 'not ready'}`];
   if (store !== undefined) lines.push(...storeLines(store, nowMs));
   if (problems.length > 0) {
-    const rows = problems.map(({ model, problem, reason }) => [`  ${model}`, problem, reason]);
+    const rows = problems.map(({ model, problem, reason, detail }) => [
+      `  ${model}`,
+      problem,
+      detail ?? reason,
+    ]);
     lines.push('', 'Not served as the store says:', ...columns(rows));
   }
   return lines;

@@ -6,6 +6,7 @@ import { availableParallelism } from 'node:os';
 import type { VerifiedStore } from '../registry-store/main.ts';
 import { WorkerPool } from '../runtime/pool/worker-pool.ts';
 import type { Limits } from './admission/limits.ts';
+import { faultOptions } from './dispatch/fault-options.ts';
 import { Dispatcher } from './dispatch/dispatcher.ts';
 import { BodyLane } from './dispatch/body-lane.ts';
 import { LateAnswers } from './dispatch/late-answer.ts';
@@ -45,6 +46,8 @@ export interface GatewayOptions {
   readonly threads?: number;
   /** See `PoolOptions.inlineRunUsMax`; 0 runs every model on the threads. */
   readonly inlineRunUsMax?: number;
+  /** See `PoolOptions.loadsBeside`; default true. */
+  readonly loadsBeside?: boolean;
   readonly identity: ServerIdentity;
   /** Origins of web pages that may call the gateway, or `*`; default none. */
   readonly corsOrigins?: readonly string[];
@@ -140,6 +143,14 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     arenaBytes: limits.queueBytesMax + (threads * 2 + 1) * resultBytes,
     resultBytes,
     inlineRunUsMax: options.inlineRunUsMax ?? inlineRunUsMaxDefault,
+    ...faultOptions(limits),
+    loadsBeside: options.loadsBeside ?? true,
+    onQuarantine: (quarantine) => {
+      live.quarantined(quarantine);
+    },
+    onRelease: (session) => {
+      live.released(session);
+    },
     onIdle: (lane) => {
       dispatcher.laneIdle(lane);
     },
@@ -218,7 +229,11 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   let started = false;
   let closing: Promise<void> | undefined;
   const ready = (): boolean => started && closing === undefined && live.complete && pool.alive;
-  const report = new StoreReport({ store, problems: () => live.problems, log });
+  const report = new StoreReport({
+    store,
+    problems: () => new Map([...live.shortfalls, ...live.problems]),
+    log,
+  });
   report.addTo(metrics);
   const health = (): object => report.health();
   const server = new GatewayServer({

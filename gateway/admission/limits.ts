@@ -44,6 +44,20 @@ export interface Limits {
    * elsewhere; what is in flight may take longer. Counts as part of `shutdownGraceMs`. 0 to 60 000, default 500.
    */
   readonly shutdownLingerMs: number;
+  /**
+   * Milliseconds that one run may take before its thread is ended as hanging; a model that was measured to take long gets
+   * many times that instead. 100 to 3 600 000, default 10 000.
+   */
+  readonly runMsMax: number;
+  /** Milliseconds that loading and warming a model may take on one thread. 1000 to 3 600 000, default 300 000. */
+  readonly loadMsMax: number;
+  /** Threads that a version may cost within a minute before it is no longer run for a while; 0 to 1000, 0 for no end, default 5. */
+  readonly threadLossesMax: number;
+  /**
+   * Bytes of WebAssembly memory above which a thread is replaced by a fresh one, because it gives nothing back.
+   * 64 MiB to 4 GiB, default 1 GiB.
+   */
+  readonly threadMemoryBytesMax: number;
   /** Milliseconds after SIGTERM for held requests to finish; 0 closes at once. 0 to 3 600 000, default 10 000. */
   readonly shutdownGraceMs: number;
 }
@@ -79,6 +93,10 @@ export const limitBounds: Readonly<Record<keyof Limits, LimitBound>> = {
   batchRowsMax: { min: 1, max: 65_536, initial: 64 },
   websocketIdleMsMax: { min: 8000, max: 960_000, initial: 120_000 },
   shutdownLingerMs: { min: 0, max: 60_000, initial: 500 },
+  runMsMax: { min: 100, max: 3_600_000, initial: 10_000 },
+  loadMsMax: { min: 1000, max: 3_600_000, initial: 300_000 },
+  threadLossesMax: { min: 0, max: 1000, initial: 5 },
+  threadMemoryBytesMax: { min: 64 * mib, max: 4 * gib, initial: gib },
   shutdownGraceMs: { min: 0, max: 3_600_000, initial: 10_000 },
 };
 
@@ -108,6 +126,10 @@ export function parseLimits(given: Readonly<Record<string, unknown>> = {}): Pars
     batchRowsMax: read('batchRowsMax'),
     websocketIdleMsMax: read('websocketIdleMsMax'),
     shutdownLingerMs: read('shutdownLingerMs'),
+    runMsMax: read('runMsMax'),
+    loadMsMax: read('loadMsMax'),
+    threadLossesMax: read('threadLossesMax'),
+    threadMemoryBytesMax: read('threadMemoryBytesMax'),
     shutdownGraceMs: read('shutdownGraceMs'),
   };
   // Otherwise a request that is allowed by its own limit could never be taken into an empty queue.

@@ -8,7 +8,7 @@
 import { performance } from 'node:perf_hooks';
 import type { Lane, LaneReply } from '../../runtime/pool/lane.ts';
 import type { WorkerPool } from '../../runtime/pool/worker-pool.ts';
-import type { Ran } from '../../runtime/protocol/worker-task.ts';
+import type { Ran, WorkerFailure } from '../../runtime/protocol/worker-task.ts';
 import type { AdmittedRequest } from '../admission/check-request.ts';
 import { Batcher } from '../batch/batcher.ts';
 import { answerEvidence } from '../rollout/answer-evidence.ts';
@@ -100,6 +100,7 @@ export class Dispatcher {
    */
   submit(submission: Submission): PendingRequest | WireError {
     const { generation, request } = submission;
+    if (generation.refusal !== undefined) return generation.refusal;
     if (!this.#batcher.hasRoomFor(request.rows)) return queueFull;
     const queue = this.#queues.enter(generation, request);
     const place = queue.slabs.place(request.rows);
@@ -118,25 +119,13 @@ export class Dispatcher {
     const { id, protocol, sink, trial, options, beginWithinMs } = submission;
     const deadlineMs = beginWithinMs === undefined ? undefined : arrivedMs + beginWithinMs;
     const { rows } = request;
-    return this.#enqueue(
-      new PendingRequest({
-        rows,
-        id,
-        protocol,
-        queue,
-        sink,
-        trial,
-        place,
-        strings,
-        arrivedMs,
-        deadlineMs,
-        options,
-      }),
-    );
+    const parts = { rows, id, protocol, queue, sink, trial, place, strings, arrivedMs, deadlineMs, options };
+    return this.#enqueue(new PendingRequest(parts));
   }
 
   /** Room for a request whose elements somebody else writes, into the slot that the reservation names. */
   reserve(generation: ModelGeneration, request: AdmittedRequest): Reservation | WireError {
+    if (generation.refusal !== undefined) return generation.refusal;
     if (!this.#batcher.hasRoomFor(request.rows)) return queueFull;
     const queue = this.#queues.enter(generation, request);
     const place = queue.slabs.place(request.rows);
@@ -255,6 +244,7 @@ export class Dispatcher {
         this.#answer(batch, reply, startedMs);
         return;
       case 'failed':
+        if (this.#isRefused(batch, reply)) return;
         this.#retryOrFail(batch, { cause: 'model', detail: `${reply.code}: ${reply.detail}` });
         return;
       case 'lost':
@@ -265,6 +255,15 @@ export class Dispatcher {
       case 'unloaded':
         throw new Error(`a run was answered with ${reply.kind}`);
     }
+  }
+
+  /** A batch that nobody ran fails as a whole and for good: its version is refused to others too by now. */
+  #isRefused(batch: RequestBatch, { code }: WorkerFailure): boolean {
+    const { refusal } = batch.queue.generation;
+    if (code !== 'QUARANTINED' || refusal === undefined) return false;
+    this.#batcher.done(batch);
+    for (const pending of batch.members) this.#answerFailure(pending, refusal);
+    return true;
   }
 
   #answer(batch: RequestBatch, ran: Ran, startedMs: number): void {

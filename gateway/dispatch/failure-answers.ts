@@ -27,6 +27,14 @@ export const deadlineExceeded: WireError = fail(
   'The request could not begin to run by its deadline and was dropped. Allow it more time, or send it again later.',
 );
 
+/** For requests to a version that is not run for now; `lengthMs` is how long that lasts from its beginning. */
+export function modelQuarantined(lengthMs: number): WireError {
+  return fail(
+    'MODEL_QUARANTINED',
+    `This version made too many threads end and is not run for ${Math.round(lengthMs / 1000)} seconds. Send the request again later, or deploy another version.`,
+  );
+}
+
 /** For a request that failed for good: alone, or with its thread for the second time. */
 export function failureAnswer(cause: FailureCause): WireError {
   switch (cause) {

@@ -2,10 +2,11 @@
  * Brings what is loaded in line with what the store says is deployed: load and warm the new, swap the route table, drain
  * the old, release it. Make before break, one load at a time, one deployment after the other.
  *
- * Invariants: a version is in the route table only while every lane that takes work holds it; a deployment whose new
+ * Invariants: a version is in the route table only while lanes hold it; a deployment whose new
  * version does not load keeps serving what it served; a generation is unloaded after its last request let go.
  */
 import type { Deployment, StoreSnapshot, VersionMetadata } from '../../registry-store/main.ts';
+import type { Quarantine } from '../../runtime/pool/fault-record.ts';
 import { type ModelRoutes, RouteTable } from '../route/route-table.ts';
 import type { MetricsPage } from '../telemetry/metrics-page.ts';
 import type { RolloutReport } from '../telemetry/rollout-report.ts';
@@ -15,6 +16,7 @@ import { ModelGeneration } from './model-generation.ts';
 import { LiveRollouts, type ModelSplit } from './live-rollouts.ts';
 import type { RolloutMemory } from './rollout-memory.ts';
 import type { RolloutWatch } from './rollout-watch.ts';
+import { LiveReplicas } from './live-replicas.ts';
 import type { LiveShadows } from './live-shadows.ts';
 import type { ShadowMirror } from './shadow-mirror.ts';
 
@@ -40,6 +42,7 @@ export class LiveModels {
   readonly #options: LiveModelsOptions;
   readonly #loader: GenerationLoader;
   readonly #rollouts: LiveRollouts;
+  readonly #replicas: LiveReplicas;
   readonly #models = new Map<string, Routes>();
   readonly #notReady = new Map<string, string>();
   readonly #problems = new Map<string, DeploymentProblem>();
@@ -56,6 +59,7 @@ export class LiveModels {
   constructor(options: LiveModelsOptions) {
     this.#options = options;
     this.#loader = new GenerationLoader(options);
+    this.#replicas = new LiveReplicas(options);
     const { watches, log, metrics, memory } = options;
     this.#rollouts = new LiveRollouts({
       watches,
@@ -77,7 +81,10 @@ export class LiveModels {
    * is a failure, but no reason to take the node out of service: one bad deploy would take all of them.
    */
   get complete(): boolean {
-    return [...this.#notReady.keys()].every((model) => this.#models.has(model));
+    return (
+      [...this.#notReady.keys()].every((model) => this.#models.has(model)) &&
+      [...this.#models.values()].every(({ live }) => live.refusal === undefined)
+    );
   }
 
   /** Deployments that are not served as the store says, with the reason. */
@@ -93,6 +100,29 @@ export class LiveModels {
   /** The same for machines, and with those whose rollout is not carried out. */
   get problems(): ReadonlyMap<string, DeploymentProblem> {
     return this.#problems;
+  }
+
+  /** Deployments that are carried out with fewer threads than they ask for. */
+  get shortfalls(): ReadonlyMap<string, DeploymentProblem> {
+    return this.#replicas.shortfallsOf([...this.#models.values()].map(({ live }) => live));
+  }
+
+  /** The pool no longer runs a session. A rollout ends with its candidate; a live version makes the node unready. */
+  quarantined(quarantine: Quarantine): void {
+    const generation = this.#replicas.quarantine(quarantine);
+    if (generation === undefined) return;
+    const { live, split } = this.#models.get(generation.modelName) ?? {};
+    if (live === generation) this.#problems.set(live.modelName, notRun);
+    if (split?.candidate !== generation) return;
+    const reason = `the candidate cost ${quarantine.losses} threads and was quarantined`;
+    this.#options.watches.get(split.rolloutId)?.giveUp(reason);
+  }
+
+  /** The pool runs it again. */
+  released(session: number): void {
+    const generation = this.#replicas.release(session);
+    if (generation !== undefined && this.#problems.get(generation.modelName) === notRun)
+      this.#problems.delete(generation.modelName);
   }
 
   /**
@@ -156,7 +186,7 @@ export class LiveModels {
       this.#notReady.set(model, 'loading');
       this.#publish();
     }
-    const live = await this.#generation(versions.get(deployment.version));
+    const live = await this.#generation(versions.get(deployment.version), deployment);
     if (typeof live === 'string') {
       this.#notReady.set(model, live);
       const problem = this.#models.has(model) ? 'NOT_CURRENT' : 'NOT_SERVED';
@@ -167,7 +197,7 @@ export class LiveModels {
     }
     const all = new Map([[live.modelVersion, live]]);
     if (deployment.previousVersion !== undefined) {
-      const previous = await this.#generation(versions.get(deployment.previousVersion));
+      const previous = await this.#generation(versions.get(deployment.previousVersion), deployment);
       if (typeof previous !== 'string') all.set(previous.modelVersion, previous);
       else
         this.#options.log.warn(
@@ -176,7 +206,7 @@ export class LiveModels {
         );
     }
     this.#notReady.delete(model);
-    this.#problems.delete(model);
+    if (live.refusal === undefined) this.#problems.delete(model);
     const candidate = await this.#candidate(deployment, versions);
     if (candidate !== undefined) all.set(candidate.modelVersion, candidate);
     const split = this.#rollouts.begin(deployment, live, candidate);
@@ -200,7 +230,7 @@ export class LiveModels {
       this.#reportStrategy(deployment);
       return undefined;
     }
-    const loaded = await this.#generation(versions.get(candidate.version));
+    const loaded = await this.#generation(versions.get(candidate.version), deployment);
     if (typeof loaded !== 'string') return loaded;
     this.#reportCandidate(deployment, loaded);
     return undefined;
@@ -278,18 +308,25 @@ export class LiveModels {
   async #retire(generation: ModelGeneration): Promise<void> {
     await generation.drained();
     this.#options.forget(generation);
+    this.#replicas.forget(generation);
     await this.#options.pool.unload(generation.session);
     const { modelName: model, modelVersion: version } = generation;
     this.#options.log.info({ model, version }, 'version released');
   }
 
   /** The loaded generation of a version, loading it if need be, or the reason why there is none. */
-  async #generation(version: VersionMetadata | undefined): Promise<ModelGeneration | string> {
+  async #generation(
+    version: VersionMetadata | undefined,
+    { resources }: Deployment,
+  ): Promise<ModelGeneration | string> {
     if (version === undefined) return 'the version is not in the store';
     const loaded = this.#models.get(version.name)?.versions.get(version.version);
-    if (loaded?.sha256 === version.artifact.sha256) return loaded;
-    const outcome = await this.#loader.load(version);
-    if (outcome instanceof ModelGeneration) return outcome;
+    const outcome =
+      loaded?.sha256 === version.artifact.sha256 ? loaded : await this.#loader.load(version, resources);
+    if (outcome instanceof ModelGeneration) {
+      await this.#replicas.fit(outcome, resources);
+      return outcome;
+    }
     if (outcome.mayPass) this.#retryLater(version.name);
     return outcome.reason;
   }
@@ -305,4 +342,5 @@ export class LiveModels {
   }
 }
 
+const notRun: DeploymentProblem = { problem: 'NOT_SERVED', reason: 'QUARANTINED' };
 const rolledBack: DeploymentProblem = { problem: 'ROLLED_BACK', reason: 'CANDIDATE_WORSE' };

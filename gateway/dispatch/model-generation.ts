@@ -4,6 +4,7 @@
  */
 import type { RunCost } from '../../runtime/protocol/worker-task.ts';
 import type { ModelSignature } from '../../runtime/tensor/signature.ts';
+import type { WireError } from '../wire/error-code.ts';
 import type { VersionMetrics } from '../telemetry/version-metrics.ts';
 
 export interface GenerationOptions {
@@ -18,6 +19,8 @@ export interface GenerationOptions {
   /** What runs took when it was warmed up, ascending by rows; empty where that is not known. */
   readonly costs: readonly RunCost[];
   readonly metrics: VersionMetrics;
+  /** What it takes on one thread, about, bytes; 0 where that is not known. */
+  readonly bytesPerReplica?: number;
 }
 
 export class ModelGeneration implements GenerationOptions {
@@ -29,6 +32,9 @@ export class ModelGeneration implements GenerationOptions {
   readonly session: number;
   readonly costs: readonly RunCost[];
   readonly metrics: VersionMetrics;
+  readonly bytesPerReplica: number;
+  /** The answer to its requests while it is not run; undefined while it is. */
+  refusal: WireError | undefined;
   #inflight = 0;
   #drained: Promise<void> | undefined;
   #onDrained: (() => void) | undefined;
@@ -42,6 +48,7 @@ export class ModelGeneration implements GenerationOptions {
     this.session = options.session;
     this.costs = options.costs;
     this.metrics = options.metrics;
+    this.bytesPerReplica = options.bytesPerReplica ?? 0;
   }
 
   get inflight(): number {

@@ -12,6 +12,7 @@ import type { Logger } from '../telemetry/logger.ts';
 import { VersionMetrics } from '../telemetry/version-metrics.ts';
 import { fail } from '../wire/error-code.ts';
 import type { InferRequest } from '../wire/infer-request.ts';
+import { faultOptions } from './fault-options.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { GenerationLoader, type NotLoaded } from './generation-loader.ts';
 import { ModelGeneration } from './model-generation.ts';
@@ -59,6 +60,7 @@ export class ShadowLane {
       resultBytes,
       inlineRunUsMax: 0,
       background: true,
+      ...faultOptions(limits),
       onIdle: (lane) => {
         dispatcher.laneIdle(lane);
       },

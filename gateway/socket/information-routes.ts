@@ -115,8 +115,10 @@ function resolve(
 function answerModelReady(answer: RouteAnswer, req: HttpRequest, options: InformationRoutesOptions): void {
   const name = pathParameter(req, 0) ?? '';
   const target = options.routes().resolve(name, pathParameter(req, 1));
-  if (target.ok) answer.json(200, { name, ready: true });
-  else if (target.code === 'MODEL_NOT_READY') answer.json(503, { name, ready: false });
+  if (target.ok) {
+    const ready = target.value.refusal === undefined;
+    answer.json(ready ? 200 : 503, { name, ready });
+  } else if (target.code === 'MODEL_NOT_READY') answer.json(503, { name, ready: false });
   else answer.error(target);
 }
 

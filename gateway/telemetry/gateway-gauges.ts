@@ -4,7 +4,8 @@ import type { MetricsPage, Sample } from './metrics-page.ts';
 /** The parts of the gateway that the gauges read; each is what its owner offers anyway. */
 export interface GaugeSources {
   readonly pool: {
-    readonly lanes: readonly { readonly state: string }[];
+    readonly lanes: readonly { readonly state: string; readonly index: number; readonly heapBytes: number }[];
+    readonly threadChanges: ReadonlyMap<string, number>;
     readonly pages: { readonly bytesTaken: number; readonly bytesTotal: number };
   };
   readonly dispatcher: {
@@ -67,6 +68,17 @@ export function addGatewayGauges(page: MetricsPage, sources: GaugeSources): void
     name: 'tidegate_threads',
     help: 'Model threads by state.',
     read: () => threadSamples(pool.lanes),
+  });
+  page.gauge({
+    name: 'tidegate_thread_memory_bytes',
+    help: 'WebAssembly memory of each model thread; it grows until the thread is replaced.',
+    read: () =>
+      pool.lanes.map(({ index, heapBytes }) => ({ labels: { thread: String(index) }, value: heapBytes })),
+  });
+  page.counter({
+    name: 'tidegate_threads_replaced_total',
+    help: 'Model threads that another took the place of, by cause.',
+    read: () => [...pool.threadChanges].map(([cause, value]) => ({ labels: { cause }, value })),
   });
 }
 

@@ -11,11 +11,13 @@ export interface DeploymentProblem {
   /**
    * `NOT_SERVED`: no version of the model answers; `NOT_CURRENT`: the version before serves on;
    * `STRATEGY_UNSUPPORTED`: the live version serves, the rollout beside it is not carried out; `ROLLED_BACK`: this node
-   * took the candidate out of the traffic, because it was worse.
+   * took the candidate out of the traffic, because it was worse; `FEWER_REPLICAS`: it is on fewer threads than it should be.
    */
-  readonly problem: 'NOT_SERVED' | 'NOT_CURRENT' | 'STRATEGY_UNSUPPORTED' | 'ROLLED_BACK';
+  readonly problem: 'NOT_SERVED' | 'NOT_CURRENT' | 'STRATEGY_UNSUPPORTED' | 'ROLLED_BACK' | 'FEWER_REPLICAS';
   /** Code of the failure below, or the strategy. */
   readonly reason: string;
+  /** The same for people, where that says more; nothing in it is secret. */
+  readonly detail?: string;
 }
 
 /** `MODEL_INVALID: the graph has no output` begins with its code; what has none is a failure that may pass. */
@@ -70,9 +72,7 @@ export class StoreReport {
       ...(problems.length === 0
         ? {}
         : {
-            problems: problems
-              .slice(0, problemsListedMax)
-              .map(([model, { problem, reason }]) => ({ model, problem, reason })),
+            problems: problems.slice(0, problemsListedMax).map(([model, problem]) => ({ model, ...problem })),
           }),
     };
   }

@@ -52,6 +52,7 @@ export type ErrorCode =
   | 'SHUTTING_DOWN'
   | 'MODEL_FAILED'
   | 'WORKER_LOST'
+  | 'MODEL_QUARANTINED'
   | 'INTERNAL';
 
 export const errorTable: Readonly<Record<ErrorCode, ErrorRow>> = {
@@ -181,6 +182,11 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorRow>> = {
     status: 503,
     retry: 'later',
     meaning: 'The thread that ran the request ended; the request may be sent again.',
+  },
+  MODEL_QUARANTINED: {
+    status: 503,
+    retry: 'later',
+    meaning: 'The version cost too many threads and is not run for a while.',
   },
   INTERNAL: { status: 500, retry: 'never', meaning: 'A fault of the gateway; the log has the details.' },
 };

@@ -32,6 +32,7 @@ export class LaneThread {
   readonly #piscina: Piscina<WorkerTask, WorkerReply>;
   readonly #onEnd: (thread: LaneThread, detail: string) => void;
   #endedBy: string | undefined;
+  #ending: Promise<void> | undefined;
   #heapBytes = 0;
 
   constructor({ workerFile, arena, background, onEnd }: LaneThreadOptions) {
@@ -72,16 +73,20 @@ export class LaneThread {
       if ('heapBytes' in reply && reply.heapBytes !== undefined) this.#heapBytes = reply.heapBytes;
       return reply;
     } catch (error) {
-      this.#ended(messageOf(error));
-      return { kind: 'lost', detail: this.#endedBy ?? messageOf(error) };
+      const detail = messageOf(error);
+      this.#ended(detail);
+      return { kind: 'lost', detail: this.endedBy ?? detail };
     }
   }
 
   /** Ends it whatever it does. A task that still runs is answered as lost, with this detail. */
-  async end(detail: string): Promise<void> {
+  end(detail: string): Promise<void> {
     this.#endedBy ??= detail;
     this.#heapBytes = 0;
-    await this.#piscina.destroy();
+    // Asked twice before the thread is gone, Piscina takes its end for an accident and starts another one; asked while it
+    // tells of an accident, it waits for ever for an end that has happened.
+    this.#ending ??= Promise.resolve().then(() => this.#piscina.destroy());
+    return this.#ending;
   }
 
   /** What Piscina started in its place must not live on. */

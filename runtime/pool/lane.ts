@@ -51,6 +51,8 @@ export interface LaneOptions {
   readonly onOvergrown: (lane: Lane) => void;
 }
 
+/** A thread that does not answer by then never will, milliseconds. Starting takes half a second. */
+const startMsMax = 60_000;
 /** First pause before a lost thread is started again; it doubles. Milliseconds. */
 const restartDelayMsMin = 50;
 /** A thread that lived this long counts as healthy, and the next restart is quick again. */
@@ -256,10 +258,11 @@ export class Lane {
 
   #askWithin(thread: LaneThread, task: WorkerTask): Promise<LaneReply> {
     const { loadMsMax } = this.#options;
+    const limitMs = task.kind === 'hello' ? startMsMax : loadMsMax;
     const onOverdue = (): void => {
-      this.#endHanging(thread, loadMsMax);
+      this.#endHanging(thread, limitMs);
     };
-    return askWithin(thread, task, { limitMs: loadMsMax, onOverdue });
+    return askWithin(thread, task, { limitMs, onOverdue });
   }
 
   #endHanging(thread: LaneThread, limitMs: number): void {

@@ -19,10 +19,15 @@ class WatchedMemory extends Original {
     super(descriptor);
     // Some code makes an empty one only to look at its prototype.
     if (descriptor.initial === 0 || descriptor.shared !== true) return;
-    heap = this;
-    WebAssembly.Memory = Original;
+    remember(this);
   }
 }
+
+function remember(memory: Heap): void {
+  heap = memory;
+  WebAssembly.Memory = Original;
+}
+
 WebAssembly.Memory = WatchedMemory;
 
 /** Bytes; it never shrinks. Undefined before the first model is loaded, and should the runtime make its memory elsewhere. */
