@@ -68,8 +68,8 @@ export async function initStore(options: InitOptions): Promise<InitResult> {
   const drafts = { folder: folder + suffix, keysFolder: keysFolder + suffix };
   const keyNames = keyNamesOf(options);
   try {
-    await requireEmpty(folder, 'a store');
-    await requireEmpty(keysFolder, 'keys');
+    await requireEmpty(folder, 'There is a store');
+    await requireEmpty(keysFolder, 'There are keys');
     await build({ ...options, ...drafts }, keyNames);
     await putInPlace(drafts.keysFolder, keysFolder);
     await putInPlace(drafts.folder, folder);
@@ -162,7 +162,7 @@ async function initialFiles(
   return files;
 }
 
-async function requireEmpty(folder: string, what: string): Promise<void> {
+async function requireEmpty(folder: string, found: string): Promise<void> {
   try {
     if ((await readdir(folder)).length === 0) return;
   } catch (error) {
@@ -171,7 +171,7 @@ async function requireEmpty(folder: string, what: string): Promise<void> {
   }
   throw new StoreError(
     'STORE_EXISTS',
-    `There is ${what} in ${folder} already. Name another folder, or remove this one if nobody needs it.`,
+    `${found} in ${folder} already. Name another folder, or remove this one if nobody needs it.`,
   );
 }
 
