@@ -29,7 +29,7 @@ const bannedGlobals = [
 ].map(([name, instead]) => ({ name, message: `Pure folder: ${instead}.` }));
 
 export default tseslint.config(
-  { ignores: ['dist/**', 'node_modules/**', 'coverage/**', '.tidegate/**'] },
+  { ignores: ['dist/**', 'dist.*/**', 'node_modules/**', 'coverage/**', '.tidegate/**'] },
   {
     files: ['**/*.ts'],
     extends: [tseslint.configs.strictTypeChecked],
