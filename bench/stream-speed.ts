@@ -9,8 +9,9 @@ import { Packr } from 'msgpackr';
 import { demoModels } from '../deploy/demo/demo-models.ts';
 import { type Children, nodeCommand } from './children.ts';
 import { numberField } from './json-field.ts';
-import { StreamSocket } from './load/stream-socket.ts';
-import { encodeClientFrame } from './load/websocket-frame.ts';
+import { StreamSocket } from '../cli/bench/load/stream-socket.ts';
+import { encodeClientFrame } from '../cli/bench/load/websocket-frame.ts';
+import { localTarget } from './load/local-target.ts';
 import { startGateway } from './peers/gateway.ts';
 import { describeEnvironment, readEnvironment } from './report/environment.ts';
 import { modelName } from './workload.ts';
@@ -134,7 +135,7 @@ function requestOf(rows: number): Uint8Array {
 
 async function firstAnswer(port: number, payload: Uint8Array): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
-    const opened = StreamSocket.connect(port, {
+    const opened = StreamSocket.connect(localTarget(port), {
       onMessage: (message) => {
         const answer = message.slice();
         void opened.then((socket) => {

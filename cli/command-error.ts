@@ -8,7 +8,11 @@ export type CommandErrorCode =
   /** The rollout that was waited for went back to the live version. */
   | 'ROLLED_BACK'
   /** The rollout that was waited for ended in another way, without having gone through its steps. */
-  | 'NOT_COMPLETED';
+  | 'NOT_COMPLETED'
+  /** The model under load refuses the first request, or there is no such model. */
+  | 'BENCH_REFUSED'
+  /** No request can be made: the signature leaves too much open, or the file of requests is none. */
+  | 'BENCH_INPUT';
 
 export class CommandError extends Error {
   readonly code: CommandErrorCode;

@@ -3,6 +3,7 @@
  * sees a stack.
  */
 import { Command } from 'commander';
+import { registerBench } from './bench.ts';
 import { registerCompletion } from './completion.ts';
 import { registerDeploy } from './deploy.ts';
 import { type ExitCode, exitCodes, reportFailure } from './failure.ts';
@@ -55,7 +56,7 @@ const groups: readonly (readonly [string, readonly ((program: Command, output: O
   ],
   ['What is live:', [registerDeploy, registerScale, registerUndeploy, registerRollback, registerSteering]],
   ['Looking:', [registerStatus, registerRollout, registerHistory, registerDiff, registerTufClient]],
-  ['Serving:', [registerServe, registerToken, registerCompletion]],
+  ['Serving:', [registerServe, registerToken, registerBench, registerCompletion]],
 ];
 
 function createProgram(output: Output, { isJson }: { readonly isJson: boolean }): Command {

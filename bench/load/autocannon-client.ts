@@ -4,11 +4,11 @@
  */
 import autocannon from 'autocannon';
 import { parseHttpLoad } from './http-load.ts';
-import { LatencySamples } from './latency.ts';
+import { LatencyHistogram } from '../../cli/bench/load/latency-histogram.ts';
 import type { LoadReport } from './load-report.ts';
 
 const load = parseHttpLoad(process.argv[2]);
-const latency = new LatencySamples();
+const latency = new LatencyHistogram();
 let failures = 0;
 let measuring = false;
 

@@ -4,9 +4,11 @@
  * The request is built once; of an answer only status and length are read.
  */
 import { readFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { LatencySamples } from './latency.ts';
+import { HttpLane } from '../../cli/bench/load/http-lane.ts';
+import { LatencyHistogram } from '../../cli/bench/load/latency-histogram.ts';
+import { requestHead } from '../../cli/bench/load/target.ts';
+import { localTarget } from './local-target.ts';
 
 export interface BodyLoadJob {
   readonly port: number;
@@ -32,27 +34,23 @@ const warmUpRequests = 3;
 
 async function load(job: BodyLoadJob): Promise<BodyLoadReport> {
   const body = readFileSync(job.bodyFile);
-  const head = Object.entries({ ...job.headers, 'content-length': String(body.length) })
-    .map(([name, value]) => `${name}: ${value}\r\n`)
-    .join('');
-  const request = Buffer.concat([
-    Buffer.from(`POST ${job.path} HTTP/1.1\r\nhost: bench\r\n${head}\r\n`),
-    body,
-  ]);
-  const samples = new LatencySamples();
+  const target = localTarget(job.port);
+  const headers = { ...job.headers, 'Content-Length': String(body.length) };
+  const head = requestHead(target, { line: `POST ${job.path}`, headers });
+  const request = Buffer.concat([Buffer.from(head), body]);
+  const samples = new LatencyHistogram();
   let failures = 0;
   const endMs = performance.now() + job.seconds * 1000;
   const startMs = performance.now();
   const one = async (): Promise<void> => {
-    const connection = new Connection(job.port);
+    const lane = new HttpLane(target, { next: () => request });
     for (let sent = 0; performance.now() < endMs; sent++) {
       const sentMs = performance.now();
-      const status = await connection.exchange(request);
-      if (status !== 200) failures += 1;
+      if (!(await exchange(lane))) failures += 1;
       if (sent >= warmUpRequests) samples.record((performance.now() - sentMs) * 1000);
       if (job.pauseMs > 0) await sleep(job.pauseMs);
     }
-    connection.close();
+    lane.close();
   };
   await Promise.all(Array.from({ length: job.connections }, one));
   const { p50Us, p99Us } = samples.summary();
@@ -60,52 +58,14 @@ async function load(job: BodyLoadJob): Promise<BodyLoadReport> {
   return { requests: samples.count, failures, perSecond, p50Us, p99Us };
 }
 
-class Connection {
-  readonly #socket;
-  #onAnswer: ((status: number) => void) | undefined;
-  #head = Buffer.alloc(0);
-  #status = 0;
-  /** Bytes of the body still to come; -1 while the head is read. */
-  #left = -1;
-
-  constructor(port: number) {
-    this.#socket = connect(port, '127.0.0.1');
-    this.#socket.setNoDelay(true);
-    this.#socket.on('data', (chunk) => {
-      this.#read(chunk);
+/** Resolves with whether the answer was good. */
+function exchange(lane: HttpLane): Promise<boolean> {
+  return new Promise((resolve) => {
+    lane.listen((_lane, { outcome }) => {
+      resolve(outcome === 'good');
     });
-    this.#socket.on('close', () => this.#onAnswer?.(0));
-  }
-
-  exchange(request: Uint8Array): Promise<number> {
-    return new Promise((resolve) => {
-      this.#onAnswer = resolve;
-      this.#socket.write(request);
-    });
-  }
-
-  close(): void {
-    this.#onAnswer = undefined;
-    this.#socket.destroy();
-  }
-
-  #read(chunk: Buffer): void {
-    if (this.#left === -1) {
-      this.#head = Buffer.concat([this.#head, chunk]);
-      const end = this.#head.indexOf('\r\n\r\n');
-      if (end === -1) return;
-      const text = this.#head.subarray(0, end).toString('latin1');
-      this.#status = Number(text.slice(9, 12));
-      const length = Number(/\r\ncontent-length: (\d+)/i.exec(text)?.[1] ?? 0);
-      this.#left = length - (this.#head.length - end - 4);
-      this.#head = Buffer.alloc(0);
-    } else {
-      this.#left -= chunk.length;
-    }
-    if (this.#left > 0) return;
-    this.#left = -1;
-    this.#onAnswer?.(this.#status);
-  }
+    lane.send(0);
+  });
 }
 
 console.log(JSON.stringify(await load(JSON.parse(process.argv[2] ?? '{}') as BodyLoadJob)));

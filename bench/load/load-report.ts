@@ -3,7 +3,7 @@
  * of JSON.
  */
 import { numberField } from '../json-field.ts';
-import type { LatencySummary } from './latency.ts';
+import type { LatencySummary } from '../../cli/bench/load/latency-histogram.ts';
 
 export interface LoadReport extends LatencySummary {
   /** Good answers within the measured time. */

@@ -6,8 +6,8 @@
  * A slot is a place in flight. Its requests have the ids first + slot, first + slot + slots, and so on, so that an id
  * leads back to its slot without a search.
  */
-import type { LatencySamples } from './latency.ts';
-import { encodeClientFrame } from './websocket-frame.ts';
+import type { LatencyHistogram } from '../../cli/bench/load/latency-histogram.ts';
+import { encodeClientFrame } from '../../cli/bench/load/websocket-frame.ts';
 
 /** The smallest id: from here on msgpack takes five bytes for an id, so all frames have the same length. */
 export const firstId = 0x1_0000;
@@ -24,7 +24,7 @@ export interface StreamCallerOptions {
   /** `echoed`: answers carry the id, in any order. `fixed`: all answers are the same, in the order of the requests. */
   readonly ids: 'echoed' | 'fixed';
   readonly send: (frames: Uint8Array) => void;
-  readonly latency: LatencySamples;
+  readonly latency: LatencyHistogram;
 }
 
 export class StreamCaller {

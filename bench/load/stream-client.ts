@@ -3,11 +3,12 @@
  * request is answered; what is missing then, or comes unasked, is a failure.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { LatencySamples } from './latency.ts';
+import { LatencyHistogram } from '../../cli/bench/load/latency-histogram.ts';
+import { localTarget } from './local-target.ts';
 import type { LoadReport } from './load-report.ts';
 import { StreamCaller } from './stream-caller.ts';
 import { parseStreamLoad } from './stream-load.ts';
-import { StreamSocket } from './stream-socket.ts';
+import { StreamSocket } from '../../cli/bench/load/stream-socket.ts';
 
 /** Milliseconds for the last answers to arrive. */
 const drainMsMax = 5000;
@@ -16,14 +17,14 @@ const lingerMs = 50;
 
 const load = parseStreamLoad(process.argv[2]);
 const template = Buffer.from(load.template, 'base64');
-const latency = new LatencySamples();
+const latency = new LatencyHistogram();
 let lost = 0;
 
 const nowUs = (): number => performance.now() * 1000;
 
 async function open(): Promise<{ readonly caller: StreamCaller; readonly socket: StreamSocket }> {
   let chunkUs = 0;
-  const socket = await StreamSocket.connect(load.port, {
+  const socket = await StreamSocket.connect(localTarget(load.port), {
     onMessage: (payload) => {
       // One reading of the clock for all that came together.
       if (chunkUs === 0) chunkUs = nowUs();

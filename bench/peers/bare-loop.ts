@@ -5,7 +5,7 @@
  */
 import * as ort from 'onnxruntime-web';
 import { listField, numberField, textField } from '../json-field.ts';
-import { LatencySamples } from '../load/latency.ts';
+import { LatencyHistogram } from '../../cli/bench/load/latency-histogram.ts';
 import { jsonElements, openSession } from './iris-session.ts';
 import type { LoopReport } from './loop-report.ts';
 
@@ -28,8 +28,8 @@ async function measure(rows: number): Promise<LoopReport> {
     session.run({ [input]: new ort.Tensor('float32', data, [rows, row.length]) });
 
   requireLabels(await run());
-  await repeat(run, { seconds: seconds / 4, latency: new LatencySamples() });
-  const latency = new LatencySamples();
+  await repeat(run, { seconds: seconds / 4, latency: new LatencyHistogram() });
+  const latency = new LatencyHistogram();
   const measured = await repeat(run, { seconds, latency });
   const { p50Us, p99Us } = latency.summary();
   return { rows, runsPerSecond: latency.count / measured, p50Us, p99Us };
@@ -38,7 +38,7 @@ async function measure(rows: number): Promise<LoopReport> {
 /** Runs one after the other until the time is over; returns the seconds it took. */
 async function repeat(
   run: () => Promise<unknown>,
-  { seconds, latency }: { readonly seconds: number; readonly latency: LatencySamples },
+  { seconds, latency }: { readonly seconds: number; readonly latency: LatencyHistogram },
 ): Promise<number> {
   const startMs = performance.now();
   let nowMs = startMs;

@@ -2,9 +2,10 @@
 import { EventEmitter, once } from 'node:events';
 import { type Children, nodeCommand } from '../children.ts';
 import { numberField, textField } from '../json-field.ts';
+import { localTarget } from '../load/local-target.ts';
 import { firstId } from '../load/stream-caller.ts';
-import { StreamSocket } from '../load/stream-socket.ts';
-import { encodeClientFrame } from '../load/websocket-frame.ts';
+import { StreamSocket } from '../../cli/bench/load/stream-socket.ts';
+import { encodeClientFrame } from '../../cli/bench/load/websocket-frame.ts';
 import {
   inferPath,
   jsonRequest,
@@ -58,7 +59,7 @@ export async function askOnceOnStream(port: number, sample: Sample): Promise<Uin
 
 async function firstMessage(port: number, frame: Uint8Array): Promise<Uint8Array> {
   const inbox = new EventEmitter<{ message: [Uint8Array]; error: [Error] }>();
-  const socket = await StreamSocket.connect(port, {
+  const socket = await StreamSocket.connect(localTarget(port), {
     onMessage: (payload) => inbox.emit('message', payload.slice()),
     onChunkEnd: () => undefined,
     onLost: (error) => inbox.emit('error', error),

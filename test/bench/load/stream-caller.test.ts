@@ -1,7 +1,7 @@
 /** The closed loop of one socket against a puppet server that answers by hand. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { LatencySamples } from '../../../bench/load/latency.ts';
+import { LatencyHistogram } from '../../../cli/bench/load/latency-histogram.ts';
 import { StreamCaller, firstId } from '../../../bench/load/stream-caller.ts';
 import { streamRequest, unpackAnswer } from '../../../bench/workload.ts';
 import { numberField } from '../../../bench/json-field.ts';
@@ -20,7 +20,7 @@ function answer(id: number, length: number = answerBytes): Uint8Array {
 
 function start(ids: 'echoed' | 'fixed', inflight: number) {
   const asked: number[] = [];
-  const latency = new LatencySamples();
+  const latency = new LatencyHistogram();
   const send = (frames: Uint8Array): void => {
     for (let at = 0; at < frames.length; at += frameBytes) {
       const message = frames.subarray(at + frameBytes - template.length, at + frameBytes);

@@ -4,7 +4,9 @@
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { request } from 'node:http';
+import { request as secureRequest } from 'node:https';
 import type { Socket } from 'node:net';
+import type { Target } from './target.ts';
 import { ServerFrameReader } from './websocket-frame.ts';
 
 export interface StreamHandlers {
@@ -37,27 +39,33 @@ export class StreamSocket {
     });
   }
 
-  static connect(port: number, handlers: StreamHandlers): Promise<StreamSocket> {
+  static connect(target: Target, handlers: StreamHandlers): Promise<StreamSocket> {
     const key = randomBytes(16).toString('base64');
     const headers = {
+      ...target.headers,
+      host: target.authority,
       connection: 'Upgrade',
       upgrade: 'websocket',
       'sec-websocket-key': key,
       'sec-websocket-version': '13',
     };
     return new Promise((resolve, reject) => {
-      const handshake = request({ host: '127.0.0.1', port, path: '/v2/stream', headers });
+      const { host, port, basePath, isSecure } = target;
+      const where = { host, port, path: `${basePath}/v2/stream`, headers };
+      const handshake = isSecure ? secureRequest(where) : request(where);
       handshake.once('error', reject);
       handshake.once('response', (response) => {
         response.resume();
         reject(new Error(`The server answered the handshake with ${response.statusCode ?? 0}.`));
       });
-      handshake.once('upgrade', (response, socket: Socket) => {
+      handshake.once('upgrade', (response, socket: Socket, head: Buffer) => {
         if (response.headers['sec-websocket-accept'] !== acceptOf(key)) {
           socket.destroy();
           reject(new Error('The server answered the handshake with a wrong sec-websocket-accept.'));
           return;
         }
+        // What the server says first came with the handshake.
+        if (head.length > 0) socket.unshift(head);
         resolve(new StreamSocket(socket, handlers));
       });
       handshake.end();

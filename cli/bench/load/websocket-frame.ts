@@ -3,19 +3,26 @@
  * compression. A general client does far more for each, and load must cost less than what it loads. Pure.
  */
 
-/** The longest message whose length fits the two-byte form; longer ones are not sent here. */
-const messageBytesMax = 0xffff;
+/** The longest message whose length fits the two-byte form. */
+const mediumBytesMax = 0xffff;
+/** Longer messages than any limit of a gateway are a sign of something that is no WebSocket. */
+const messageBytesMax = 2 ** 31;
 
 /**
  * A client frame. The masking key is zero, which is a legal key and leaves the payload as it is; the server unmasks it
  * all the same.
  */
 export function encodeClientFrame(payload: Uint8Array): Uint8Array {
-  if (payload.length > messageBytesMax)
-    throw new RangeError(`A frame of ${payload.length} bytes is too long here.`);
-  const short = payload.length < 126;
-  const length = short ? [0x80 | payload.length] : [0x80 | 126, payload.length >> 8, payload.length & 0xff];
-  return Uint8Array.from([0x82, ...length, 0, 0, 0, 0, ...payload]);
+  const size = payload.length;
+  const headBytes = size < 126 ? 2 : size <= mediumBytesMax ? 4 : 10;
+  const frame = new Uint8Array(headBytes + 4 + size);
+  const view = new DataView(frame.buffer);
+  frame[0] = 0x82;
+  frame[1] = 0x80 | (headBytes === 2 ? size : headBytes === 4 ? 126 : 127);
+  if (headBytes === 4) view.setUint16(2, size);
+  if (headBytes === 10) view.setBigUint64(2, BigInt(size));
+  frame.set(payload, headBytes + 4);
+  return frame;
 }
 
 /** Cuts what a server sends into messages, wherever the chunks are cut. */
@@ -52,8 +59,12 @@ function readHeader(bytes: Uint8Array, at: number): FrameHeader | undefined {
   if (first === undefined || second === undefined) return undefined;
   if (first !== 0x82) throw new Error(`The server sent a frame that starts with 0x${first.toString(16)}.`);
   if (second < 126) return { bytes: 2, payloadBytes: second };
-  if (second > 126) throw new Error(`The server sent a frame of more than ${messageBytesMax} bytes.`);
-  const high = bytes[at + 2];
-  const low = bytes[at + 3];
-  return high === undefined || low === undefined ? undefined : { bytes: 4, payloadBytes: (high << 8) | low };
+  if (second > 127) throw new Error('The server sent a masked frame.');
+  const headBytes = second === 126 ? 4 : 10;
+  if (bytes.length < at + headBytes) return undefined;
+  const view = new DataView(bytes.buffer, bytes.byteOffset + at, headBytes);
+  const payloadBytes = second === 126 ? view.getUint16(2) : Number(view.getBigUint64(2));
+  if (payloadBytes > messageBytesMax)
+    throw new Error(`The server sent a frame of more than ${messageBytesMax} bytes.`);
+  return { bytes: headBytes, payloadBytes };
 }
