@@ -1,6 +1,6 @@
 /**
  * `npm run bench`: one short comparison of the gateway with what it is measured by; `npm run bench -- stream` compares
- * the WebSocket with a bare echo instead (stream-speed.ts). Progress goes to standard error,
+ * the WebSocket with a bare echo instead (stream-speed.ts), `--scenario <name>` measures scenarios (scenarios/). Progress goes to standard error,
  * the report to standard output, every number to a file. Ends with 1 when an answer was wrong or missing; a missed
  * target is a result, not a failure.
  */
@@ -15,11 +15,13 @@ import { defaultResultFile, writeResultFile } from './report/result-file.ts';
 import { summarize } from './report/summary.ts';
 import { judge } from './report/targets.ts';
 import { measureStreamSpeed, parseStreamSpeed } from './stream-speed.ts';
+import { runScenarios } from './scenarios/run-scenarios.ts';
+import { parseScenarioOptions } from './scenarios/scenario-options.ts';
 import { runSuite } from './suite.ts';
 
-const [first, ...rest] = process.argv.slice(2);
-const streamSpeed = first === 'stream' ? parseStreamSpeed(rest) : undefined;
-const options = streamSpeed === undefined ? parseOptions(process.argv.slice(2)) : undefined;
+const args = process.argv.slice(2);
+const command = ['npm run bench --', ...args].join(' ');
+const work = chosenWork();
 const children = new Children();
 let interruptedBy: NodeJS.Signals | undefined;
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
@@ -32,17 +34,28 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 
 const folder = mkdtempSync(join(tmpdir(), 'tidegate-bench-'));
 try {
-  const isGood =
-    options === undefined
-      ? await measureStreamSpeed({ seconds: 2, rounds: 3, ...streamSpeed, folder, children })
-      : await bench(options);
-  process.exitCode = isGood ? 0 : 1;
+  process.exitCode = (await work()) ? 0 : 1;
 } catch (error) {
   console.error(interruptedBy ?? error);
   process.exitCode = interruptedBy === undefined ? 1 : 130;
 } finally {
   await children.stopAll();
   rmSync(folder, { recursive: true, force: true });
+}
+
+/** What the command line asks for; ends the process for --help and what makes no sense. It tells whether all was right. */
+function chosenWork(): () => Promise<boolean> {
+  const [first, ...rest] = args;
+  if (first === 'stream') {
+    const streamSpeed = parseStreamSpeed(rest);
+    return () => measureStreamSpeed({ ...streamSpeed, folder, children });
+  }
+  if (args.some((arg) => arg === '--scenario' || arg.startsWith('--scenario='))) {
+    const options = parseScenarioOptions(args);
+    return () => runScenarios({ ...options, folder, children, command });
+  }
+  const options = parseOptions(args);
+  return () => bench(options);
 }
 
 /** Whether every answer of every run was right. */
@@ -67,7 +80,6 @@ async function bench({ quick, rounds, seconds, warmUpSeconds, only, json }: Benc
   const result = await runSuite({ plan, rounds, seconds, warmUpSeconds, folder, children, progress });
 
   const file = json ?? defaultResultFile(startedAt);
-  const command = ['npm run bench --', ...process.argv.slice(2)].join(' ');
   const targets = judge(result);
   writeResultFile(file, {
     format: 1,

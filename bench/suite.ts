@@ -90,7 +90,7 @@ async function startField(options: SuiteOptions): Promise<Field> {
     throw new Error(`The gateway serves ${modelName} ${http.modelVersion}, which is unknown.`);
 
   const bareUws = await startBareUws(children, { http, message });
-  const fastify = await startFastify(children, model);
+  const fastify = await startFastify(children, [model], 'web');
   const ports = { gateway, 'bare-uws': bareUws, 'fastify-ort': fastify };
   await askOnce(fastify, sample);
   const fixed = await askOnce(bareUws, sample);
@@ -107,7 +107,9 @@ async function measureLoop(
   round: number,
 ): Promise<LoopMeasurement> {
   // All batch sizes together take the time of one or two runs of a server.
-  const job = { modelFile, sample, batches: plan.loopBatches, seconds: seconds / plan.loopBatches.length };
+  const { input, values, label } = sample;
+  const loop = { input, values, label, rowShape: [values.length], backend: 'web' };
+  const job = { modelFile, ...loop, batches: plan.loopBatches, seconds: seconds / plan.loopBatches.length };
   return { round, batches: await runBareLoop(children, job) };
 }
 

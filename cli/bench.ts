@@ -93,7 +93,7 @@ export function registerBench(program: Command, output: Output): void {
     .addOption(
       new Option(
         '--stability <percent>',
-        'repeat windows until the last three agree to this (ten at most)',
+        'repeat windows until the last three agree to this; the tenth is the last',
       ).argParser(stabilityOption),
     )
     .addOption(

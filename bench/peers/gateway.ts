@@ -1,4 +1,4 @@
-/** The gateway as a user starts it, `tidegate serve --dev`, in an empty folder where it makes its demo store. */
+/** The gateway as a user starts it: `tidegate serve`, by default with `--dev`, which makes its demo store in an empty folder. */
 import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Child, type Children, nodeCommand } from '../children.ts';
@@ -9,9 +9,13 @@ import { projectRoot } from '../project-root.ts';
 const startMsMax = 60_000;
 
 /** `folder` is empty and removed by whoever made it. Resolves with the port once the gateway is ready. */
-export async function startGateway(children: Children, folder: string): Promise<number> {
+export async function startGateway(
+  children: Children,
+  folder: string,
+  options: readonly string[] = ['--dev'],
+): Promise<number> {
   const port = await freePort();
-  const args = ['serve', '--dev', '--port', String(port), '--log-level', 'warn'];
+  const args = ['serve', ...options, '--port', String(port), '--log-level', 'warn'];
   const script = new URL('dist/cli/main.js', projectRoot);
   await ready(
     children.start(nodeCommand('gateway', script, { args, cwd: folder, env: plainEnvironment() })),

@@ -1,7 +1,7 @@
-/** What the bare onnxruntime-web loop measured at one batch size, and how the suite asks for it. */
+/** What the bare onnxruntime loop measured at one batch size, and how the suite asks for it. */
 import { type Children, nodeCommand } from '../children.ts';
 import { numberField } from '../json-field.ts';
-import type { Sample } from '../workload.ts';
+import type { OrtBackend } from './ort-session.ts';
 
 export interface LoopReport {
   readonly rows: number;
@@ -13,7 +13,15 @@ export interface LoopReport {
 
 export interface LoopJob {
   readonly modelFile: string;
-  readonly sample: Sample;
+  /** Name of the input, FP32. */
+  readonly input: string;
+  /** One row, flat; repeated where the shape takes more. */
+  readonly values: readonly number[];
+  /** Without the batch. */
+  readonly rowShape: readonly number[];
+  /** Undefined for models whose answer nobody knows. */
+  readonly label?: number;
+  readonly backend: OrtBackend;
   readonly batches: readonly number[];
   /** For each batch size. */
   readonly seconds: number;
@@ -22,9 +30,9 @@ export interface LoopJob {
 const loopModule = new URL('bare-loop.js', import.meta.url);
 
 export async function runBareLoop(children: Children, job: LoopJob): Promise<readonly LoopReport[]> {
-  const { modelFile, sample, batches, seconds } = job;
-  const args = [modelFile, JSON.stringify({ ...sample, batches, seconds })];
-  const child = children.start(nodeCommand('bare onnxruntime-web', loopModule, { args }));
+  const { modelFile, ...rest } = job;
+  const args = [modelFile, JSON.stringify(rest)];
+  const child = children.start(nodeCommand('bare onnxruntime', loopModule, { args }));
   return parseLoopReports(await child.output());
 }
 

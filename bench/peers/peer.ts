@@ -6,6 +6,7 @@ import { localTarget } from '../load/local-target.ts';
 import { firstId } from '../load/stream-caller.ts';
 import { StreamSocket } from '../../cli/bench/load/stream-socket.ts';
 import { encodeClientFrame } from '../../cli/bench/load/websocket-frame.ts';
+import type { OrtBackend } from './ort-session.ts';
 import {
   inferPath,
   jsonRequest,
@@ -90,9 +91,11 @@ export async function startBareUws(
 
 export async function startFastify(
   children: Children,
-  model: { readonly file: string; readonly version: string },
+  models: readonly { readonly name: string; readonly file: string; readonly version: string }[],
+  backend: OrtBackend,
 ): Promise<number> {
-  return startServer(children, 'fastify-ort', [model.file, model.version]);
+  const list = models.map(({ name, file, version }) => ({ name, file, version }));
+  return startServer(children, 'fastify-ort', [JSON.stringify(list), backend]);
 }
 
 async function startServer(children: Children, name: PeerName, args: readonly string[]): Promise<number> {

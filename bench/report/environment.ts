@@ -53,8 +53,12 @@ export function describeEnvironment(environment: Environment): string {
 }
 
 function packageVersion(name: string): string {
+  return textField(packageJson(name), 'version');
+}
+
+export function packageJson(name: string): unknown {
   const file = new URL(`node_modules/${name}/package.json`, projectRoot);
-  return textField(JSON.parse(readFileSync(file, 'utf8')), 'version');
+  return JSON.parse(readFileSync(file, 'utf8'));
 }
 
 function commit(): string | undefined {

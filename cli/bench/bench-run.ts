@@ -58,12 +58,13 @@ export async function runBench(options: BenchRunOptions): Promise<BenchRun> {
     },
   };
   const measure = async (point: LoadPoint): Promise<MeasuredPoint | undefined> => {
-    if (signal.aborted) return undefined;
-    const measured = await measurePoint(session, point);
+    const isStopped = (): boolean => signal.aborted;
+    const measured = isStopped() ? undefined : await measurePoint(session, point);
     if (measured !== undefined) points.push(measured);
-    return measured;
+    // A window that was cut short is shown, and nothing is concluded from it.
+    return isStopped() ? undefined : measured;
   };
-  const limit = plan.kind === 'search' ? await search(plan, { given, signal, measure }) : undefined;
+  const limit = plan.kind === 'search' ? await search(plan, { given, measure }) : undefined;
   if (plan.kind === 'points') for (const point of plan.points) await measure(point);
   const { model, version = null, protocol, duration, warmup, seed } = given;
   return {
@@ -167,7 +168,6 @@ function holds(measured: MeasuredPoint, limitSeconds: number, percentile: number
 
 interface SearchWork {
   readonly given: GivenOptions;
-  readonly signal: AbortSignal;
   readonly measure: (point: LoadPoint) => Promise<MeasuredPoint | undefined>;
 }
 
@@ -180,19 +180,19 @@ function isLate(measured: MeasuredPoint | undefined): boolean {
 
 async function search(
   range: { readonly from: number; readonly to: number },
-  { given, signal, measure }: SearchWork,
+  { given, measure }: SearchWork,
 ): Promise<LimitAnswer> {
   const { latencyLimit = 0, percentile } = given;
   const state = new RateSearch(range);
   /** Lowest rate at which the generator could not keep its times. */
   let lateAt = Infinity;
-  for (let rate = state.next; rate !== undefined && !signal.aborted; rate = state.next) {
+  for (let rate = state.next; rate !== undefined; rate = state.next) {
     let measured = await measure({ kind: 'open', value: rate });
     // A late generator says nothing of the server: the window is repeated before it counts against the rate.
     for (let again = 0; again < lateWindowsMax && isLate(measured); again++) {
       measured = await measure({ kind: 'open', value: rate });
     }
-    if (measured === undefined || signal.aborted) break;
+    if (measured === undefined) break;
     if (isLate(measured)) lateAt = Math.min(lateAt, rate);
     state.told(holds(measured, latencyLimit, percentile));
   }

@@ -94,7 +94,14 @@ function randomTensor({ datatype }: TensorMetadata, shape: readonly number[], ra
         shape,
         list(() => Math.round(random.next() * 1e4) / 1e4),
       );
-    default:
+    case 'UINT8':
+    case 'UINT16':
+    case 'UINT32':
+    case 'UINT64':
+    case 'INT8':
+    case 'INT16':
+    case 'INT32':
+    case 'INT64':
       return tensor(
         kind,
         shape,

@@ -1,0 +1,176 @@
+/** Scenarios in which something happens beside the load: a hot neighbour, a start, models that come and go. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { HttpClient } from '../../client/http-client.ts';
+import { tensor } from '../../client/tensor/tensor.ts';
+import { deployModel, undeployModel } from '../../registry-store/main.ts';
+import { Children } from '../children.ts';
+import type { PhaseReport } from '../load/load-job.ts';
+import { rotated } from '../plan.ts';
+import { requireLabel } from '../workload.ts';
+import { demoModels } from '../../deploy/demo/demo-models.ts';
+import { type Field, peerKinds, peerNames } from './field.ts';
+import { closedLoop, loadOn } from './load-scenarios.ts';
+import type { Scenario, ScenarioContext, ScenarioRow } from './scenario.ts';
+
+/** Requests per second to the model whose callers are watched. */
+const watchedRate = 200;
+
+/** p99 of somebody who asks for iris at a low, even rate. */
+async function watched(context: ScenarioContext, seconds: number): Promise<PhaseReport> {
+  const port = await context.field.gateway();
+  const shape = { kind: 'open', ratePerSecond: watchedRate, arrivals: 'constant', seed: 1 } as const;
+  const phases = [{ shape, seconds, startSeconds: 0 }];
+  const [report] = await loadOn(context, context.field.model('iris'), { port, phases, connections: 64 });
+  if (report === undefined) throw new Error('The load generator reported nothing.');
+  return report;
+}
+
+/** Two numbers of the same watch, undisturbed and disturbed, and their ratio. */
+function compared(calm: PhaseReport, beside: PhaseReport): Readonly<Record<string, number>> {
+  const [calmP99, besideP99] = [calm, beside].map(({ numbers }) => numbers['p99_us'] ?? 0);
+  return {
+    p99_ratio: (besideP99 ?? 0) / Math.max(1, calmP99 ?? 0),
+    calm_p99_us: calmP99 ?? 0,
+    beside_p99_us: besideP99 ?? 0,
+    calm_p50_us: calm.numbers['p50_us'] ?? 0,
+    beside_p50_us: beside.numbers['p50_us'] ?? 0,
+    failed: (calm.numbers['failed'] ?? 0) + (beside.numbers['failed'] ?? 0),
+    refused: (calm.numbers['refused'] ?? 0) + (beside.numbers['refused'] ?? 0),
+  };
+}
+
+export const hotCold: Scenario = {
+  name: 'hot-cold',
+  title: `Two models: iris at ${watchedRate}/s alone, and beside mlp in a closed loop of 16`,
+  headline: ['p99_ratio', 'calm_p99_us', 'beside_p99_us'],
+  run: async (context) => {
+    const { field, seconds, progress } = context;
+    const port = await field.gateway();
+    progress('hot-cold: the cold model alone');
+    const calm = await watched(context, seconds);
+    progress('hot-cold: beside the hot one');
+    // The hot load lasts longer on both sides, so that the watch is never without it.
+    const hot = closedLoop({ ...context, seconds: seconds + context.warmUpSeconds + 1 }, field.model('mlp'), {
+      port,
+      concurrency: 16,
+    });
+    await sleep(context.warmUpSeconds * 1000);
+    const [beside, { numbers, problems }] = await Promise.all([watched(context, seconds), hot]);
+    const row = { ...compared(calm, beside), hot_per_second: numbers['per_second'] ?? 0 };
+    return [
+      {
+        load: 'iris beside mlp',
+        peer: peerNames.gateway,
+        numbers: row,
+        problems: [...calm.problems, ...beside.problems, ...problems],
+      },
+    ];
+  },
+};
+
+export const reload: Scenario = {
+  name: 'reload',
+  title: `Models that come and go: iris at ${watchedRate}/s, calm, and while mlp is undeployed and deployed`,
+  headline: ['p99_ratio', 'calm_p99_us', 'beside_p99_us'],
+  run: async (context) => {
+    const { field, seconds, changes, progress } = context;
+    const port = await field.gateway();
+    progress('reload: calm');
+    const calm = await watched(context, seconds);
+    progress(`reload: while another model is undeployed and deployed ${changes} times`);
+    const startMs = performance.now();
+    const changing = changeModels(field, { port, changes });
+    const parts: PhaseReport[] = [];
+    let isChanging = true;
+    void changing.finally(() => (isChanging = false)).catch(() => undefined);
+    // As long as it takes, window after window: how many changes fit into one is not known.
+    do parts.push(await watched(context, seconds));
+    while (isChanging);
+    await changing;
+    // The worst window counts: most of the time nothing changes.
+    const p99 = ({ numbers }: PhaseReport): number => numbers['p99_us'] ?? 0;
+    const worst = parts.reduce((left, right) => (p99(right) > p99(left) ? right : left));
+    const numbers = {
+      ...compared(calm, worst),
+      failed: parts.reduce((sum, part) => sum + (part.numbers['failed'] ?? 0), 0),
+      changes: 2 * changes,
+      seconds: (performance.now() - startMs) / 1000,
+    };
+    const problems = [calm, ...parts].flatMap((part) => part.problems);
+    return [{ load: 'iris beside changes of mlp', peer: peerNames.gateway, numbers, problems }];
+  },
+};
+
+/** Milliseconds for a change of the store to show in a gateway that polls it every second. */
+const changeMsMax = 60_000;
+
+async function changeModels(
+  field: Field,
+  { port, changes }: { readonly port: number; readonly changes: number },
+): Promise<void> {
+  const { name: model, version } = field.model('mlp');
+  for (let change = 0; change < changes; change++) {
+    await undeployModel({ ...field.publisher, model, nowMs: Date.now() });
+    await until(async () => !(await isReady(port, model)));
+    await deployModel({ ...field.publisher, model, version, nowMs: Date.now() });
+    await until(() => isReady(port, model));
+  }
+}
+
+async function isReady(port: number, model: string): Promise<boolean> {
+  const response = await fetch(`http://127.0.0.1:${port}/v2/models/${model}/ready`);
+  await response.arrayBuffer();
+  return response.ok;
+}
+
+async function until(isSo: () => Promise<boolean>): Promise<void> {
+  for (const endMs = performance.now() + changeMsMax; performance.now() < endMs; await sleep(50)) {
+    if (await isSo()) return;
+  }
+  throw new Error(`A change of the store did not show within ${changeMsMax / 1000} s.`);
+}
+
+export const start: Scenario = {
+  name: 'start',
+  title: 'Warm-up: from the start of the process to its first right answer, iris',
+  headline: ['start_ms'],
+  run: async (context) => {
+    const { field, round, progress } = context;
+    const rows: ScenarioRow[] = [];
+    const starts = [
+      [peerNames.gateway, (children: Children) => field.startGateway([], children)] as const,
+      ...peerKinds
+        .filter((kind) => field.has(kind))
+        .map((kind) => [peerNames[kind], (children: Children) => field.startPeer(kind, children)] as const),
+    ];
+    for (const [peer, begin] of rotated(starts, round)) {
+      progress(`start, ${peer}`);
+      // Of its own: what was started only for this is gone when the next one starts.
+      const children = new Children();
+      try {
+        const startMs = performance.now();
+        const port = await begin(children);
+        if (port === undefined) continue;
+        await firstAnswer(port);
+        rows.push({ load: 'iris', peer, numbers: { start_ms: performance.now() - startMs }, problems: [] });
+      } finally {
+        await children.stopAll();
+      }
+    }
+    return rows;
+  },
+};
+
+/** Throws for a wrong answer: whoever is fast and wrong has not started. */
+async function firstAnswer(port: number): Promise<void> {
+  const sample = demoModels().find(({ name }) => name === 'iris')?.sample;
+  if (sample === undefined) throw new Error('There is no demo model iris.');
+  const client = new HttpClient({ url: `http://127.0.0.1:${port}`, encoding: 'json' });
+  const features = tensor('FP32', [1, ...sample.shape], sample.values);
+  const { outputs } = await client.infer({ model: 'iris', inputs: { [sample.input]: features } });
+  const list = outputs.map(({ name, data }) => ({
+    name,
+    data: Array.from<unknown, number>(data as never, Number),
+  }));
+  requireLabel({ outputs: list }, sample.label);
+}

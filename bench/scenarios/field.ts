@@ -1,0 +1,173 @@
+/**
+ * Everything that scenarios run against, started when it is first asked for: a store with the models of the bench, gateways
+ * over it, and the peers. What a machine does not have is left out by name, with what to do about it.
+ */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { demoModels } from '../../deploy/demo/demo-models.ts';
+import { deployModel, initStore, publishModel } from '../../registry-store/main.ts';
+import type { Children } from '../children.ts';
+import { findPython, flaskMissing, startFlask } from '../peers/flask.ts';
+import { startGateway } from '../peers/gateway.ts';
+import { type Found, findOrtNode } from '../peers/ort-node.ts';
+import type { OrtBackend } from '../peers/ort-session.ts';
+import { startFastify } from '../peers/peer.ts';
+import { largeModels } from './bench-models.ts';
+
+export type ModelName = 'iris' | 'digits' | 'mlp' | 'mobilenet';
+
+export interface BenchModel {
+  readonly name: ModelName;
+  readonly version: string;
+  readonly file: string;
+  readonly input: string;
+  /** Without the batch. */
+  readonly rowShape: readonly number[];
+}
+
+export interface FieldOptions {
+  readonly children: Children;
+  /** Empty; removed by the caller. */
+  readonly folder: string;
+  readonly isQuick: boolean;
+  readonly mayInstall: boolean;
+}
+
+export type PeerKind = 'fastify-web' | 'fastify-node' | 'flask';
+
+export const peerKinds: readonly PeerKind[] = ['fastify-web', 'fastify-node', 'flask'];
+
+export const peerNames: Readonly<Record<PeerKind | 'gateway', string>> = {
+  gateway: 'gateway',
+  'fastify-web': 'Fastify + onnxruntime-web',
+  'fastify-node': 'Fastify + onnxruntime-node',
+  flask: 'Flask + scikit-learn',
+};
+
+export class Field {
+  readonly children: Children;
+  readonly models: ReadonlyMap<ModelName, BenchModel>;
+  /** Names of peers that are not here, with the reason. */
+  readonly missing: Map<string, string> = new Map<string, string>();
+  readonly #options: FieldOptions;
+  readonly #gateways = new Map<string, Promise<number>>();
+  readonly #peers = new Map<PeerKind, Promise<number | undefined>>();
+  #states = 0;
+  #python: { readonly file: string | undefined } | undefined;
+  #ortNode: Found | undefined;
+
+  private constructor(options: FieldOptions, models: ReadonlyMap<ModelName, BenchModel>) {
+    this.#options = options;
+    this.children = options.children;
+    this.models = models;
+  }
+
+  static async make(options: FieldOptions): Promise<Field> {
+    const models = writeModels(options);
+    const field = new Field(options, new Map(models.map((model) => [model.name, model])));
+    await initStore({ ...field.publisher, nowMs: Date.now() });
+    for (const { name, version, file } of models) {
+      const about = { model: name, version, framework: 'onnx', author: 'bench' };
+      const artifact = new Uint8Array(readFileSync(file));
+      await publishModel({ ...field.publisher, ...about, artifact, nowMs: Date.now() });
+      await deployModel({ ...field.publisher, model: name, version, nowMs: Date.now() });
+    }
+    return field;
+  }
+
+  /** For changes to the store while gateways serve it. */
+  get publisher(): {
+    readonly folder: string;
+    readonly keysFolders: readonly string[];
+    readonly actor: string;
+  } {
+    const { folder } = this.#options;
+    return { folder: join(folder, 'store'), keysFolders: [join(folder, 'keys')], actor: 'bench' };
+  }
+
+  model(name: ModelName): BenchModel {
+    const model = this.models.get(name);
+    if (model === undefined) throw new RangeError(`There is no model ${name}.`);
+    return model;
+  }
+
+  /** Port of a gateway with these limits, `name=value`; the same one when it is asked for again. */
+  gateway(limits: readonly string[] = []): Promise<number> {
+    const key = limits.join();
+    let port = this.#gateways.get(key);
+    if (port === undefined) {
+      port = this.startGateway(limits, this.children);
+      this.#gateways.set(key, port);
+    }
+    return port;
+  }
+
+  /** Another one, with a state of its own. Resolves once it is ready. */
+  startGateway(limits: readonly string[], children: Children): Promise<number> {
+    const { folder } = this.#options;
+    const state = join(folder, `state-${this.#states++}`);
+    mkdirSync(state);
+    const place = [
+      '--store',
+      join(folder, 'store'),
+      '--root',
+      join(folder, 'keys', 'root.json'),
+      '--state',
+      state,
+    ];
+    return startGateway(children, folder, [...place, ...limits.flatMap((limit) => ['--limit', limit])]);
+  }
+
+  /** Port of a peer; undefined for one that is not here, which is noted in `missing`. */
+  peer(kind: PeerKind): Promise<number | undefined> {
+    let port = this.#peers.get(kind);
+    if (port === undefined) {
+      port = this.startPeer(kind, this.children);
+      this.#peers.set(kind, port);
+    }
+    return port;
+  }
+
+  /** Another one. */
+  async startPeer(kind: PeerKind, children: Children): Promise<number | undefined> {
+    if (!this.has(kind)) return undefined;
+    if (kind === 'flask') return startFlask(children, this.#python?.file ?? '');
+    const backend = this.backend(kind === 'fastify-web' ? 'web' : 'node');
+    return backend === undefined ? undefined : startFastify(children, [...this.models.values()], backend);
+  }
+
+  /** Whether this machine has it; looked up, and installed where that is allowed, once. What is not here is noted. */
+  has(kind: PeerKind): boolean {
+    if (kind === 'flask') {
+      this.#python ??= { file: findPython() };
+      if (this.#python.file === undefined) this.missing.set(peerNames.flask, flaskMissing);
+      return this.#python.file !== undefined;
+    }
+    return this.backend(kind === 'fastify-web' ? 'web' : 'node') !== undefined;
+  }
+
+  /** Undefined for onnxruntime-node where it is not here, which is noted. */
+  backend(kind: 'web' | 'node'): OrtBackend | undefined {
+    if (kind === 'web') return 'web';
+    this.#ortNode ??= findOrtNode(this.#options.mayInstall);
+    if (this.#ortNode.ok) return this.#ortNode.file;
+    this.missing.set('onnxruntime-node', this.#ortNode.reason);
+    return undefined;
+  }
+}
+
+function writeModels({ folder, isQuick }: FieldOptions): readonly BenchModel[] {
+  const newest = new Map(demoModels().map((model) => [model.name, model]));
+  const demo = (['iris', 'digits'] as const).map((name): BenchModel => {
+    const model = newest.get(name);
+    if (model === undefined) throw new Error(`There is no demo model ${name}.`);
+    const { version, file, sample } = model;
+    return { name, version, file, input: sample.input, rowShape: sample.shape };
+  });
+  const large = largeModels(isQuick ? 'tiny' : 'full').map(({ name, input, rowShape, bytes }): BenchModel => {
+    const file = join(folder, `${name}.onnx`);
+    writeFileSync(file, bytes);
+    return { name, version: '1.0.0', file, input, rowShape };
+  });
+  return [...demo, ...large];
+}

@@ -1,0 +1,248 @@
+/** Scenarios that are nothing but load: capacity, given rates, overload, batching, large models. */
+import { runBareLoop } from '../peers/loop-report.ts';
+import { type LoadJob, type PhaseReport, runLoad } from '../load/load-job.ts';
+import { rotated } from '../plan.ts';
+import { type BenchModel, type Field, type ModelName, peerKinds, peerNames, type PeerKind } from './field.ts';
+import { pick, type Scenario, type ScenarioContext, type ScenarioRow } from './scenario.ts';
+
+type LoadOptions = Pick<LoadJob, 'port' | 'phases'> & Partial<LoadJob>;
+
+/** Load on one model of one server. */
+export function loadOn(
+  context: ScenarioContext,
+  model: BenchModel,
+  options: LoadOptions,
+): Promise<readonly PhaseReport[]> {
+  const { name, input, rowShape } = model;
+  const { warmUpSeconds } = context;
+  return runLoad(context.field.children, {
+    model: name,
+    input,
+    rowShape,
+    protocol: 'http-json',
+    connections: 128,
+    warmUpSeconds,
+    ...options,
+  });
+}
+
+export async function closedLoop(
+  context: ScenarioContext,
+  model: BenchModel,
+  options: Omit<LoadOptions, 'phases'> & { readonly concurrency: number },
+): Promise<PhaseReport> {
+  const { concurrency, ...rest } = options;
+  const phase = {
+    shape: { kind: 'closed', concurrency },
+    seconds: context.seconds,
+    startSeconds: 0,
+  } as const;
+  const [report] = await loadOn(context, model, { ...rest, phases: [phase] });
+  if (report === undefined) throw new Error('The load generator reported nothing.');
+  return report;
+}
+
+/** The gateway and those peers that have the model, in the order of this round. */
+async function servers(
+  context: ScenarioContext,
+  model: ModelName,
+): Promise<readonly (readonly [string, number])[]> {
+  const { field, round } = context;
+  const found: (readonly [string, number])[] = [[peerNames.gateway, await field.gateway()]];
+  for (const kind of peerKinds) {
+    const port = hasModel(kind, model) ? await field.peer(kind) : undefined;
+    if (port !== undefined) found.push([peerNames[kind], port]);
+  }
+  return rotated(found, round);
+}
+
+/** scikit-learn brings the iris rows along; the digits it knows are others. */
+function hasModel(kind: PeerKind, model: ModelName): boolean {
+  return kind !== 'flask' || model === 'iris';
+}
+
+const capacityConcurrency: Readonly<Record<ModelName, number>> = {
+  iris: 64,
+  digits: 32,
+  mlp: 16,
+  mobilenet: 4,
+};
+
+export const capacity: Scenario = {
+  name: 'capacity',
+  title: 'Capacity: a closed loop, JSON over HTTP, one row a request',
+  headline: ['per_second', 'p50_us', 'p99_us'],
+  run: async (context) => {
+    const rows: ScenarioRow[] = [];
+    for (const model of context.field.models.values()) {
+      const concurrency = capacityConcurrency[model.name];
+      for (const [peer, port] of await servers(context, model.name)) {
+        context.progress(`capacity, ${model.name}, ${peer}`);
+        const { numbers, problems } = await closedLoop(context, model, { port, concurrency });
+        const kept = pick(numbers, [
+          'per_second',
+          'p50_us',
+          'p99_us',
+          'failed',
+          'refused',
+          'generator_busy_share',
+        ]);
+        rows.push({ load: `${model.name}, ${concurrency} under way`, peer, numbers: kept, problems });
+      }
+    }
+    return rows;
+  },
+};
+
+export const open: Scenario = {
+  name: 'open',
+  title: 'Latency at given rates: an open loop with Poisson arrivals, iris',
+  headline: ['p50_us', 'p99_us', 'per_second'],
+  run: async (context) => {
+    const rows: ScenarioRow[] = [];
+    const model = context.field.model('iris');
+    for (const ratePerSecond of context.rates) {
+      for (const [peer, port] of await servers(context, 'iris')) {
+        context.progress(`open, ${ratePerSecond}/s, ${peer}`);
+        const seed = context.round + 1;
+        const shape = { kind: 'open', ratePerSecond, arrivals: 'poisson', seed } as const;
+        const phases = [{ shape, seconds: context.seconds, startSeconds: 0 }];
+        const [report] = await loadOn(context, model, { port, phases });
+        const names = ['p50_us', 'p99_us', 'p999_us', 'per_second', 'failed', 'refused', 'lateness_p99_us'];
+        const numbers = pick(report?.numbers ?? {}, names);
+        rows.push({ load: `${ratePerSecond} requests/s`, peer, numbers, problems: report?.problems ?? [] });
+      }
+    }
+    return rows;
+  },
+};
+
+/** Each request of an overload says how long it may take: without that a server may as well queue. Milliseconds. */
+const overloadDeadlineMs = 500;
+const overloadConcurrency = 16;
+
+export const overload: Scenario = {
+  name: 'overload',
+  title: `Overload: twice the capacity, then half of it; mlp over WebSocket, ${overloadDeadlineMs} ms a request`,
+  headline: ['goodput_share', 'accepted_p99_us', 'refusal_p50_us', 'recovery_ms'],
+  run: async (context) => {
+    const { field, seconds, round, progress } = context;
+    const model = field.model('mlp');
+    const port = await field.gateway();
+    progress('overload: what the gateway can do');
+    const calm = await closedLoop(context, model, {
+      port,
+      protocol: 'stream',
+      connections: 4,
+      concurrency: overloadConcurrency,
+    });
+    const perSecond = Math.max(1, calm.numbers['per_second'] ?? 0);
+    const at = (share: number) =>
+      ({ kind: 'open', ratePerSecond: perSecond * share, arrivals: 'poisson', seed: round + 1 }) as const;
+    progress(`overload: ${Math.round(2 * perSecond)}/s, then ${Math.round(perSecond / 2)}/s`);
+    const [over, after] = await loadOn(context, model, {
+      port,
+      protocol: 'stream',
+      connections: 8,
+      warmUpSeconds: 0,
+      deadlineMs: overloadDeadlineMs,
+      // Back to normal is what a caller saw at full load before, with room for this machine.
+      slowMs: Math.max(20, (3 * (calm.numbers['p99_us'] ?? 0)) / 1000),
+      phases: [
+        { shape: at(2), seconds, startSeconds: 0 },
+        // Begins when the overload ends, and does not wait for what is left of it.
+        { shape: at(0.5), seconds, startSeconds: seconds },
+      ],
+    });
+    const of = (report: PhaseReport | undefined, name: string): number => report?.numbers[name] ?? 0;
+    const numbers = {
+      capacity_per_second: perSecond,
+      goodput_per_second: of(over, 'per_second'),
+      goodput_share: of(over, 'per_second') / perSecond,
+      accepted_p99_us: of(over, 'p99_us'),
+      refused_share: of(over, 'refused') / Math.max(1, of(over, 'offered')),
+      refusal_p50_us: of(over, 'refusal_p50_us'),
+      recovery_ms: of(after, 'recovered_ms'),
+      failed: of(over, 'failed') + of(after, 'failed'),
+    };
+    const problems = [calm, over, after].flatMap((report) => report?.problems ?? ['nothing was reported']);
+    return [{ load: 'twice the capacity', peer: peerNames.gateway, numbers, problems }];
+  },
+};
+
+export const batching: Scenario = {
+  name: 'batching',
+  title: 'Batching on and off (batchRowsMax=1), a closed loop, JSON over HTTP',
+  headline: ['p50_us', 'per_second', 'p99_us'],
+  run: async (context) => {
+    const rows: ScenarioRow[] = [];
+    for (const name of ['iris', 'mlp'] as const) {
+      for (const concurrency of [1, 32]) {
+        const kinds = [
+          ['gateway, batching', []],
+          ['gateway, no batching', ['batchRowsMax=1']],
+        ] as const;
+        for (const [peer, limits] of rotated(kinds, context.round)) {
+          context.progress(`batching, ${name}, ${concurrency} under way, ${peer}`);
+          const port = await context.field.gateway(limits);
+          const report = await closedLoop(context, context.field.model(name), { port, concurrency });
+          const numbers = pick(report.numbers, ['p50_us', 'per_second', 'p99_us', 'failed']);
+          rows.push({ load: `${name}, ${concurrency} under way`, peer, numbers, problems: report.problems });
+        }
+      }
+    }
+    return rows;
+  },
+};
+
+export const large: Scenario = {
+  name: 'large',
+  title: 'Large models, one request at a time: the gateway (binary over HTTP) and session.run in a loop',
+  headline: ['p50_us', 'p99_us', 'per_second'],
+  run: async (context) => {
+    const rows: ScenarioRow[] = [];
+    for (const name of ['mlp', 'mobilenet'] as const) {
+      const model = context.field.model(name);
+      const runs = [
+        () => gatewayAlone(context, model),
+        () => loopRow(context, model, 'web'),
+        () => loopRow(context, model, 'node'),
+      ];
+      for (const run of rotated(runs, context.round)) rows.push(...(await run()));
+    }
+    return rows;
+  },
+};
+
+async function gatewayAlone(context: ScenarioContext, model: BenchModel): Promise<readonly ScenarioRow[]> {
+  context.progress(`large, ${model.name}, gateway`);
+  const port = await context.field.gateway();
+  const report = await closedLoop(context, model, { port, protocol: 'http-binary', concurrency: 1 });
+  const numbers = pick(report.numbers, ['p50_us', 'p99_us', 'per_second', 'failed']);
+  return [{ load: model.name, peer: peerNames.gateway, numbers, problems: report.problems }];
+}
+
+async function loopRow(
+  { field, seconds, progress }: ScenarioContext,
+  model: BenchModel,
+  kind: 'web' | 'node',
+): Promise<readonly ScenarioRow[]> {
+  const backend = field.backend(kind);
+  if (backend === undefined) return [];
+  const peer = `onnxruntime-${kind} in a loop`;
+  progress(`large, ${model.name}, ${peer}`);
+  const report = await loopOf(field, model, { backend, seconds });
+  return [{ load: model.name, peer, numbers: report, problems: [] }];
+}
+
+async function loopOf(
+  field: Field,
+  { file, input, rowShape }: BenchModel,
+  { backend, seconds }: { readonly backend: string; readonly seconds: number },
+): Promise<Readonly<Record<string, number>>> {
+  // Over the range of what the gateway is asked.
+  const values = Array.from({ length: 97 }, (_, index) => index / 97);
+  const job = { modelFile: file, input, values, rowShape, batches: [1], seconds, backend };
+  const [report] = await runBareLoop(field.children, job);
+  return { p50_us: report?.p50Us ?? 0, p99_us: report?.p99Us ?? 0, per_second: report?.runsPerSecond ?? 0 };
+}

@@ -1,0 +1,105 @@
+/** The command line of the scenarios: `npm run bench -- --scenario <name>`. */
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { capacity, batching, large, open, overload } from './load-scenarios.ts';
+import { hotCold, reload, start } from './change-scenarios.ts';
+import type { Scenario } from './scenario.ts';
+
+export const scenarios: readonly Scenario[] = [
+  capacity,
+  open,
+  overload,
+  hotCold,
+  start,
+  reload,
+  batching,
+  large,
+];
+
+export interface ScenarioOptions {
+  readonly scenarios: readonly Scenario[];
+  readonly rounds: number;
+  readonly seconds: number;
+  readonly warmUpSeconds: number;
+  readonly rates: readonly number[];
+  readonly changes: number;
+  readonly isQuick: boolean;
+  readonly mayInstall: boolean;
+  /** Without an ending; .json, .csv and .html are added. Undefined for a new one in bench/results. */
+  readonly out: string | undefined;
+}
+
+const ratesDefault = [200, 1000, 4000];
+
+/** Ends the process for --help and for options that make no sense, with a message. */
+export function parseScenarioOptions(args: readonly string[]): ScenarioOptions {
+  const names = scenarios.map(({ name }) => name);
+  const given = new Command('npm run bench --')
+    .description('Measures scenarios, in rounds, and writes JSON, CSV and one HTML page with plots.')
+    .addOption(
+      new Option('--scenario <names>', 'some of them, with commas between, or all')
+        .argParser(namesOf)
+        .makeOptionMandatory(),
+    )
+    .option('--quick', 'one round, half a second a run, tiny large models: to see that it works', false)
+    .option('--rounds <count>', 'how often everything is measured (default: 5, with --quick 1)', whole)
+    .option('--seconds <number>', 'length of each measured run (default: 5, with --quick 0.5)', length)
+    .option('--rates <list>', 'requests per second of the scenario open', rates, ratesDefault)
+    .option('--changes <count>', 'of the scenario reload: undeployed and deployed so often', whole)
+    .option('--no-install', 'leave out peers that would have to be installed (onnxruntime-node)')
+    .option('--out <path>', 'where results go, without an ending (default: a new name in bench/results)')
+    .addHelpText(
+      'after',
+      `\nScenarios:\n${scenarios.map(({ name, title }) => `  ${name.padEnd(10)} ${title}`).join('\n')}\n`,
+    )
+    .allowExcessArguments(false)
+    .parse(args, { from: 'user' })
+    .opts<{
+      scenario: readonly string[];
+      quick: boolean;
+      rounds?: number;
+      seconds?: number;
+      rates: readonly number[];
+      changes?: number;
+      install: boolean;
+      out?: string;
+    }>();
+  const { quick } = given;
+  const wanted = given.scenario.includes('all') ? names : given.scenario;
+  return {
+    scenarios: scenarios.filter(({ name }) => wanted.includes(name)),
+    rounds: given.rounds ?? (quick ? 1 : 5),
+    seconds: given.seconds ?? (quick ? 0.5 : 5),
+    warmUpSeconds: quick ? 0.2 : 2,
+    rates: given.rates,
+    changes: given.changes ?? (quick ? 1 : 10),
+    isQuick: quick,
+    mayInstall: given.install,
+    out: given.out,
+  };
+}
+
+function namesOf(text: string): readonly string[] {
+  const known = ['all', ...scenarios.map(({ name }) => name)];
+  const names = text.split(',').map((name) => name.trim());
+  const unknown = names.find((name) => !known.includes(name));
+  if (unknown === undefined) return names;
+  throw new InvalidArgumentError(`There is no scenario ${unknown}. There are: ${known.join(', ')}.`);
+}
+
+function whole(text: string): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= 1 && value <= 1000) return value;
+  throw new InvalidArgumentError('Give a whole number from 1 to 1000.');
+}
+
+function length(text: string): number {
+  const value = Number(text);
+  if (value >= 0.1 && value <= 3600) return value;
+  throw new InvalidArgumentError('Give seconds, from 0.1 to 3600.');
+}
+
+function rates(text: string): readonly number[] {
+  const values = text.split(',').map(Number);
+  if (values.every((value) => value >= 1 && value <= 1_000_000)) return values;
+  throw new InvalidArgumentError('Give rates with commas between: 500,1000,2000.');
+}

@@ -1,0 +1,45 @@
+/** What a scenario is, and the form of what it measures: named numbers, each with its round. */
+import type { Field } from './field.ts';
+
+export interface ScenarioContext {
+  readonly field: Field;
+  /** From 0; peers take turns from round to round. */
+  readonly round: number;
+  /** Of each measured run. */
+  readonly seconds: number;
+  readonly warmUpSeconds: number;
+  /** Requests per second of the scenarios that keep a rate. */
+  readonly rates: readonly number[];
+  /** How often something is changed under load. */
+  readonly changes: number;
+  readonly isQuick: boolean;
+  readonly progress: (line: string) => void;
+}
+
+export interface ScenarioRow {
+  /** What was asked, such as the model or the rate. */
+  readonly load: string;
+  /** Who answered. */
+  readonly peer: string;
+  /** With units in their names. */
+  readonly numbers: Readonly<Record<string, number>>;
+  /** Why the numbers must not be used; empty when they may. */
+  readonly problems: readonly string[];
+}
+
+export interface Scenario {
+  /** As --scenario knows it. */
+  readonly name: string;
+  readonly title: string;
+  /** What is drawn, and in the summary: names of numbers, the most important one first. */
+  readonly headline: readonly string[];
+  /** One round of it. */
+  readonly run: (context: ScenarioContext) => Promise<readonly ScenarioRow[]>;
+}
+
+export function pick(
+  numbers: Readonly<Record<string, number>>,
+  names: readonly string[],
+): Readonly<Record<string, number>> {
+  return Object.fromEntries(names.map((name) => [name, numbers[name] ?? 0]));
+}
