@@ -19,6 +19,8 @@ export async function loadOrt(backend: OrtBackend): Promise<Ort> {
     web.env.logLevel = 'error';
     return web;
   }
+  // The native runtime uploads telemetry and leaves files of it behind, unless this is set before it is loaded.
+  process.env['ORT_DISABLE_TELEMETRY'] = '1';
   const node: unknown = await import(pathToFileURL(backend).href);
   if (isOrt(node)) return node;
   // A CommonJS package whose names could not be told in advance.

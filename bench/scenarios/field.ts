@@ -11,7 +11,7 @@ import { findPython, flaskMissing, startFlask } from '../peers/flask.ts';
 import { startGateway } from '../peers/gateway.ts';
 import { type Found, findOrtNode } from '../peers/ort-node.ts';
 import type { OrtBackend } from '../peers/ort-session.ts';
-import { startFastify } from '../peers/peer.ts';
+import { askOnce, askOnceOnStream, startBareUws, startFastify } from '../peers/peer.ts';
 import { largeModels } from './bench-models.ts';
 
 export type ModelName = 'iris' | 'digits' | 'mlp' | 'mobilenet';
@@ -33,12 +33,13 @@ export interface FieldOptions {
   readonly mayInstall: boolean;
 }
 
-export type PeerKind = 'fastify-web' | 'fastify-node' | 'flask';
+export type PeerKind = 'bare-uws' | 'fastify-web' | 'fastify-node' | 'flask';
 
-export const peerKinds: readonly PeerKind[] = ['fastify-web', 'fastify-node', 'flask'];
+export const peerKinds: readonly PeerKind[] = ['bare-uws', 'fastify-web', 'fastify-node', 'flask'];
 
 export const peerNames: Readonly<Record<PeerKind | 'gateway', string>> = {
   gateway: 'gateway',
+  'bare-uws': 'bare uWebSockets.js, fixed answer',
   'fastify-web': 'Fastify + onnxruntime-web',
   'fastify-node': 'Fastify + onnxruntime-node',
   flask: 'Flask + scikit-learn',
@@ -131,13 +132,24 @@ export class Field {
   /** Another one. */
   async startPeer(kind: PeerKind, children: Children): Promise<number | undefined> {
     if (!this.has(kind)) return undefined;
+    if (kind === 'bare-uws') return this.#startBareUws(children);
     if (kind === 'flask') return startFlask(children, this.#python?.file ?? '');
     const backend = this.backend(kind === 'fastify-web' ? 'web' : 'node');
     return backend === undefined ? undefined : startFastify(children, [...this.models.values()], backend);
   }
 
+  /** Its answers are those of the gateway to a row of iris. */
+  async #startBareUws(children: Children): Promise<number> {
+    const port = await this.gateway();
+    const sample = demoModels().find(({ name }) => name === 'iris')?.sample;
+    if (sample === undefined) throw new Error('There is no demo model iris.');
+    const http = await askOnce(port, sample);
+    return startBareUws(children, { http, message: await askOnceOnStream(port, sample) });
+  }
+
   /** Whether this machine has it; looked up, and installed where that is allowed, once. What is not here is noted. */
   has(kind: PeerKind): boolean {
+    if (kind === 'bare-uws') return true;
     if (kind === 'flask') {
       this.#python ??= { file: findPython() };
       if (this.#python.file === undefined) this.missing.set(peerNames.flask, flaskMissing);

@@ -56,9 +56,9 @@ async function servers(
   return rotated(found, round);
 }
 
-/** scikit-learn brings the iris rows along; the digits it knows are others. */
+/** scikit-learn brings the iris rows along, the digits it knows are others; the bare server answers one thing. */
 function hasModel(kind: PeerKind, model: ModelName): boolean {
-  return kind !== 'flask' || model === 'iris';
+  return (kind !== 'flask' && kind !== 'bare-uws') || model === 'iris';
 }
 
 const capacityConcurrency: Readonly<Record<ModelName, number>> = {
@@ -157,6 +157,9 @@ export const overload: Scenario = {
     const of = (report: PhaseReport | undefined, name: string): number => report?.numbers[name] ?? 0;
     const numbers = {
       capacity_per_second: perSecond,
+      offered: of(over, 'offered'),
+      accepted: of(over, 'good'),
+      refused: of(over, 'refused'),
       goodput_per_second: of(over, 'per_second'),
       goodput_share: of(over, 'per_second') / perSecond,
       accepted_p99_us: of(over, 'p99_us'),

@@ -43,8 +43,16 @@ export function parseScenarioOptions(args: readonly string[]): ScenarioOptions {
     .option('--quick', 'one round, half a second a run, tiny large models: to see that it works', false)
     .option('--rounds <count>', 'how often everything is measured (default: 5, with --quick 1)', whole)
     .option('--seconds <number>', 'length of each measured run (default: 5, with --quick 0.5)', length)
-    .option('--rates <list>', 'requests per second of the scenario open', rates, ratesDefault)
-    .option('--changes <count>', 'of the scenario reload: undeployed and deployed so often', whole)
+    .option(
+      '--rates <list>',
+      'requests per second of the scenario open (default: 200,1000,4000, with --quick 100)',
+      rates,
+    )
+    .option(
+      '--changes <count>',
+      'of the scenario reload: undeployed and deployed so often (default: 10, with --quick 1)',
+      whole,
+    )
     .option('--no-install', 'leave out peers that would have to be installed (onnxruntime-node)')
     .option('--out <path>', 'where results go, without an ending (default: a new name in bench/results)')
     .addHelpText(
@@ -58,7 +66,7 @@ export function parseScenarioOptions(args: readonly string[]): ScenarioOptions {
       quick: boolean;
       rounds?: number;
       seconds?: number;
-      rates: readonly number[];
+      rates?: readonly number[];
       changes?: number;
       install: boolean;
       out?: string;
@@ -70,7 +78,7 @@ export function parseScenarioOptions(args: readonly string[]): ScenarioOptions {
     rounds: given.rounds ?? (quick ? 1 : 5),
     seconds: given.seconds ?? (quick ? 0.5 : 5),
     warmUpSeconds: quick ? 0.2 : 2,
-    rates: given.rates,
+    rates: given.rates ?? (quick ? [100] : ratesDefault),
     changes: given.changes ?? (quick ? 1 : 10),
     isQuick: quick,
     mayInstall: given.install,

@@ -1,0 +1,118 @@
+/**
+ * Every scenario in its short form, compiled and on real processes: it runs, every answer is right, the numbers hang together.
+ * They are not asked to be fast, and a generator that was late on a busy machine is no fault of theirs.
+ */
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ScenarioResult, ScenarioRows } from '../../../bench/report/scenario-report.ts';
+import { scenarios } from '../../../bench/scenarios/scenario-options.ts';
+
+const script = fileURLToPath(new URL('../../../dist/bench/main.js', import.meta.url));
+const bench = async (...args: readonly string[]): Promise<{ readonly stdout: string }> =>
+  promisify(execFile)(process.execPath, [script, ...args], { env: { ...process.env, TMPDIR: folder } });
+
+let folder: string;
+let result: ScenarioResult;
+let printed: string;
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'bench-scenarios-'));
+  const out = join(folder, 'result');
+  const ran = await bench('--scenario', 'all', '--quick', '--seconds', '0.3', '--no-install', '--out', out);
+  printed = ran.stdout;
+  result = JSON.parse(readFileSync(`${out}.json`, 'utf8')) as ScenarioResult;
+}, 600_000);
+
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function rowsOf(name: string): ScenarioRows['rows'] {
+  return result.scenarios.find((scenario) => scenario.name === name)?.rows ?? [];
+}
+
+const peersOf = (name: string): ReadonlySet<string> => new Set(rowsOf(name).map(({ peer }) => peer));
+
+describe('the scenarios', () => {
+  it.each(scenarios.map(({ name, headline }) => [name, headline] as const))(
+    '%s answers rightly, and its numbers are numbers',
+    (name, headline) => {
+      const rows = rowsOf(name);
+      expect(rows.length).toBeGreaterThan(0);
+      for (const { numbers, problems } of rows) {
+        for (const number of headline) expect(numbers[number]).toBeGreaterThanOrEqual(0);
+        expect(numbers['failed'] ?? 0).toBe(0);
+        if ('p99_us' in numbers)
+          expect(numbers['p99_us']).toBeGreaterThanOrEqual(numbers['p50_us'] ?? Infinity);
+        if ('per_second' in numbers) expect(numbers['per_second']).toBeGreaterThan(0);
+        expect(problems.filter((problem) => !problem.includes('load generator'))).toEqual([]);
+      }
+    },
+  );
+
+  it('measure the gateway and every peer that needs no installing', () => {
+    const always = ['gateway', 'bare uWebSockets.js, fixed answer', 'Fastify + onnxruntime-web'];
+    for (const peer of always) expect(peersOf('capacity')).toContain(peer);
+    expect(peersOf('batching')).toEqual(new Set(['gateway, batching', 'gateway, no batching']));
+    expect(peersOf('large')).toContain('onnxruntime-web in a loop');
+    expect(new Set(rowsOf('capacity').map(({ load }) => load.split(',')[0]))).toEqual(
+      new Set(['iris', 'digits', 'mlp', 'mobilenet']),
+    );
+  });
+
+  it('name what was left out, with what to do about it', () => {
+    const here = new Set(result.scenarios.flatMap(({ rows }) => rows.map(({ peer }) => peer)));
+    const flask = result.missing['Flask + scikit-learn'];
+    expect(here.has('Flask + scikit-learn')).toBe(flask === undefined);
+    if (flask !== undefined) {
+      expect(flask).toBe('apt install python3-flask python3-sklearn');
+      expect(printed).toContain(
+        'Left out: Flask + scikit-learn (apt install python3-flask python3-sklearn).',
+      );
+    }
+    expect(here.has('onnxruntime-node in a loop')).toBe(result.missing['onnxruntime-node'] === undefined);
+  });
+
+  it('overload offers more than the capacity and settles every request', () => {
+    const { capacity_per_second: capacity = 0, ...numbers } = rowsOf('overload')[0]?.numbers ?? {};
+    const { offered = 0, accepted = 0, refused = 0 } = numbers;
+    expect(capacity).toBeGreaterThan(0);
+    // A Poisson process of 0.3 s; five standard deviations below the mean.
+    const mean = 2 * capacity * 0.3;
+    expect(offered).toBeGreaterThan(mean - 5 * Math.sqrt(mean));
+    expect(accepted + refused).toBe(offered);
+  });
+
+  it('changed a model under load and lost nobody', () => {
+    expect(rowsOf('reload')[0]?.numbers).toMatchObject({ changes: 2, failed: 0 });
+  });
+
+  it('leave a table, JSON, CSV and a page, and nothing else', () => {
+    expect(readdirSync(folder).sort()).toEqual(['result.csv', 'result.html', 'result.json']);
+    expect(result).toMatchObject({
+      format: 1,
+      rounds: 1,
+      isQuick: true,
+      environment: { node: process.version },
+    });
+    expect(printed).toContain('Its numbers mean nothing');
+    const page = readFileSync(join(folder, 'result.html'), 'utf8');
+    expect(page).toContain('<svg');
+    expect(page).not.toMatch(/(src|href)=|NaN/);
+  });
+});
+
+describe('the command line', () => {
+  it.each([
+    [['--scenario', 'nothing'], /There is no scenario nothing. There are: all, capacity/],
+    [['--scenario', 'open', '--rates', '0'], /Give rates with commas/],
+    [['--scenario', 'open', '--seconds', '0'], /Give seconds/],
+  ])('refuses %j', async (args, message) => {
+    await expect(bench(...args)).rejects.toThrow(message);
+  });
+});
