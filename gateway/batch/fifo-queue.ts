@@ -24,6 +24,47 @@ export class FifoQueue<Item> {
     return this.#items[this.#head];
   }
 
+  peekLast(): Item | undefined {
+    return this.length === 0 ? undefined : this.#items[this.#items.length - 1];
+  }
+
+  at(index: number): Item | undefined {
+    return this.#items[this.#head + index];
+  }
+
+  /** Puts an item behind the first `count`. Moves those behind it. */
+  insert(count: number, item: Item): void {
+    this.#items.splice(this.#head + count, 0, item);
+  }
+
+  /** How many from the head on are `wanted`, where nobody is behind one who is not: looks at a few of them. */
+  countWhile(wanted: (item: Item) => boolean): number {
+    let [low, high] = [this.#head, this.#items.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      const item = this.#items[middle];
+      if (item !== undefined && wanted(item)) low = middle + 1;
+      else high = middle;
+    }
+    return low - this.#head;
+  }
+
+  /** Whether any item is `wanted`. */
+  some(wanted: (item: Item) => boolean): boolean {
+    for (let index = this.#head; index < this.#items.length; index++) {
+      const item = this.#items[index];
+      if (item !== undefined && wanted(item)) return true;
+    }
+    return false;
+  }
+
+  *[Symbol.iterator](): Generator<Item> {
+    for (let index = this.#head; index < this.#items.length; index++) {
+      const item = this.#items[index];
+      if (item !== undefined) yield item;
+    }
+  }
+
   shift(): Item | undefined {
     const item = this.#items[this.#head];
     if (this.#head === this.#items.length) return undefined;

@@ -33,8 +33,7 @@ export class DeadlineWatch<Item extends Due> {
   }
 
   /** Tells of everything that is due by now, so that nothing of it is begun. */
-  expire(): void {
-    const nowMs = performance.now();
+  expire(nowMs: number): void {
     for (;;) {
       const item = this.#queue.takeDue(nowMs);
       if (item === undefined) return;
@@ -50,7 +49,7 @@ export class DeadlineWatch<Item extends Due> {
     const delayMs = Math.min(Math.max(1, Math.ceil(nextMs - performance.now())), timerMsMax);
     this.#timer = setTimeout(() => {
       this.#armedForMs = Infinity;
-      this.expire();
+      this.expire(performance.now());
       this.#arm();
     }, delayMs);
     // What waits for a deadline also has an open connection; alone, this keeps no process alive.

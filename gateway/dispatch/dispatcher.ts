@@ -1,38 +1,30 @@
 /**
- * Binds the batcher, the pool and the clock: gives admitted requests room, hands batches to free lanes and carries
- * answers back. Who runs when is the batcher's decision; this file knows no protocol.
+ * The door to the batches: gives admitted requests room, queues them and hands batches to free lanes. Who runs when is the
+ * batcher's decision; this file knows no protocol. What becomes of a batch is batch-answers.ts.
  *
  * Invariants: a request that `submit` accepted is answered exactly once or abandoned by its client, also at close; its
  * memory is released exactly once, when it leaves.
  */
 import { performance } from 'node:perf_hooks';
-import type { Lane, LaneReply } from '../../runtime/pool/lane.ts';
+import type { Lane } from '../../runtime/pool/lane.ts';
 import type { WorkerPool } from '../../runtime/pool/worker-pool.ts';
-import type { Ran, WorkerFailure } from '../../runtime/protocol/worker-task.ts';
+import { CallerRows } from '../admission/caller-rows.ts';
 import type { AdmittedRequest } from '../admission/check-request.ts';
-import { Batcher } from '../batch/batcher.ts';
-import { answerEvidence } from '../rollout/answer-evidence.ts';
-import type { Outcome } from '../telemetry/version-metrics.ts';
+import { Batcher, type Worker } from '../batch/batcher.ts';
 import type { WireError } from '../wire/error-code.ts';
-import type { InferReply } from '../wire/infer-request.ts';
-import { columnsOf, type RequestBatch } from './batch-tensors.ts';
+import { BatchAnswers } from './batch-answers.ts';
+import type { RequestBatch } from './batch-tensors.ts';
 import type { ModelGeneration } from './model-generation.ts';
 import { BurstGate } from './burst-gate.ts';
-import { DeadlineWatch } from './deadline-watch.ts';
-import {
-  cancelled,
-  deadlineExceeded,
-  failureAnswer,
-  internalFault,
-  queueFull,
-  type RunFailure,
-} from './failure-answers.ts';
+import { cancelled, internalFault, type RunFailure } from './failure-answers.ts';
 import { type Filled, fillRows, type RowsToFill } from './fill-rows.ts';
-import { InflightRequests } from './inflight-requests.ts';
 import { LaneFeeder } from './lane-feeder.ts';
-import { QueueDirectory } from './queue-directory.ts';
+import { LookAgain } from './look-again.ts';
+import { OverloadRefusals } from './overload-refusals.ts';
+import { type ModelTuning, QueueDirectory } from './queue-directory.ts';
+import { RequestLedger } from './request-ledger.ts';
 import type { Reservation, Submission } from './submission.ts';
-import { PendingRequest, type RequestQueue } from './request-queue.ts';
+import { levelOfRequest, PendingRequest, type RequestQueue } from './request-queue.ts';
 
 export interface DispatcherOptions {
   readonly pool: WorkerPool;
@@ -40,6 +32,8 @@ export interface DispatcherOptions {
   readonly batchRowsMax: number;
   /** Most rows that wait, over all models. */
   readonly queueRowsMax: number;
+  /** Most rows of one caller that are not answered yet; 0 or left out does not bound them. */
+  readonly callerRowsMax?: number;
   /** A request failed for good, in the model or with its thread. */
   readonly onFailure: (generation: ModelGeneration, failure: RunFailure) => void;
   /** An invariant broke while a batch was answered; its requests were told INTERNAL. */
@@ -50,33 +44,55 @@ export class Dispatcher {
   readonly #options: DispatcherOptions;
   readonly #batcher: Batcher<RequestQueue, PendingRequest>;
   readonly #queues: QueueDirectory;
-  readonly #inflight = new InflightRequests<PendingRequest>();
+  readonly #callers: CallerRows;
+  readonly #ledger: RequestLedger;
+  readonly #refusals: OverloadRefusals<RequestQueue, PendingRequest>;
   readonly #burst: BurstGate;
-  readonly #deadlines: DeadlineWatch<PendingRequest>;
   readonly #feeder: LaneFeeder;
-  #onEmpty: (() => void) | undefined;
+  readonly #again: LookAgain;
 
   constructor(options: DispatcherOptions) {
+    const { pool, batchRowsMax, queueRowsMax, callerRowsMax, onFailure } = options;
     this.#options = options;
-    this.#batcher = new Batcher({ queueRowsMax: options.queueRowsMax });
-    this.#queues = new QueueDirectory({ arena: options.pool.pages, batchRowsMax: options.batchRowsMax });
+    const batcher = new Batcher<RequestQueue, PendingRequest>({ queueRowsMax });
+    this.#batcher = batcher;
+    this.#queues = new QueueDirectory({ arena: pool.pages, batchRowsMax });
+    this.#callers = new CallerRows(callerRowsMax ?? 0);
+    this.#ledger = new RequestLedger({
+      queues: this.#queues,
+      callers: this.#callers,
+      onDue: (pending) => {
+        if (batcher.cancel(pending.queue, pending)) this.#missed(pending, performance.now());
+      },
+    });
+    const answers = new BatchAnswers({
+      arena: pool.arena,
+      batcher,
+      ledger: this.#ledger,
+      onFailure,
+      onRetry: () => {
+        this.#burst.arrived();
+      },
+      reportFault: (fault) => this.reportFault(fault),
+    });
     this.#feeder = new LaneFeeder({
-      pool: options.pool,
-      next: (accepts) => this.#next(accepts),
-      settle: (batch, reply, startedMs) => {
-        this.#settleSafely(batch, reply, startedMs);
+      pool,
+      next: (worker) => this.#next(worker),
+      settle: (batch, reply, repliedMs) => {
+        answers.settle(batch, reply, repliedMs);
       },
       onFault: (fault) => this.reportFault(fault).code,
     });
-    this.#burst = new BurstGate({
-      mayWait: () => this.#batcher.queuedRows < options.batchRowsMax,
-      flush: () => {
-        this.#feeder.feedAll();
-      },
+    this.#refusals = new OverloadRefusals({
+      batcher,
+      workersOf: (queue) => this.#feeder.workersOf(queue),
+      anyWorkers: () => this.#feeder.anyWorkers(),
     });
-    this.#deadlines = new DeadlineWatch((pending) => {
-      if (this.#batcher.cancel(pending)) this.#answerFailure(pending, deadlineExceeded);
-    });
+    const flush = (): void => {
+      this.#feeder.feedAll();
+    };
+    this.#burst = new BurstGate({ mayWait: () => batcher.queuedRows < batchRowsMax, flush });
+    this.#again = new LookAgain(flush);
   }
 
   /** Rows that wait for a lane. */
@@ -91,22 +107,34 @@ export class Dispatcher {
 
   /** Requests accepted and not yet answered. */
   get inflightRequests(): number {
-    return this.#inflight.size;
+    return this.#ledger.size;
   }
 
   /**
    * Takes a request: writes its elements into their batch slot and queues it. The bytes that the request was decoded
    * from may be reused as soon as this returns. A returned error is the answer; the sink is then not called.
+   *
+   * Codes: QUEUE_FULL, OVERLOADED, CALLER_LIMIT, DEADLINE_EXCEEDED, and those of elements that are no values.
    */
   submit(submission: Submission): PendingRequest | WireError {
     const { generation, request } = submission;
     if (generation.refusal !== undefined) return generation.refusal;
-    if (!this.#batcher.hasRoomFor(request.rows)) return queueFull;
+    const { rows } = request;
+    const arrivedMs = performance.now();
+    if (!this.#batcher.hasRoomFor(rows)) return this.#refusals.ofQueue(arrivedMs);
     const queue = this.#queues.enter(generation, request);
-    const place = queue.slabs.place(request.rows);
+    const { id, protocol, sink, trial, options, caller } = submission;
+    const withinMs = submission.beginWithinMs ?? queue.line.tuning.timeoutMs;
+    const deadlineMs = withinMs === undefined ? undefined : arrivedMs + withinMs;
+    const refusal = this.#refusalOf({ queue, rows, deadlineMs, options, caller }, arrivedMs);
+    if (refusal !== undefined) {
+      this.#queues.leave(queue);
+      return refusal;
+    }
+    const place = queue.slabs.place(rows);
     if (place === undefined) {
       this.#queues.leave(queue);
-      return queueFull;
+      return this.#refusals.ofQueue(arrivedMs);
     }
     const { arena } = this.#options.pool;
     const strings = this.#fillSafely({ arena, slabs: queue.slabs, place, inputs: request.inputs });
@@ -115,23 +143,33 @@ export class Dispatcher {
       this.#queues.leave(queue);
       return strings;
     }
-    const arrivedMs = performance.now();
-    const { id, protocol, sink, trial, options, beginWithinMs } = submission;
-    const deadlineMs = beginWithinMs === undefined ? undefined : arrivedMs + beginWithinMs;
-    const { rows } = request;
-    const parts = { rows, id, protocol, queue, sink, trial, place, strings, arrivedMs, deadlineMs, options };
-    return this.#enqueue(new PendingRequest(parts));
+    return this.#enqueue(
+      new PendingRequest({
+        rows,
+        id,
+        protocol,
+        queue,
+        sink,
+        trial,
+        place,
+        strings,
+        arrivedMs,
+        deadlineMs,
+        options,
+        caller,
+      }),
+    );
   }
 
   /** Room for a request whose elements somebody else writes, into the slot that the reservation names. */
   reserve(generation: ModelGeneration, request: AdmittedRequest): Reservation | WireError {
     if (generation.refusal !== undefined) return generation.refusal;
-    if (!this.#batcher.hasRoomFor(request.rows)) return queueFull;
+    if (!this.#batcher.hasRoomFor(request.rows)) return this.#refusals.ofQueue(performance.now());
     const queue = this.#queues.enter(generation, request);
     const place = queue.slabs.place(request.rows);
     if (place !== undefined) return { queue, place };
     this.#queues.leave(queue);
-    return queueFull;
+    return this.#refusals.ofQueue(performance.now());
   }
 
   /** Ends a reservation that comes to nothing. */
@@ -140,12 +178,16 @@ export class Dispatcher {
     this.#queues.leave(queue);
   }
 
-  /** Queues a request whose elements are in its reserved slot by now. */
+  /** Queues a request whose elements are in its reserved slot by now. Codes as of `submit`. */
   enqueue(pending: PendingRequest): PendingRequest | WireError {
+    const nowMs = performance.now();
     // Others may have come meanwhile.
-    if (this.#batcher.hasRoomFor(pending.rows)) return this.#enqueue(pending);
+    const refusal = this.#batcher.hasRoomFor(pending.rows)
+      ? this.#refusalOf(pending, nowMs)
+      : this.#refusals.ofQueue(nowMs);
+    if (refusal === undefined) return this.#enqueue(pending);
     this.giveBack(pending);
-    return queueFull;
+    return refusal;
   }
 
   /** A broken invariant of the gateway: the log gets what happened, the client the answer that is returned. */
@@ -156,16 +198,21 @@ export class Dispatcher {
 
   /** The client is gone: its answer goes nowhere, and if the request still waits it is never run. */
   abandon(pending: PendingRequest): void {
-    if (!this.#inflight.has(pending)) return;
+    if (!this.#ledger.has(pending)) return;
     pending.abandoned = true;
-    if (this.#batcher.cancel(pending)) this.#leave(pending, 'ABANDONED');
+    if (this.#batcher.cancel(pending.queue, pending)) this.#ledger.leave(pending, 'ABANDONED');
   }
 
   /** The client no longer wants it: true when it had not begun, and is answered CANCELLED by now. */
   cancel(pending: PendingRequest): boolean {
-    if (!this.#inflight.has(pending) || !this.#batcher.cancel(pending)) return false;
-    this.#answerFailure(pending, cancelled);
+    if (!this.#ledger.has(pending) || !this.#batcher.cancel(pending.queue, pending)) return false;
+    this.#ledger.answerFailure(pending, cancelled);
     return true;
+  }
+
+  /** How the requests of a model are batched from now on; undefined is as the limits say. */
+  tune(modelName: string, tuning: ModelTuning | undefined): void {
+    this.#queues.tune(modelName, tuning);
   }
 
   /** Gives back what is kept for a generation. Only legal once it is drained. */
@@ -179,17 +226,13 @@ export class Dispatcher {
   }
 
   /** Resolves when nothing is in flight. */
-  async settled(): Promise<void> {
-    while (this.#inflight.size > 0) {
-      await new Promise<void>((resolve) => {
-        this.#onEmpty = resolve;
-      });
-    }
+  settled(): Promise<void> {
+    return this.#ledger.settled();
   }
 
   /** Answers everything that is left, because the process will not live to run it. */
   failAll(error: WireError): void {
-    for (const pending of this.#inflight.list()) {
+    for (const pending of this.#ledger.list()) {
       if (!pending.abandoned) {
         pending.sink.fail(error);
         pending.failedWith = error.code;
@@ -207,138 +250,36 @@ export class Dispatcher {
     }
   }
 
+  /** Why there is room, but not for this one. */
+  #refusalOf(
+    request: Pick<PendingRequest, 'queue' | 'rows' | 'deadlineMs' | 'options' | 'caller'>,
+    nowMs: number,
+  ): WireError | undefined {
+    const { queue, rows, deadlineMs, options, caller } = request;
+    if (!this.#callers.hasRoomFor(caller, rows)) return this.#refusals.ofCaller(queue, nowMs);
+    if (deadlineMs === undefined) return undefined;
+    return this.#refusals.ofDeadline({ queue, rows, deadlineMs, level: levelOfRequest(options) }, nowMs);
+  }
+
   #enqueue(pending: PendingRequest): PendingRequest {
-    const { queue } = pending;
-    queue.generation.acquire();
-    this.#inflight.add(pending);
-    this.#batcher.arrive(queue, pending);
-    if (pending.deadlineMs !== undefined) this.#deadlines.add(pending);
+    this.#ledger.enter(pending);
+    this.#batcher.arrive(pending.queue, pending);
     this.#burst.arrived();
     return pending;
   }
 
-  /** The next batch; what is due by now is told so first and not begun. */
-  #next(accepts: (queue: RequestQueue) => boolean): RequestBatch | undefined {
-    if (this.#deadlines.size === 0) return this.#batcher.next(accepts);
-    this.#deadlines.expire();
-    const batch = this.#batcher.next(accepts);
-    for (const pending of batch?.members ?? []) this.#deadlines.remove(pending);
+  /** The next batch; what is due by now, or cannot be in time any more, is told so and not begun. */
+  #next(worker: Worker<RequestQueue>): RequestBatch | undefined {
+    const nowMs = performance.now();
+    this.#ledger.expire(nowMs);
+    const batch = this.#batcher.next(nowMs, worker);
+    for (const pending of this.#batcher.takeMissed()) this.#missed(pending, nowMs);
+    if (batch === undefined) this.#again.arm(this.#batcher.lookAgainMs(nowMs));
+    else this.#ledger.began(batch.members);
     return batch;
   }
 
-  #settleSafely(batch: RequestBatch, reply: LaneReply, startedMs: number): void {
-    try {
-      this.#settle(batch, reply, startedMs);
-    } catch (fault) {
-      // A broken invariant must not take the process or leave a caller waiting.
-      this.reportFault(fault);
-      for (const pending of batch.members) {
-        if (this.#inflight.has(pending)) this.#answerFailure(pending, internalFault);
-      }
-    }
-  }
-
-  #settle(batch: RequestBatch, reply: LaneReply, startedMs: number): void {
-    switch (reply.kind) {
-      case 'ran':
-        this.#answer(batch, reply, startedMs);
-        return;
-      case 'failed':
-        if (this.#isRefused(batch, reply)) return;
-        this.#retryOrFail(batch, { cause: 'model', detail: `${reply.code}: ${reply.detail}` });
-        return;
-      case 'lost':
-        this.#retryOrFail(batch, { cause: 'worker', detail: reply.detail });
-        return;
-      case 'hello':
-      case 'loaded':
-      case 'unloaded':
-        throw new Error(`a run was answered with ${reply.kind}`);
-    }
-  }
-
-  /** A batch that nobody ran fails as a whole and for good: its version is refused to others too by now. */
-  #isRefused(batch: RequestBatch, { code }: WorkerFailure): boolean {
-    const { refusal } = batch.queue.generation;
-    if (code !== 'QUARANTINED' || refusal === undefined) return false;
-    this.#batcher.done(batch);
-    for (const pending of batch.members) this.#answerFailure(pending, refusal);
-    return true;
-  }
-
-  #answer(batch: RequestBatch, ran: Ran, startedMs: number): void {
-    const { generation } = batch.queue;
-    const repliedMs = performance.now();
-    const columns = columnsOf(batch, { outputs: ran.outputs, arena: this.#options.pool.arena });
-    const batched = generation.signature.batching === 'rows';
-    this.#batcher.done(batch);
-    const { metrics, modelName, modelVersion } = generation;
-    const outcomes: Outcome[] = [];
-    const runMs = ran.runUs / 1000;
-    const { rows: batchRows, members } = batch;
-    let rowStart = 0;
-    for (const pending of members) {
-      const { id, rows, options } = pending;
-      const reply = { id, modelName, modelVersion, columns, batched, rowStart, rows, options };
-      rowStart += rows;
-      outcomes.push(this.#replySafely(pending, reply));
-      if (pending.trial !== undefined) pending.answered = { ...answerEvidence(reply), runMs, batchRows };
-    }
-    // One reading of the clock for all of them: it costs as much as counting one.
-    const endedMs = performance.now();
-    for (const [index, pending] of members.entries()) {
-      metrics.queueSeconds.record((startedMs - pending.arrivedMs) / 1000);
-      this.#leave(pending, outcomes[index] ?? 'INTERNAL', endedMs);
-    }
-    const handOverMs = Math.max(0, repliedMs - startedMs - runMs);
-    const times = { handOverMs, runMs, answerMs: endedMs - repliedMs };
-    metrics.recordBatch({ rows: batchRows, requests: members.length, ...times }, endedMs);
-  }
-
-  /** An answer that cannot be written is the fault of one member; the others still get theirs. */
-  #replySafely(pending: PendingRequest, reply: InferReply): Outcome {
-    if (pending.abandoned) return 'ABANDONED';
-    try {
-      pending.sink.reply(reply);
-      return 'OK';
-    } catch (fault) {
-      pending.sink.fail(this.reportFault(fault));
-      return 'INTERNAL';
-    }
-  }
-
-  #retryOrFail(batch: RequestBatch, failure: RunFailure): void {
-    const { generation } = batch.queue;
-    const lost = this.#batcher.failed(batch, failure.cause);
-    if (lost.length < batch.members.length) generation.metrics.batchesRetried += 1;
-    if (lost.length > 0) this.#options.onFailure(generation, failure);
-    for (const pending of lost) this.#answerFailure(pending, failureAnswer(failure.cause));
-    for (const pending of batch.members) {
-      if (pending.abandoned && this.#batcher.cancel(pending)) this.#leave(pending, 'ABANDONED');
-    }
-    this.#burst.arrived();
-  }
-
-  #answerFailure(pending: PendingRequest, error: WireError): void {
-    if (!pending.abandoned) pending.sink.fail(error);
-    this.#leave(pending, error.code);
-  }
-
-  /** The one place where a request leaves and is counted, whatever became of it. */
-  #leave(pending: PendingRequest, outcome: Outcome, nowMs: number = performance.now()): void {
-    this.#inflight.remove(pending);
-    if (pending.dueSeat >= 0) this.#deadlines.remove(pending);
-    const { metrics } = pending.queue.generation;
-    const counted = pending.failedWith ?? (pending.abandoned ? 'ABANDONED' : outcome);
-    const seconds = (nowMs - pending.arrivedMs) / 1000;
-    metrics.outcomes.count(pending.protocol, counted);
-    metrics.requestSeconds.record(seconds);
-    if (counted !== 'OK') metrics.failedSeconds += seconds;
-    const { trial, answered } = pending;
-    if (trial !== undefined) trial.watch.ended(trial, counted, performance.timeOrigin + nowMs, answered);
-    pending.queue.slabs.release(pending.place);
-    this.#queues.leave(pending.queue);
-    pending.queue.generation.release();
-    if (this.#inflight.size === 0) this.#onEmpty?.();
+  #missed(pending: PendingRequest, nowMs: number): void {
+    this.#ledger.answerFailure(pending, this.#refusals.ofMissed(pending.queue, nowMs));
   }
 }

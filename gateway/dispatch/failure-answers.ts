@@ -24,7 +24,17 @@ export const cancelled: WireError = fail('CANCELLED', 'The request was cancelled
 
 export const deadlineExceeded: WireError = fail(
   'DEADLINE_EXCEEDED',
-  'The request could not begin to run by its deadline and was dropped. Allow it more time, or send it again later.',
+  'The request could not be answered by its deadline and was not run. Allow it more time, or send it again later.',
+);
+
+export const overloaded: WireError = fail(
+  'OVERLOADED',
+  'With the work that waits the request would not be answered by its deadline, so it was not taken. Send it again later, or elsewhere.',
+);
+
+export const callerLimit: WireError = fail(
+  'CALLER_LIMIT',
+  'This caller has as many rows waiting here as one caller may have. Wait for answers before sending more.',
 );
 
 /** For requests to a version that is not run for now; `lengthMs` is how long that lasts from its beginning. */

@@ -32,6 +32,8 @@ export interface LargeBody {
   readonly jsonBytes: number;
   readonly sink: ReplySink;
   readonly beginWithinMs: number | undefined;
+  /** Who sent it, where callers are bound. */
+  readonly caller?: string | undefined;
 }
 
 interface TriedBody extends LargeBody {
@@ -156,7 +158,7 @@ export class LateRequests {
     if (late.isOver()) return cancelled;
     const { arrivedMs } = late;
     const ticket = lane.ticket();
-    const { protocol, body, jsonBytes, sink, trial } = large;
+    const { protocol, body, jsonBytes, sink, trial, caller } = large;
     const { signature } = generation;
     const read = await lane.read({ ticket, format: protocol, body, jsonBytes, signature });
     if (read?.ok !== true) return read ?? failureAnswer('worker');
@@ -182,8 +184,9 @@ export class LateRequests {
       return filled.ok ? failureAnswer('worker') : filled;
     }
     const { id, options } = request;
-    const withinMs = Math.min(options?.beginWithinMs ?? Infinity, large.beginWithinMs ?? Infinity);
-    const deadlineMs = withinMs === Infinity ? undefined : arrivedMs + withinMs;
+    const askedMs = Math.min(options?.beginWithinMs ?? Infinity, large.beginWithinMs ?? Infinity);
+    const withinMs = askedMs === Infinity ? queue.line.tuning.timeoutMs : askedMs;
+    const deadlineMs = withinMs === undefined ? undefined : arrivedMs + withinMs;
     const strings = filled.value;
     const { rows } = admitted.value;
     return dispatcher.enqueue(
@@ -199,6 +202,7 @@ export class LateRequests {
         arrivedMs,
         deadlineMs,
         options,
+        caller,
       }),
     );
   }

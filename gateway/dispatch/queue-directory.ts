@@ -5,9 +5,22 @@
 import type { PageArena } from '../../runtime/tensor/page-arena.ts';
 import { elementBytes } from '../../runtime/tensor/dtype.ts';
 import { elementCount } from '../../runtime/tensor/signature.ts';
+import { type BatchTuning, ModelLine } from '../batch/model-line.ts';
 import { type AdmittedRequest, batchKeyOf } from '../admission/check-request.ts';
 import type { ModelGeneration } from './model-generation.ts';
 import { RequestQueue } from './request-queue.ts';
+
+/** What a deployment says about the batches of its model; what is left out is as the limits say. */
+export interface ModelTuning {
+  /** Most rows that requests may join to; no more than the limit of the gateway. */
+  readonly rowsMax?: number;
+  /** Microseconds that a worker may wait for more rows; default 0. */
+  readonly delayUsMax?: number;
+  /** Share of the workers' time in proportion to that of other models; default 1. */
+  readonly weight?: number;
+  /** For requests without a deadline of their own, milliseconds; default none. */
+  readonly timeoutMs?: number;
+}
 
 /** The batch key of requests whose shapes are all fixed and who want every output. */
 const commonKey = '';
@@ -15,6 +28,8 @@ const commonKey = '';
 export class QueueDirectory {
   readonly #arena: PageArena;
   readonly #batchRowsMax: number;
+  /** By model. */
+  readonly #lines = new Map<string, ModelLine<RequestQueue>>();
   readonly #queues = new Map<ModelGeneration, Map<string, RequestQueue>>();
 
   constructor(options: { readonly arena: PageArena; readonly batchRowsMax: number }) {
@@ -46,10 +61,18 @@ export class QueueDirectory {
     this.#queues.get(queue.generation)?.delete(queue.key);
   }
 
+  /** How the requests of a model are batched from now on; undefined is as the limits say. */
+  tune(modelName: string, tuning: ModelTuning | undefined): void {
+    this.#lineOf(modelName).tuning = this.#tuningOf(tuning);
+  }
+
   /** Gives the memory of a generation's queues back. Only legal once no request holds it. */
   forget(generation: ModelGeneration): void {
     for (const queue of this.#queues.get(generation)?.values() ?? []) queue.slabs.close();
     this.#queues.delete(generation);
+    const { modelName } = generation;
+    if ([...this.#queues.keys()].every((other) => other.modelName !== modelName))
+      this.#lines.delete(modelName);
   }
 
   /** How many requests of each generation wait to be run; cancelled ones may count until they are swept. */
@@ -71,10 +94,28 @@ export class QueueDirectory {
       key,
       generation,
       arena: this.#arena,
-      batchRowsMax: this.#batchRowsMax,
+      line: this.#lineOf(generation.modelName),
       inputRowShapes,
       rowBytes,
       outputs: request.outputIndexes,
     });
+  }
+
+  #lineOf(modelName: string): ModelLine<RequestQueue> {
+    let line = this.#lines.get(modelName);
+    if (line === undefined) {
+      line = new ModelLine(this.#tuningOf(undefined));
+      this.#lines.set(modelName, line);
+    }
+    return line;
+  }
+
+  #tuningOf({ rowsMax, delayUsMax, weight, timeoutMs }: ModelTuning = {}): BatchTuning {
+    return {
+      rowsMax: Math.min(rowsMax ?? this.#batchRowsMax, this.#batchRowsMax),
+      delayMsMax: (delayUsMax ?? 0) / 1000,
+      weight: weight ?? 1,
+      timeoutMs,
+    };
   }
 }

@@ -46,7 +46,9 @@ export interface IncomingRequest {
   readonly sink: ReplySink;
   /** Its client began to send it before the gateway began to shut down: it is taken even now. */
   readonly held?: boolean;
-  /** From outside the message: milliseconds after arrival by which it must have begun; the shorter time counts. */
+  /** Who sent it, where callers are bound by what they may have here. */
+  readonly caller?: string | undefined;
+  /** From outside the message: milliseconds after arrival by which its answer is due; the shorter time counts. */
   readonly beginWithinMs?: number | undefined;
 }
 
@@ -277,6 +279,7 @@ export class RequestDoor {
       sink: pair?.sink ?? incoming.sink,
       trial,
       options,
+      caller: incoming.caller,
       beginWithinMs: shorter(options?.beginWithinMs, incoming.beginWithinMs),
     });
     // What is not run says nothing new to a shadow.

@@ -4,13 +4,15 @@
  */
 import type { PageArena } from '../../runtime/tensor/page-arena.ts';
 import { type RowPlace, RowSlabs } from '../../runtime/tensor/row-slabs.ts';
-import { type BatchMember, BatchQueue } from '../batch/batcher.ts';
+import { type BatchMember, BatchQueue } from '../batch/batch-queue.ts';
+import { CostModel } from '../batch/cost-model.ts';
 import type { Protocol } from '../telemetry/version-metrics.ts';
 import type { Variant } from '../route/traffic-split.ts';
 import type { ErrorCode, WireError } from '../wire/error-code.ts';
 import type { InferReply, RequestOptions } from '../wire/infer-request.ts';
 import type { Due } from '../batch/deadline-queue.ts';
 import { defaultLevel, levelOf } from '../batch/level-queue.ts';
+import type { ModelLine } from '../batch/model-line.ts';
 import type { Seated } from './inflight-requests.ts';
 import type { ModelGeneration } from './model-generation.ts';
 import type { Answered, Trial } from './rollout-watch.ts';
@@ -23,7 +25,8 @@ export interface RequestQueueOptions {
   readonly key: string;
   readonly generation: ModelGeneration;
   readonly arena: PageArena;
-  readonly batchRowsMax: number;
+  /** Of its model. */
+  readonly line: ModelLine<RequestQueue>;
   /** Shape of one row of each input: the dimensions behind the batch, or all of them for a model that runs alone. */
   readonly inputRowShapes: readonly (readonly number[])[];
   /** Bytes of one row of each input; 0 for strings, which do not live in the arena. */
@@ -32,7 +35,7 @@ export interface RequestQueueOptions {
   readonly outputs: readonly number[] | undefined;
 }
 
-export class RequestQueue extends BatchQueue<PendingRequest> {
+export class RequestQueue extends BatchQueue<PendingRequest, RequestQueue> {
   readonly key: string;
   readonly generation: ModelGeneration;
   readonly inputRowShapes: readonly (readonly number[])[];
@@ -42,9 +45,12 @@ export class RequestQueue extends BatchQueue<PendingRequest> {
   inflight = 0;
 
   constructor(options: RequestQueueOptions) {
-    super(options.generation.signature.batching === 'rows' ? options.batchRowsMax : 1);
+    const { generation, line } = options;
+    // Of its own: runs of other shapes cost something else.
+    const costs = new CostModel(generation.costs);
+    super({ line, costs, runsAlone: generation.signature.batching === 'none' });
     this.key = options.key;
-    this.generation = options.generation;
+    this.generation = generation;
     this.inputRowShapes = options.inputRowShapes;
     this.outputs = options.outputs;
     const rowBytesTotal = options.rowBytes.reduce((sum, bytes) => sum + bytes, 0);
@@ -89,9 +95,11 @@ export interface PendingRequestOptions {
   /** Elements of string inputs by input index; undefined when there are none. */
   readonly strings: readonly (readonly string[] | undefined)[] | undefined;
   readonly arrivedMs: number;
-  /** When it must have begun to run, on the clock of `arrivedMs`; undefined lets it wait. */
+  /** When its answer is due, on the clock of `arrivedMs`; undefined lets it wait. */
   readonly deadlineMs: number | undefined;
   readonly options: RequestOptions | undefined;
+  /** Who is bound by what one caller may have here; undefined where callers are not bound. */
+  readonly caller: string | undefined;
 }
 
 /** An admitted request. The transport that created it only listens, through its sink, and may abandon it. */
@@ -107,6 +115,7 @@ export class PendingRequest implements BatchMember, Seated, Due, PendingRequestO
   readonly arrivedMs: number;
   readonly deadlineMs: number | undefined;
   readonly options: RequestOptions | undefined;
+  readonly caller: string | undefined;
   readonly level: number;
   state: BatchMember['state'] = 'new';
   retried = false;
@@ -131,6 +140,11 @@ export class PendingRequest implements BatchMember, Seated, Due, PendingRequestO
     this.arrivedMs = options.arrivedMs;
     this.deadlineMs = options.deadlineMs;
     this.options = options.options;
-    this.level = options.options === undefined ? defaultLevel : levelOf(options.options.priority);
+    this.caller = options.caller;
+    this.level = levelOfRequest(options.options);
   }
+}
+
+export function levelOfRequest(options: RequestOptions | undefined): number {
+  return options === undefined ? defaultLevel : levelOf(options.priority);
 }

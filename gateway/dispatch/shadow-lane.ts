@@ -28,8 +28,8 @@ export interface ShadowLaneOptions {
 
 /** The thread has two regions of this size for results and the event loop's unused lane one, bytes. */
 const resultBytes = 512 * 1024;
-/** Copies that wait longer are dropped: they would only keep memory, milliseconds. */
-const waitMsMax = 1000;
+/** Copies that take longer are dropped: they would only keep memory, milliseconds. */
+const waitMsMax = 10_000;
 
 export class ShadowLane {
   readonly #limits: Limits;

@@ -16,7 +16,9 @@ export interface Submission {
   /** What its outcome is evidence for, while a rollout is on. */
   readonly trial?: Trial | undefined;
   readonly options: RequestOptions | undefined;
-  /** Milliseconds after arrival by which it must have begun to run; undefined lets it wait. */
+  /** Who sent it, where callers are bound. */
+  readonly caller?: string | undefined;
+  /** Milliseconds after arrival by which its answer is due; undefined is what its model has for such requests. */
   readonly beginWithinMs: number | undefined;
 }
 

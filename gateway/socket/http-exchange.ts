@@ -11,7 +11,7 @@ import type { LateRequest } from '../dispatch/late-request.ts';
 import type { AcceptedRequest } from '../dispatch/request-door.ts';
 import type { CacheUse, ReplySink, RolloutChoice } from '../dispatch/request-queue.ts';
 import type { HeaderValues } from '../route/caller.ts';
-import { errorTable, fail, type WireError } from '../wire/error-code.ts';
+import { errorTable, fail, retryAfterSeconds, type WireError } from '../wire/error-code.ts';
 import type { ByteWriter } from '../wire/byte-writer.ts';
 import type { InferReply } from '../wire/infer-request.ts';
 import type { MessageFormat } from '../wire/message-format.ts';
@@ -278,10 +278,11 @@ export class HttpExchange implements ReplySink, BodyTaken {
     res.writeHeader(variantName, variant);
   }
 
-  #writeErrorHead({ code }: WireError): void {
-    const { status, retry } = errorTable[code];
-    this.#res.writeStatus(statusLine(status));
-    if (retry === 'later') this.#res.writeHeader('retry-after', '1');
+  #writeErrorHead(error: WireError): void {
+    const { code } = error;
+    this.#res.writeStatus(statusLine(errorTable[code].status));
+    const retryAfter = retryAfterSeconds(error);
+    if (retryAfter !== undefined) this.#res.writeHeader('retry-after', retryAfter);
     if (code === 'UNSUPPORTED_ENCODING') this.#res.writeHeader('accept-encoding', acceptedEncodings);
   }
 

@@ -9,7 +9,7 @@
 import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
 import { ByteWriter } from '../wire/byte-writer.ts';
 import { encodeError } from '../wire/error-body.ts';
-import { errorTable, type WireError } from '../wire/error-code.ts';
+import { errorTable, retryAfterSeconds, type WireError } from '../wire/error-code.ts';
 import { type BodyTaken, sendBody } from './answer-body.ts';
 import { compressAnswer, compressedAnswerBytesMin } from './compress-answer.ts';
 import { acceptedEncodings, answerEncoding } from './content-encoding.ts';
@@ -86,11 +86,11 @@ export class RouteAnswer implements BodyTaken {
   error(error: WireError, headers: Headers = {}): void {
     const writer = new ByteWriter(1024);
     encodeError(error, writer);
-    const { status, retry } = errorTable[error.code];
+    const retryAfter = retryAfterSeconds(error);
     this.#send({
-      status,
+      status: errorTable[error.code].status,
       headers: {
-        ...(retry === 'later' ? { 'retry-after': '1' } : {}),
+        ...(retryAfter === undefined ? {} : { 'retry-after': retryAfter }),
         ...(error.code === 'UNSUPPORTED_ENCODING' ? { 'accept-encoding': acceptedEncodings } : {}),
         ...headers,
         ...jsonHeaders,

@@ -11,6 +11,7 @@ const phrases: ReadonlyMap<number, string> = new Map([
   [413, 'Content Too Large'],
   [415, 'Unsupported Media Type'],
   [426, 'Upgrade Required'],
+  [429, 'Too Many Requests'],
   [431, 'Request Header Fields Too Large'],
   [499, 'Client Closed Request'],
   [500, 'Internal Server Error'],

@@ -49,6 +49,17 @@ export class MetricsPage {
     this.#histogram('tidegate_run_seconds', 'Time in the model runtime per batch.', (v) => v.runSeconds);
     this.#histogram('tidegate_batch_rows', 'Rows per batch.', (v) => v.batchRows);
     this.#register(
+      'tidegate_batches_total',
+      'Batches by why they were not larger: full, drained, slack, delay or retry.',
+      'counter',
+      () => this.#triggerSamples(),
+    );
+    this.#histogram(
+      'tidegate_prediction_error_seconds',
+      'How far the time that a batch took its lane was from the time foreseen, either way.',
+      (v) => v.predictionErrorSeconds,
+    );
+    this.#register(
       'tidegate_batches_retried_total',
       'Batches that failed and were run member by member.',
       'counter',
@@ -148,6 +159,14 @@ export class MetricsPage {
       for (const row of metrics.outcomes.rows()) {
         const labels = { ...labelsOf(metrics), protocol: row.protocol, code: row.outcome };
         yield { labels, value: row.value };
+      }
+    }
+  }
+
+  *#triggerSamples(): Generator<Sample> {
+    for (const metrics of this.#versions.values()) {
+      for (const [trigger, value] of Object.entries(metrics.triggers)) {
+        yield { labels: { ...labelsOf(metrics), trigger }, value };
       }
     }
   }

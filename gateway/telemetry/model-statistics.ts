@@ -70,6 +70,16 @@ export interface VersionCounter {
 
 export const versionCounters: readonly VersionCounter[] = [
   {
+    name: 'tidegate_lane_seconds_total',
+    help: 'Time for which batches took their lane: hand-over and run.',
+    read: ({ laneSeconds }) => laneSeconds,
+  },
+  {
+    name: 'tidegate_lane_predicted_seconds_total',
+    help: 'The same as it was foreseen when the batches began.',
+    read: ({ predictedSeconds }) => predictedSeconds,
+  },
+  {
     name: 'nv_inference_request_success',
     help: 'Requests answered with a result.',
     read: (metrics) => countRequests(metrics).succeeded,
@@ -150,6 +160,8 @@ export function failuresByReason(metrics: VersionMetrics): ReadonlyMap<FailureRe
 const reasons: ReadonlyMap<Outcome, FailureReason> = new Map([
   ['QUEUE_FULL', 'REJECTED'],
   ['DEADLINE_EXCEEDED', 'REJECTED'],
+  ['OVERLOADED', 'REJECTED'],
+  ['CALLER_LIMIT', 'REJECTED'],
   ['SHUTTING_DOWN', 'REJECTED'],
   ['ABANDONED', 'CANCELED'],
   ['CANCELLED', 'CANCELED'],

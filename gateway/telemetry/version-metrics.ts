@@ -2,6 +2,7 @@
  * What is counted about one model version, as plain numbers that the request path can bump without looking anything up.
  * Names, labels and units for the outside are in metrics-page.ts.
  */
+import type { BatchTrigger } from '../batch/batcher.ts';
 import type { ErrorCode } from '../wire/error-code.ts';
 import { BucketHistogram } from './bucket-histogram.ts';
 
@@ -47,6 +48,11 @@ export interface BatchRun {
   readonly runMs: number;
   /** Encoding the answers and giving them to their connections. */
   readonly answerMs: number;
+  /** Why it was not larger. */
+  readonly trigger: BatchTrigger;
+  /** How long its lane was taken, and how long that was foreseen to be. */
+  readonly laneMs: number;
+  readonly predictedMs: number;
 }
 
 /** Sums over batches, milliseconds. */
@@ -103,6 +109,12 @@ export class VersionMetrics {
   readonly runSeconds: BucketHistogram = new BucketHistogram(durationBounds);
   readonly batchRows: BucketHistogram = new BucketHistogram(rowBounds);
   readonly cache: CacheCounts = new CacheCounts();
+  /** Batches by why they were not larger. */
+  readonly triggers: Record<BatchTrigger, number> = { full: 0, drained: 0, slack: 0, delay: 0, retry: 0 };
+  /** Time that lanes were taken by batches, and by how much that was more or less than foreseen, seconds. */
+  laneSeconds = 0;
+  predictedSeconds = 0;
+  readonly predictionErrorSeconds: BucketHistogram = new BucketHistogram(durationBounds);
   /** Batches that failed as a whole and were split. */
   batchesRetried = 0;
   /** The part of `requestSeconds` that belongs to requests which were not answered OK. */
@@ -124,6 +136,10 @@ export class VersionMetrics {
     this.runSeconds.record(run.runMs / 1000);
     this.batchRows.record(run.rows);
     this.perRequest.add(run, run.requests);
+    this.triggers[run.trigger] += 1;
+    this.laneSeconds += run.laneMs / 1000;
+    this.predictedSeconds += run.predictedMs / 1000;
+    this.predictionErrorSeconds.record(Math.abs(run.laneMs - run.predictedMs) / 1000);
     const size = Math.min(run.rows, batchSizesMax);
     let sums = this.perBatchSize.get(size);
     if (sums === undefined) {

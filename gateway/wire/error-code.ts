@@ -47,6 +47,8 @@ export type ErrorCode =
   | 'CANCELLED'
   | 'DEADLINE_EXCEEDED'
   | 'QUEUE_FULL'
+  | 'OVERLOADED'
+  | 'CALLER_LIMIT'
   | 'SLOW_READER'
   | 'MODEL_NOT_READY'
   | 'SHUTTING_DOWN'
@@ -155,12 +157,22 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorRow>> = {
   DEADLINE_EXCEEDED: {
     status: 504,
     retry: 'later',
-    meaning: 'The request could not begin to run by the time it had set itself; it was not run.',
+    meaning: 'The request could not be answered by the time it had set itself; it was not run.',
   },
   QUEUE_FULL: {
     status: 503,
     retry: 'later',
     meaning: 'Too much work is waiting; the queue limits were reached.',
+  },
+  OVERLOADED: {
+    status: 503,
+    retry: 'later',
+    meaning: 'With the work that waits the request would miss its deadline; it was not taken.',
+  },
+  CALLER_LIMIT: {
+    status: 429,
+    retry: 'later',
+    meaning: 'The caller has as many rows waiting as one caller may have.',
   },
   SLOW_READER: {
     status: 503,
@@ -197,6 +209,32 @@ export interface WireError {
   readonly code: ErrorCode;
   /** What is wrong and what to do about it; safe to show to any client. */
   readonly message: string;
+  /** When to come again, where that is known better than for all errors of the code; milliseconds. */
+  readonly retryAfterMs?: number;
+}
+
+/** What a client is told that is not told anything in particular, milliseconds. */
+export const retryAfterMsDefault = 100;
+/** The same while something is loaded or started anew. */
+const retryAfterMsStarting = 1000;
+/** Sooner is not worth a second request, and later is not foreseen. */
+export const retryAfterMsMin = 10;
+export const retryAfterMsMax = 60_000;
+
+/** Whole milliseconds after which the same request is worth another try; undefined for what will never succeed. */
+export function retryAfterMs({
+  code,
+  retryAfterMs: known,
+}: Pick<WireError, 'code' | 'retryAfterMs'>): number | undefined {
+  if (errorTable[code].retry === 'never') return undefined;
+  if (known !== undefined) return Math.min(Math.max(Math.ceil(known), retryAfterMsMin), retryAfterMsMax);
+  return code === 'SHUTTING_DOWN' || code === 'MODEL_NOT_READY' ? retryAfterMsStarting : retryAfterMsDefault;
+}
+
+/** The same for the header Retry-After, which has whole seconds: at least 1. */
+export function retryAfterSeconds(error: Pick<WireError, 'code' | 'retryAfterMs'>): string | undefined {
+  const ms = retryAfterMs(error);
+  return ms === undefined ? undefined : String(Math.ceil(ms / 1000));
 }
 
 export type Result<Value> = { readonly ok: true; readonly value: Value } | WireError;

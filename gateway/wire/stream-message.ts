@@ -3,7 +3,7 @@
  * JSON. The maps are the same in both.
  */
 import type { ByteWriter } from './byte-writer.ts';
-import { type ErrorCode, errorTable } from './error-code.ts';
+import { retryAfterMs } from './error-code.ts';
 import { writeKey, writeMapHeader, writeNil, writeText, writeWhole } from './msgpack-writer.ts';
 import { writeErrorFields, writeId } from './oip-msgpack.ts';
 import type { FrameError, FrameId } from './stream-frame.ts';
@@ -89,7 +89,7 @@ export function encodeGoaway(graceMs: number, encoding: Encoding, writer: ByteWr
 
 /** `{id, error, code, retry_after_ms?}`; the id is nil when the frame had none that could be read. */
 export function encodeStreamError(error: FrameError, encoding: Encoding, writer: ByteWriter): void {
-  const retryMs = retryAfterMs(error.code);
+  const retryMs = retryAfterMs(error);
   if (encoding === 'json') {
     writeIdPair(error.id, writer);
     writer.ascii(',"error":');
@@ -111,13 +111,6 @@ export function encodeStreamError(error: FrameError, encoding: Encoding, writer:
     writeKey(writer, 'retry_after_ms');
     writeWhole(writer, retryMs);
   }
-}
-
-/** Milliseconds after which the same request is worth another try; undefined for what will never succeed. */
-export function retryAfterMs(code: ErrorCode): number | undefined {
-  if (errorTable[code].retry === 'never') return undefined;
-  // These end when something is loaded or started anew; the others with the work in front of them.
-  return code === 'SHUTTING_DOWN' || code === 'MODEL_NOT_READY' ? 1000 : 100;
 }
 
 function writeOp(writer: ByteWriter, op: string): void {

@@ -5,6 +5,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { FailureCause } from '../../../gateway/batch/batcher.ts';
+import { patienceMs } from '../../../gateway/batch/due-queue.ts';
 import {
   cause,
   level,
@@ -15,11 +16,18 @@ import {
   type TestBatch,
   type TestBatcher,
   unlimited,
+  nextOf,
 } from './random-run.ts';
 
 interface Model {
   /** Those never run, in order of arrival. */
-  line: { readonly id: number; readonly queue: number; readonly rows: number; readonly level: number }[];
+  line: {
+    readonly id: number;
+    readonly queue: number;
+    readonly rows: number;
+    readonly level: number;
+    readonly deadlineMs: number | undefined;
+  }[];
   /** Those that wait for their second run. */
   alone: number[];
   running: number[][];
@@ -36,13 +44,22 @@ interface Real {
 type ModelCommand = fc.Command<Model, Real>;
 
 const rowsMaxOfModel = [1, 8, 5] as const;
+/** Time stands still at 0 and runs take none, so that deadlines are an order and nothing else. */
+const deadline = fc.option(
+  fc.integer({ min: 1, max: 2 * patienceMs }).filter((ms) => ms !== patienceMs),
+  {
+    nil: undefined,
+  },
+);
 
 class Arrive implements ModelCommand {
   readonly #queue: number;
   readonly #rows: number;
   readonly #level: number;
+  readonly #deadlineMs: number | undefined;
 
-  constructor(queue: number, rows: number, urgency: number) {
+  constructor(queue: number, rows: number, urgency: number, deadlineMs: number | undefined) {
+    this.#deadlineMs = deadlineMs;
     this.#queue = queue;
     this.#rows = rows;
     this.#level = urgency;
@@ -55,15 +72,16 @@ class Arrive implements ModelCommand {
   run(model: Model, real: Real): void {
     const id = real.members.length;
     const home = real.queues[this.#queue]!;
-    const member = new Member(id, home, this.#rows, this.#level);
+    const deadlineMs = this.#deadlineMs;
+    const member = new Member(id, home, this.#rows, this.#level, { arrivedMs: 0, deadlineMs });
     real.members.push(member);
     real.batcher.arrive(home, member);
-    model.line.push({ id, queue: this.#queue, rows: this.#rows, level: this.#level });
+    model.line.push({ id, queue: this.#queue, rows: this.#rows, level: this.#level, deadlineMs });
     agree(model, real);
   }
 
   toString(): string {
-    return `arrive(queue ${this.#queue}, ${this.#rows} rows, level ${this.#level})`;
+    return `arrive(queue ${this.#queue}, ${this.#rows} rows, level ${this.#level}, due ${this.#deadlineMs})`;
   }
 }
 
@@ -73,7 +91,7 @@ class Next implements ModelCommand {
   }
 
   run(model: Model, real: Real): void {
-    const batch = real.batcher.next();
+    const batch = nextOf(real.batcher);
     const first = model.alone.shift();
     if (first !== undefined) {
       expect(batch?.members.map((member) => member.id)).toEqual([first]);
@@ -114,10 +132,10 @@ class Settle implements ModelCommand {
     const [ids = []] = model.running.splice(index, 1);
     const [batch] = real.running.splice(index, 1);
     if (this.#failure === undefined) {
-      real.batcher.done(batch!);
+      real.batcher.done(batch!, 0);
     } else {
       const final = this.#failure === 'model' && ids.length === 1;
-      const lost = real.batcher.failed(batch!, this.#failure).map((member) => member.id);
+      const lost = real.batcher.failed(batch!, this.#failure, 0).map((member) => member.id);
       expect(lost).toEqual(ids.filter((id) => final || model.retried.has(id)));
       for (const id of ids.filter((other) => !lost.includes(other))) {
         model.retried.add(id);
@@ -147,7 +165,7 @@ class Cancel implements ModelCommand {
     const member = real.members[this.#pick % Math.max(1, real.members.length)];
     if (member === undefined) return;
     const waits = model.line.some(({ id }) => id === member.id) || model.alone.includes(member.id);
-    expect(real.batcher.cancel(member)).toBe(waits);
+    expect(real.batcher.cancel(member.home, member)).toBe(waits);
     model.line = model.line.filter(({ id }) => id !== member.id);
     model.alone = model.alone.filter((id) => id !== member.id);
     agree(model, real);
@@ -160,7 +178,9 @@ class Cancel implements ModelCommand {
 
 /** The members a batch of `queue` must have: the longest prefix of its line that fits, or its head. */
 function greedy(model: Model, queue: number): number[] {
-  const line = model.line.filter((entry) => entry.queue === queue).toSorted((a, b) => a.level - b.level);
+  const line = model.line
+    .filter((entry) => entry.queue === queue)
+    .toSorted((a, b) => a.level - b.level || (a.deadlineMs ?? patienceMs) - (b.deadlineMs ?? patienceMs));
   const fitting = line.filter(
     (_, index) => line.slice(0, index + 1).reduce((sum, { rows }) => sum + rows, 0) <= rowsMaxOfModel[queue]!,
   );
@@ -183,8 +203,8 @@ describe('the batcher against a model of plain lists', () => {
     const commands = fc.commands(
       [
         fc
-          .tuple(fc.nat({ max: rowsMaxOfModel.length - 1 }), fc.integer({ min: 1, max: 6 }), level)
-          .map(([queue, rows, urgency]) => new Arrive(queue, rows, urgency)),
+          .tuple(fc.nat({ max: rowsMaxOfModel.length - 1 }), fc.integer({ min: 1, max: 6 }), level, deadline)
+          .map(([queue, rows, urgency, due]) => new Arrive(queue, rows, urgency, due)),
         fc.constant(new Next()),
         fc.tuple(pick, fc.option(cause, { nil: undefined })).map(([index, how]) => new Settle(index, how)),
         pick.map((index) => new Cancel(index)),

@@ -4,7 +4,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import { Batcher, type FailureCause } from '../../../gateway/batch/batcher.ts';
-import { Member, Queue, type TestBatch, type TestBatcher, unlimited } from './random-run.ts';
+import { Member, Queue, type TestBatch, type TestBatcher, unlimited, nextOf } from './random-run.ts';
 
 /** A queue with members of the given rows, waiting. */
 function waitingLine(
@@ -38,20 +38,20 @@ describe('forming a batch', () => {
     { rowsMax: 1, rows: [7, 7], batches: [[0], [1]], why: 'runs whatever size one at a time at limit 1' },
   ])('$why: rows $rows at most $rowsMax', ({ rowsMax, rows, batches }) => {
     const { batcher } = waitingLine(rowsMax, rows);
-    expect(batches.map(() => idsOf(batcher.next()))).toEqual(batches);
-    expect(batcher.next()).toBeUndefined();
+    expect(batches.map(() => idsOf(nextOf(batcher)))).toEqual(batches);
+    expect(nextOf(batcher)).toBeUndefined();
   });
 
   it('says which queue the batch is of and how many rows it has', () => {
     const { batcher, queue } = waitingLine(8, [2, 3]);
-    expect(batcher.next()).toMatchObject({ queue, rows: 5 });
+    expect(nextOf(batcher)).toMatchObject({ queue, rows: 5 });
   });
 
   it('gives queues one batch each in turn, and a queue that comes back goes to the end', () => {
     const batcher = unlimited();
     const [a, b, c] = [new Queue(1), new Queue(1), new Queue(1)];
     for (const [id, queue] of [a, a, a, b, b, c].entries()) batcher.arrive(queue, new Member(id, queue, 1));
-    const order = Array.from({ length: 6 }, () => idsOf(batcher.next())?.[0]);
+    const order = Array.from({ length: 6 }, () => idsOf(nextOf(batcher))?.[0]);
     expect(order).toEqual([0, 3, 5, 1, 4, 2]);
   });
 
@@ -60,18 +60,18 @@ describe('forming a batch', () => {
     const [gone, kept] = [new Queue(4), new Queue(4)];
     const members = [gone, gone, kept, kept, kept].map((queue, id) => new Member(id, queue, 1));
     for (const member of members) batcher.arrive(member.home, member);
-    for (const index of [0, 1, 3]) expect(batcher.cancel(members[index]!)).toBe(true);
+    for (const index of [0, 1, 3]) expect(batcher.cancel(members[index]!.home, members[index]!)).toBe(true);
     expect(batcher.queuedRows).toBe(2);
-    expect(idsOf(batcher.next())).toEqual([2, 4]);
-    expect(batcher.next()).toBeUndefined();
+    expect(idsOf(nextOf(batcher))).toEqual([2, 4]);
+    expect(nextOf(batcher)).toBeUndefined();
   });
 
   it('takes new arrivals of a queue that ran empty', () => {
     const { batcher, queue } = waitingLine(4, [1]);
-    batcher.next();
-    expect(batcher.next()).toBeUndefined();
+    nextOf(batcher);
+    expect(nextOf(batcher)).toBeUndefined();
     batcher.arrive(queue, new Member(7, queue, 1));
-    expect(idsOf(batcher.next())).toEqual([7]);
+    expect(idsOf(nextOf(batcher))).toEqual([7]);
   });
 });
 
@@ -82,12 +82,12 @@ describe('a worker that cannot run every queue', () => {
     const batcher = unlimited();
     const [a, b, c] = [new Queue(2), new Queue(2), new Queue(2)];
     for (const [id, queue] of [a, b, b].entries()) batcher.arrive(queue, new Member(id, queue, 1));
-    expect([idsOf(batcher.next(one(b))), batcher.next(one(b)), batcher.next(one(c))]).toEqual([
+    expect([idsOf(nextOf(batcher, one(b))), nextOf(batcher, one(b)), nextOf(batcher, one(c))]).toEqual([
       [1, 2],
       undefined,
       undefined,
     ]);
-    expect(idsOf(batcher.next())).toEqual([0]);
+    expect(idsOf(nextOf(batcher))).toEqual([0]);
   });
 
   it('takes no turn from the queues it skips, however often it comes', () => {
@@ -99,8 +99,8 @@ describe('a worker that cannot run every queue', () => {
     }
     const order: (number | undefined)[] = [];
     for (let turn = 0; turn < 4; turn++) {
-      batcher.next(one(quick));
-      order.push(idsOf(batcher.next((queue) => queue !== quick))?.[0]);
+      nextOf(batcher, one(quick));
+      order.push(idsOf(nextOf(batcher, (queue) => queue !== quick))?.[0]);
     }
     expect(order).toEqual([0, 2, 3, 5]);
   });
@@ -109,10 +109,10 @@ describe('a worker that cannot run every queue', () => {
     const batcher = unlimited();
     const [a, b] = [new Queue(4), new Queue(4)];
     for (const [id, queue] of [a, a, b, b].entries()) batcher.arrive(queue, new Member(id, queue, 1));
-    const [first, second] = [batcher.next()!, batcher.next()!];
-    batcher.failed(first, 'worker');
-    batcher.failed(second, 'worker');
-    const order = [batcher.next(one(b)), batcher.next(), batcher.next(), batcher.next()].map(idsOf);
+    const [first, second] = [nextOf(batcher)!, nextOf(batcher)!];
+    batcher.failed(first, 'worker', 0);
+    batcher.failed(second, 'worker', 0);
+    const order = [nextOf(batcher, one(b)), nextOf(batcher), nextOf(batcher), nextOf(batcher)].map(idsOf);
     expect(order).toEqual([[2], [0], [1], [3]]);
   });
 });
@@ -133,8 +133,8 @@ describe('room', () => {
   });
 
   it.each<{ readonly how: string; readonly free: (batcher: TestBatcher, member: Member) => unknown }>([
-    { how: 'a member runs', free: (batcher) => batcher.next() },
-    { how: 'a member is cancelled', free: (batcher, member) => batcher.cancel(member) },
+    { how: 'a member runs', free: (batcher) => nextOf(batcher) },
+    { how: 'a member is cancelled', free: (batcher, member) => batcher.cancel(member.home, member) },
   ])('is given back as soon as $how', ({ free }) => {
     const batcher: TestBatcher = new Batcher({ queueRowsMax: 4 });
     const queue = new Queue(4);
@@ -149,9 +149,9 @@ describe('room', () => {
     const batcher: TestBatcher = new Batcher({ queueRowsMax: 2 });
     const queue = new Queue(4);
     for (const id of [0, 1]) batcher.arrive(queue, new Member(id, queue, 1));
-    const batch = batcher.next()!;
+    const batch = nextOf(batcher)!;
     for (const id of [2, 3]) batcher.arrive(queue, new Member(id, queue, 1));
-    batcher.failed(batch, 'model');
+    batcher.failed(batch, 'model', 0);
     expect(batcher.queuedRows).toBe(4);
     expect(batcher.hasRoomFor(1)).toBe(false);
   });
@@ -160,10 +160,10 @@ describe('room', () => {
 describe('a failed batch', () => {
   it('is tried again member by member, in order, before anybody who came meanwhile', () => {
     const { batcher, queue } = waitingLine(8, [1, 2, 1]);
-    const batch = batcher.next()!;
+    const batch = nextOf(batcher)!;
     batcher.arrive(queue, new Member(9, queue, 1));
-    expect(batcher.failed(batch, 'model')).toEqual([]);
-    const order = Array.from({ length: 5 }, () => idsOf(batcher.next()));
+    expect(batcher.failed(batch, 'model', 0)).toEqual([]);
+    const order = Array.from({ length: 5 }, () => idsOf(nextOf(batcher)));
     expect(order).toEqual([[0], [1], [2], [9], undefined]);
   });
 
@@ -174,23 +174,23 @@ describe('a failed batch', () => {
     { cause: 'worker', members: 2, again: true },
   ])('of $members by the $cause runs its members again: $again', ({ cause: how, members: count, again }) => {
     const { batcher, members } = waitingLine(8, Array<number>(count).fill(1));
-    expect(batcher.failed(batcher.next()!, how)).toEqual(again ? [] : members);
+    expect(batcher.failed(nextOf(batcher)!, how, 0)).toEqual(again ? [] : members);
     expect(batcher.queuedRows).toBe(again ? count : 0);
   });
 
   it.each<FailureCause>(['model', 'worker'])('is not tried a third time when the %s fails again', (how) => {
     const { batcher, members } = waitingLine(8, [1, 1]);
-    batcher.failed(batcher.next()!, how);
-    expect(batcher.failed(batcher.next()!, how)).toEqual([members[0]]);
-    expect(batcher.failed(batcher.next()!, how)).toEqual([members[1]]);
-    expect(batcher.next()).toBeUndefined();
+    batcher.failed(nextOf(batcher)!, how, 0);
+    expect(batcher.failed(nextOf(batcher)!, how, 0)).toEqual([members[0]]);
+    expect(batcher.failed(nextOf(batcher)!, how, 0)).toEqual([members[1]]);
+    expect(nextOf(batcher)).toBeUndefined();
   });
 
   it('does not run members again that were cancelled before their second turn', () => {
     const { batcher, members } = waitingLine(8, [1, 1, 1]);
-    batcher.failed(batcher.next()!, 'model');
-    expect(batcher.cancel(members[1]!)).toBe(true);
-    expect([idsOf(batcher.next()), idsOf(batcher.next()), batcher.next()]).toEqual([[0], [2], undefined]);
+    batcher.failed(nextOf(batcher)!, 'model', 0);
+    expect(batcher.cancel(members[1]!.home, members[1]!)).toBe(true);
+    expect([idsOf(nextOf(batcher)), idsOf(nextOf(batcher)), nextOf(batcher)]).toEqual([[0], [2], undefined]);
   });
 });
 
@@ -203,11 +203,11 @@ describe('cancelled members', () => {
     for (let id = 0; id < 10_000; id++) {
       const member = new Member(id, queue, 1);
       batcher.arrive(queue, member);
-      batcher.cancel(member);
+      batcher.cancel(member.home, member);
     }
     expect(queue.waiting.length).toBeLessThan(100);
     expect(batcher.queuedRows).toBe(3);
-    expect([idsOf(batcher.next()), batcher.next()]).toEqual([[-1], undefined]);
+    expect([idsOf(nextOf(batcher)), nextOf(batcher)]).toEqual([[-1], undefined]);
   });
 
   it('are taken out of every queue, and leave order and turns as they were', () => {
@@ -216,11 +216,11 @@ describe('cancelled members', () => {
     const members = Array.from({ length: 300 }, (_, id) => new Member(id, queues[id % 3]!, 1));
     for (const member of members) batcher.arrive(member.home, member);
     // The first batch, 0 3 6 ... 21, fails and waits again, member by member.
-    batcher.failed(batcher.next()!, 'model');
+    batcher.failed(nextOf(batcher)!, 'model', 0);
     const kept = new Set([3, 21, 24, 27, 2, 299]);
-    for (const member of members) if (!kept.has(member.id)) batcher.cancel(member);
+    for (const member of members) if (!kept.has(member.id)) batcher.cancel(member.home, member);
     expect(queues.reduce((sum, queue) => sum + queue.waiting.length, 0)).toBeLessThan(80);
-    const order = Array.from({ length: 5 }, () => idsOf(batcher.next()));
+    const order = Array.from({ length: 5 }, () => idsOf(nextOf(batcher)));
     expect(order).toEqual([[3], [21], [2, 299], [24, 27], undefined]);
   });
 
@@ -229,10 +229,10 @@ describe('cancelled members', () => {
     const queue = new Queue(4);
     const members = Array.from({ length: 128 }, (_, id) => new Member(id, queue, 1));
     for (const member of members) batcher.arrive(queue, member);
-    for (const member of members) batcher.cancel(member);
-    expect([queue.waiting.length, queue.inRound]).toEqual([0, false]);
+    for (const member of members) batcher.cancel(member.home, member);
+    expect([queue.waiting.length, queue.inLine]).toEqual([0, false]);
     batcher.arrive(queue, new Member(128, queue, 1));
-    expect([idsOf(batcher.next()), batcher.next()]).toEqual([[128], undefined]);
+    expect([idsOf(nextOf(batcher)), nextOf(batcher)]).toEqual([[128], undefined]);
   });
 });
 
@@ -242,13 +242,13 @@ describe('illegal events', () => {
     {
       state: 'running',
       reach: (batcher) => {
-        batcher.next();
+        nextOf(batcher);
       },
     },
     {
       state: 'settled',
       reach: (batcher, member) => {
-        batcher.cancel(member);
+        batcher.cancel(member.home, member);
       },
     },
   ])('a $state member cannot arrive again', ({ state, reach }) => {
@@ -263,27 +263,27 @@ describe('illegal events', () => {
     {
       first: 'was answered',
       end: (batcher, batch) => {
-        batcher.done(batch);
+        batcher.done(batch, 0);
       },
     },
-    { first: 'failed', end: (batcher, batch) => batcher.failed(batch, 'model') },
+    { first: 'failed', end: (batcher, batch) => batcher.failed(batch, 'model', 0) },
   ])('a batch that $first can neither be answered nor fail after that', ({ end }) => {
     const { batcher } = waitingLine(4, [1, 1]);
-    const batch = batcher.next()!;
+    const batch = nextOf(batcher)!;
     end(batcher, batch);
     expect(() => {
-      batcher.done(batch);
+      batcher.done(batch, 0);
     }).toThrow('cannot stop running');
-    expect(() => batcher.failed(batch, 'worker')).toThrow('cannot stop running');
+    expect(() => batcher.failed(batch, 'worker', 0)).toThrow('cannot stop running');
   });
 
   it('cancelling is told apart from being too late, and a second time changes nothing', () => {
     const { batcher, members } = waitingLine(1, [3, 3]);
-    const batch = batcher.next()!;
-    expect(members.map((member) => batcher.cancel(member))).toEqual([false, true]);
-    expect(members.map((member) => batcher.cancel(member))).toEqual([false, false]);
-    batcher.done(batch);
-    expect(batcher.cancel(members[0]!)).toBe(false);
+    const batch = nextOf(batcher)!;
+    expect(members.map((member) => batcher.cancel(member.home, member))).toEqual([false, true]);
+    expect(members.map((member) => batcher.cancel(member.home, member))).toEqual([false, false]);
+    batcher.done(batch, 0);
+    expect(batcher.cancel(members[0]!.home, members[0]!)).toBe(false);
     expect(batcher.queuedRows).toBe(0);
   });
 });

@@ -3,11 +3,18 @@
  * but the trace: who waits is told from what was said to arrive, run, fail and leave.
  */
 import { expect } from 'vitest';
+import { dueMsOf } from '../../../gateway/batch/due-queue.ts';
 import { type Member, type Queue, type Run, sumOfRows, type TestBatch, type Traced } from './random-run.ts';
 
 export type Law = (run: Run) => void;
 
-type Place = 'waiting' | 'running' | 'done' | 'failed' | 'cancelled';
+/** Whether a run of these that begins now should end by all their deadlines; runs take what is known of them. */
+function endsInTime({ costs }: Queue, members: readonly Member[], nowMs: number): boolean {
+  const endMs = nowMs + costs.typicalMs(sumOfRows(members), nowMs);
+  return members.every(({ deadlineMs }) => deadlineMs === undefined || endMs <= deadlineMs);
+}
+
+type Place = 'waiting' | 'running' | 'done' | 'failed' | 'cancelled' | 'missed';
 
 /** Who waits after each event, in the order in which they began to wait, told from the trace alone. */
 function* waitingAfter(run: Run): Generator<{ readonly event: Traced; readonly waiting: readonly Member[] }> {
@@ -21,7 +28,9 @@ function* waitingAfter(run: Run): Generator<{ readonly event: Traced; readonly w
         if (event.dropped) waiting = waiting.filter((member) => member !== event.member);
         break;
       case 'next':
-        waiting = waiting.filter((member) => event.batch?.members.includes(member) !== true);
+        waiting = waiting.filter(
+          (member) => event.batch?.members.includes(member) !== true && !event.missed.includes(member),
+        );
         break;
       case 'failed':
         waiting = [...waiting, ...event.batch.members.filter((member) => !event.lost.includes(member))];
@@ -57,16 +66,33 @@ export const laws = {
     }
   },
 
-  'members of one level of a queue are first run in the order in which they came': (run) => {
-    const newest = new Map<Queue, number[]>(run.queues.map((queue) => [queue, []]));
+  'nobody is first run while somebody of the same queue and level waits who is due first': (run) => {
+    const hasRun = new Set<Member>();
+    for (const { event, waiting } of waitingAfter(run)) {
+      if (event.kind !== 'next' || event.batch === undefined) continue;
+      const { queue, members } = event.batch;
+      if (members.some((member) => hasRun.has(member))) continue;
+      for (const member of members) hasRun.add(member);
+      for (const [index, member] of members.entries()) {
+        const behind = [...members.slice(index + 1), ...waiting.filter((other) => !hasRun.has(other))].filter(
+          (other) => other.home === queue && other.level === member.level,
+        );
+        for (const other of behind) expect(dueMsOf(other)).toBeGreaterThanOrEqual(dueMsOf(member));
+      }
+    }
+  },
+
+  'of those who are due at the same time the first to come is first run': (run) => {
+    const newest = new Map<string, number>();
     const seen = new Set<Member>();
     for (const batch of batchesOf(run)) {
       for (const member of batch.members) {
         if (seen.has(member)) continue;
         seen.add(member);
-        const levels = newest.get(member.home) ?? [];
-        expect(member.id).toBeGreaterThan(levels[member.level] ?? -1);
-        levels[member.level] = member.id;
+        const { home, level, deadlineMs, arrivedMs } = member;
+        const group = [run.queues.indexOf(home), level, deadlineMs ?? `came at ${arrivedMs}`].join();
+        expect(member.id).toBeGreaterThan(newest.get(group) ?? -1);
+        newest.set(group, member.id);
       }
     }
   },
@@ -88,7 +114,7 @@ export const laws = {
     }
   },
 
-  'every member is in one place at a time and ends done, failed or cancelled': (run) => {
+  'every member is in one place at a time and ends done, failed, cancelled or missed': (run) => {
     const place = new Map<Member, Place>();
     const illegal: string[] = [];
     const move = (member: Member, from: Place | undefined, to: Place): void => {
@@ -106,6 +132,7 @@ export const laws = {
           else if (place.get(event.member) === 'waiting') illegal.push(`member ${event.member.id} was kept`);
           break;
         case 'next':
+          for (const member of event.missed) move(member, 'waiting', 'missed');
           for (const member of event.batch?.members ?? []) move(member, 'waiting', 'running');
           break;
         case 'done':
@@ -198,9 +225,27 @@ export const laws = {
       for (const member of members) hasRun.add(member);
       const follower = waiting
         .filter((member) => member.home === queue && !hasRun.has(member))
-        .toSorted((a, b) => a.level - b.level)[0];
-      if (!retry && follower !== undefined) {
-        expect(rows + follower.rows).toBeGreaterThan(queue.rowsMax);
+        .toSorted((a, b) => a.level - b.level || dueMsOf(a) - dueMsOf(b))[0];
+      if (retry || follower === undefined) continue;
+      const more = rows + follower.rows;
+      const fits = more <= queue.rowsMax && endsInTime(queue, [...members, follower], event.nowMs);
+      expect(fits).toBe(false);
+    }
+  },
+
+  'a batch of several should end by the earliest of their deadlines': (run) => {
+    for (const event of run.trace) {
+      if (event.kind !== 'next' || event.batch === undefined || event.batch.members.length === 1) continue;
+      expect(endsInTime(event.batch.queue, event.batch.members, event.nowMs)).toBe(true);
+    }
+  },
+
+  'who cannot be in time alone is dropped instead of run, and nobody else is dropped': (run) => {
+    for (const event of run.trace) {
+      if (event.kind !== 'next') continue;
+      for (const member of event.missed) expect(endsInTime(member.home, [member], event.nowMs)).toBe(false);
+      for (const member of event.batch?.members ?? []) {
+        expect(endsInTime(member.home, [member], event.nowMs)).toBe(true);
       }
     }
   },

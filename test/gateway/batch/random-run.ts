@@ -3,38 +3,103 @@
  * which says all that happened. Nothing is judged here.
  */
 import fc from 'fast-check';
-import {
-  Batcher,
-  type Batch,
-  type BatchMember,
-  BatchQueue,
-  type FailureCause,
-} from '../../../gateway/batch/batcher.ts';
+import { Batcher, type Batch, type FailureCause } from '../../../gateway/batch/batcher.ts';
+import { type BatchMember, BatchQueue } from '../../../gateway/batch/batch-queue.ts';
+import { CostModel } from '../../../gateway/batch/cost-model.ts';
 import { defaultLevel, levelMax } from '../../../gateway/batch/level-queue.ts';
+import { type LaneClock, ModelLine } from '../../../gateway/batch/model-line.ts';
+
+/** When a request came and when its answer is due. */
+export interface Times {
+  readonly arrivedMs: number;
+  readonly deadlineMs?: number | undefined;
+}
 
 export class Member implements BatchMember {
   readonly id: number;
   readonly home: Queue;
   readonly rows: number;
   readonly level: number;
+  readonly arrivedMs: number;
+  readonly deadlineMs: number | undefined;
   state: BatchMember['state'] = 'new';
   retried = false;
 
-  constructor(id: number, home: Queue, rows: number, level: number = defaultLevel) {
+  constructor(
+    id: number,
+    home: Queue,
+    rows: number,
+    level: number = defaultLevel,
+    times: Times = { arrivedMs: 0 },
+  ) {
     this.id = id;
     this.home = home;
     this.rows = rows;
     this.level = level;
+    this.arrivedMs = times.arrivedMs;
+    this.deadlineMs = times.deadlineMs;
   }
 }
 
-export class Queue extends BatchQueue<Member> {}
+export function lineOf(weight = 1, delayMsMax = 0): ModelLine<Queue> {
+  return new ModelLine({ rowsMax: 1, delayMsMax, weight, timeoutMs: undefined });
+}
+
+export interface QueueParts {
+  readonly line?: ModelLine<Queue>;
+  readonly costs?: CostModel;
+}
+
+/** With its own limit of rows, a model of its own, and runs that take no time, unless said otherwise. */
+export class Queue extends BatchQueue<Member, Queue> {
+  readonly #rowsMax: number;
+
+  constructor(rowsMax: number, { line = lineOf(), costs = new CostModel() }: QueueParts = {}) {
+    super({ line, costs, runsAlone: false });
+    this.#rowsMax = rowsMax;
+  }
+
+  override get rowsMax(): number {
+    return this.#rowsMax;
+  }
+}
+
+/** A millisecond for a run and a fifth for each row, whatever runs take. */
+export class KnownCosts extends CostModel {
+  constructor() {
+    super([
+      { rows: 1, us: 1200 },
+      { rows: 11, us: 3200 },
+    ]);
+  }
+
+  override learn(): void {
+    // Known for good.
+  }
+
+  override isFresh(): boolean {
+    return true;
+  }
+}
 
 export type TestBatch = Batch<Queue, Member>;
 export type TestBatcher = Batcher<Queue, Member>;
 
 export function unlimited(): TestBatcher {
   return new Batcher({ queueRowsMax: Number.MAX_SAFE_INTEGER });
+}
+
+const clocks = new WeakMap<TestBatcher, LaneClock>();
+
+/** What a worker gets that runs what `accepts` names, one clock for all. */
+export function nextOf(
+  batcher: TestBatcher,
+  accepts: (queue: Queue) => boolean = () => true,
+  nowMs = 0,
+): TestBatch | undefined {
+  const clock = clocks.get(batcher) ?? { virtualMs: 0 };
+  clocks.set(batcher, clock);
+  return batcher.next(nowMs, { accepts, clock });
 }
 
 export function sumOfRows(members: readonly Member[]): number {
@@ -45,10 +110,15 @@ type Step =
   | {
       readonly kind: 'arrive';
       readonly queue: number;
-      readonly members: readonly { readonly rows: number; readonly level: number }[];
+      readonly members: readonly {
+        readonly rows: number;
+        readonly level: number;
+        readonly withinMs: number | undefined;
+      }[];
     }
   | { readonly kind: 'cancel'; readonly picks: readonly number[] }
   | { readonly kind: 'next'; readonly refused: readonly number[] }
+  | { readonly kind: 'pass'; readonly ms: number }
   | { readonly kind: 'done'; readonly pick: number }
   | { readonly kind: 'failed'; readonly pick: number; readonly cause: FailureCause };
 
@@ -59,6 +129,8 @@ type TraceEvent =
       readonly kind: 'next';
       readonly batch: TestBatch | undefined;
       readonly accepts: (queue: Queue) => boolean;
+      readonly missed: readonly Member[];
+      readonly nowMs: number;
     }
   | { readonly kind: 'done'; readonly batch: TestBatch }
   | {
@@ -92,13 +164,18 @@ export const level: fc.Arbitrary<number> = fc.oneof(
 export const cause = fc.constantFrom<FailureCause>('model', 'worker');
 /** Queues, by index, that the free worker cannot run; mostly none. */
 const refused = fc.oneof({ weight: 2, arbitrary: fc.constant([]) }, fc.subarray([0, 1, 2, 3]));
+/** Most set no time; those who do mostly have time for some other runs. */
+export const withinMs: fc.Arbitrary<number | undefined> = fc.oneof(
+  { weight: 2, arbitrary: fc.constant(undefined) },
+  fc.integer({ min: 1, max: 40 }),
+);
 const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 3,
     arbitrary: fc.record({
       kind: fc.constant('arrive' as const),
       queue: fc.nat({ max: 3 }),
-      members: fc.array(fc.record({ rows: fc.integer({ min: 1, max: 10 }), level }), {
+      members: fc.array(fc.record({ rows: fc.integer({ min: 1, max: 10 }), level, withinMs }), {
         minLength: 1,
         maxLength: 8,
       }),
@@ -112,6 +189,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       picks: fc.array(pick, { minLength: 1, maxLength: 60 }),
     }),
   },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant('pass' as const), ms: fc.integer({ min: 1, max: 20 }) }),
+  },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('done' as const), pick }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('failed' as const), pick, cause }) },
 );
@@ -123,7 +204,10 @@ export const script: fc.Arbitrary<Script> = fc.record({
 
 /** Plays a script and then drains: all that still waits is run and answered, so that laws about the end can be stated. */
 export function play(batcher: TestBatcher, { rowsMax, steps }: Script): Run {
-  const queues = rowsMax.map((rows) => new Queue(rows));
+  const line = lineOf();
+  const costs = new KnownCosts();
+  const queues = rowsMax.map((rows) => new Queue(rows, { line, costs }));
+  let nowMs = 0;
   const members: Member[] = [];
   const running: TestBatch[] = [];
   const trace: Traced[] = [];
@@ -132,9 +216,10 @@ export function play(batcher: TestBatcher, { rowsMax, steps }: Script): Run {
   };
   const next = (refusedQueues: readonly number[]): boolean => {
     const accepts = (queue: Queue): boolean => !refusedQueues.includes(queues.indexOf(queue));
-    const batch = batcher.next(accepts);
+    const batch = nextOf(batcher, accepts, nowMs);
     if (batch !== undefined) running.push(batch);
-    note({ kind: 'next', batch, accepts });
+    const missed = batcher.takeMissed();
+    note({ kind: 'next', batch, accepts, missed, nowMs });
     return batch !== undefined;
   };
   const takeRunning = (index: number): TestBatch | undefined =>
@@ -145,7 +230,9 @@ export function play(batcher: TestBatcher, { rowsMax, steps }: Script): Run {
       case 'arrive':
         for (const wanted of move.members) {
           const home = queues[move.queue % queues.length]!;
-          const member = new Member(members.length, home, wanted.rows, wanted.level);
+          const deadlineMs = wanted.withinMs === undefined ? undefined : nowMs + wanted.withinMs;
+          const times = { arrivedMs: nowMs, deadlineMs };
+          const member = new Member(members.length, home, wanted.rows, wanted.level, times);
           members.push(member);
           batcher.arrive(home, member);
           note({ kind: 'arrived', member });
@@ -154,23 +241,27 @@ export function play(batcher: TestBatcher, { rowsMax, steps }: Script): Run {
       case 'cancel':
         for (const index of move.picks) {
           const member = members[index % Math.max(1, members.length)];
-          if (member !== undefined) note({ kind: 'cancelled', member, dropped: batcher.cancel(member) });
+          if (member !== undefined)
+            note({ kind: 'cancelled', member, dropped: batcher.cancel(member.home, member) });
         }
         break;
       case 'next':
         next(move.refused);
         break;
+      case 'pass':
+        nowMs += move.ms;
+        break;
       case 'done': {
         const batch = takeRunning(move.pick);
         if (batch === undefined) break;
-        batcher.done(batch);
+        batcher.done(batch, nowMs);
         note({ kind: 'done', batch });
         break;
       }
       case 'failed': {
         const batch = takeRunning(move.pick);
         if (batch === undefined) break;
-        const lost = batcher.failed(batch, move.cause);
+        const lost = batcher.failed(batch, move.cause, nowMs);
         note({ kind: 'failed', batch, cause: move.cause, lost });
         break;
       }
@@ -179,7 +270,7 @@ export function play(batcher: TestBatcher, { rowsMax, steps }: Script): Run {
   // Twice per member is the most that can be asked for; a batcher that never stops giving must not hang the test.
   for (let turns = 0; turns <= 2 * members.length && next([]); turns++);
   for (const batch of running) {
-    batcher.done(batch);
+    batcher.done(batch, nowMs);
     note({ kind: 'done', batch });
   }
   return { queues, members, trace };

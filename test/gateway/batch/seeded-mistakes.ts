@@ -2,11 +2,11 @@
  * Batchers with one mistake each, to test the tests: for every law there is one that breaks it, and the suite must find
  * it. They are wrong on purpose.
  */
-import { Batcher, type FailureCause } from '../../../gateway/batch/batcher.ts';
+import { Batcher, type FailureCause, type Worker } from '../../../gateway/batch/batcher.ts';
 import type { LawName } from './laws.ts';
 import type { Member, Queue, TestBatch, TestBatcher } from './random-run.ts';
 
-type Accepts = (queue: Queue) => boolean;
+type QueueWorker = Worker<Queue>;
 
 /** Loses every 50th member at the door: the caller believes that it waits. */
 class DropsArrivals extends Batcher<Queue, Member> {
@@ -24,18 +24,18 @@ class RepeatsBatches extends Batcher<Queue, Member> {
   #last: TestBatch | undefined;
   #batches = 0;
 
-  override next(accepts: Accepts): TestBatch | undefined {
+  override next(nowMs: number, worker: QueueWorker): TestBatch | undefined {
     this.#batches += 1;
     if (this.#batches % 10 === 0 && this.#last !== undefined) return this.#last;
-    this.#last = super.next(accepts);
+    this.#last = super.next(nowMs, worker);
     return this.#last;
   }
 }
 
 /** Joins a batch with the one behind it, whatever their queues and sizes. */
 class JoinsBatches extends Batcher<Queue, Member> {
-  override next(accepts: Accepts): TestBatch | undefined {
-    const [first, second] = [super.next(accepts), super.next(accepts)];
+  override next(nowMs: number, worker: QueueWorker): TestBatch | undefined {
+    const [first, second] = [super.next(nowMs, worker), super.next(nowMs, worker)];
     if (first === undefined || second === undefined) return first;
     return { ...first, members: [...first.members, ...second.members], rows: first.rows + second.rows };
   }
@@ -43,31 +43,31 @@ class JoinsBatches extends Batcher<Queue, Member> {
 
 /** Runs the newest member of a batch first. */
 class TurnsBatchesAround extends Batcher<Queue, Member> {
-  override next(accepts: Accepts): TestBatch | undefined {
-    const batch = super.next(accepts);
+  override next(nowMs: number, worker: QueueWorker): TestBatch | undefined {
+    const batch = super.next(nowMs, worker);
     return batch === undefined ? undefined : { ...batch, members: batch.members.toReversed() };
   }
 }
 
 /** Waits for eight rows before it gives anything, as a batcher with a fixed batch size would. */
 class WaitsForFullBatches extends Batcher<Queue, Member> {
-  override next(accepts: Accepts): TestBatch | undefined {
-    return this.queuedRows < 8 ? undefined : super.next(accepts);
+  override next(nowMs: number, worker: QueueWorker): TestBatch | undefined {
+    return this.queuedRows < 8 ? undefined : super.next(nowMs, worker);
   }
 }
 
 /** Forgets who was tried before. */
 class TriesForEver extends Batcher<Queue, Member> {
-  override failed(batch: TestBatch, how: FailureCause): readonly Member[] {
+  override failed(batch: TestBatch, how: FailureCause, endedMs: number): readonly Member[] {
     for (const member of batch.members) member.retried = false;
-    return super.failed(batch, how);
+    return super.failed(batch, how, endedMs);
   }
 }
 
 /** Fails everybody at the first failure. */
 class NeverTriesAgain extends Batcher<Queue, Member> {
-  override failed(batch: TestBatch): readonly Member[] {
-    this.done(batch);
+  override failed(batch: TestBatch, _how: FailureCause, endedMs: number): readonly Member[] {
+    this.done(batch, endedMs);
     return batch.members;
   }
 }
@@ -80,8 +80,8 @@ class CountsTheCancelled extends Batcher<Queue, Member> {
     return super.queuedRows + this.#extra;
   }
 
-  override cancel(member: Member): boolean {
-    const dropped = super.cancel(member);
+  override cancel(queue: Queue, member: Member): boolean {
+    const dropped = super.cancel(queue, member);
     if (dropped) this.#extra += member.rows;
     return dropped;
   }
@@ -107,18 +107,18 @@ class StarvesQueues extends Batcher<Queue, Member> {
     this.#heldRows += member.rows;
   }
 
-  override next(accepts: Accepts): TestBatch | undefined {
-    const batch = super.next(accepts);
+  override next(nowMs: number, worker: QueueWorker): TestBatch | undefined {
+    const batch = super.next(nowMs, worker);
     if (batch !== undefined) return batch;
     this.#served = undefined;
     this.#heldRows = 0;
     for (const { queue, member } of this.#held.splice(0)) this.arrive(queue, member);
-    return super.next(accepts);
+    return super.next(nowMs, worker);
   }
 
-  override cancel(member: Member): boolean {
+  override cancel(queue: Queue, member: Member): boolean {
     const index = this.#held.findIndex((entry) => entry.member === member);
-    if (index === -1) return super.cancel(member);
+    if (index === -1) return super.cancel(queue, member);
     this.#held.splice(index, 1);
     this.#heldRows -= member.rows;
     member.state = 'settled';
@@ -134,10 +134,10 @@ class LetsThemInLate extends Batcher<Queue, Member> {
     this.#door.push({ queue, member });
   }
 
-  override next(accepts: Accepts): TestBatch | undefined {
-    const batch = super.next(accepts);
+  override next(nowMs: number, worker: QueueWorker): TestBatch | undefined {
+    const batch = super.next(nowMs, worker);
     for (const { queue, member } of this.#door.splice(0)) super.arrive(queue, member);
-    return batch ?? super.next(accepts);
+    return batch ?? super.next(nowMs, worker);
   }
 }
 
@@ -145,28 +145,46 @@ class LetsThemInLate extends Batcher<Queue, Member> {
 class PutsRetriesBack extends Batcher<Queue, Member> {
   #kept: TestBatch | undefined;
 
-  override next(accepts: Accepts): TestBatch | undefined {
+  override next(nowMs: number, worker: QueueWorker): TestBatch | undefined {
     const kept = this.#kept;
     this.#kept = undefined;
     if (kept !== undefined) return kept;
-    const batch = super.next(accepts);
+    const batch = super.next(nowMs, worker);
     if (batch?.members.some((member) => member.retried) !== true) return batch;
     this.#kept = batch;
-    return super.next(accepts);
+    return super.next(nowMs, worker);
   }
 }
 
 /** Gives a worker what it cannot run. */
 class AsksNobody extends Batcher<Queue, Member> {
-  override next(): TestBatch | undefined {
-    return super.next();
+  override next(nowMs: number, { clock }: QueueWorker): TestBatch | undefined {
+    return super.next(nowMs, { clock, accepts: () => true });
   }
 }
 
 /** Lets the last of a failed batch go first. */
 class RetriesBackwards extends Batcher<Queue, Member> {
-  override failed(batch: TestBatch, how: FailureCause): readonly Member[] {
-    return super.failed({ ...batch, members: batch.members.toReversed() }, how).toReversed();
+  override failed(batch: TestBatch, how: FailureCause, endedMs: number): readonly Member[] {
+    return super.failed({ ...batch, members: batch.members.toReversed() }, how, endedMs).toReversed();
+  }
+}
+
+/** Runs whatever comes first, however late it is. */
+class RunsTheLate extends Batcher<Queue, Member> {
+  override next(nowMs: number, worker: QueueWorker): TestBatch | undefined {
+    const batch = super.next(nowMs, worker);
+    const [late] = this.takeMissed();
+    if (batch === undefined || late?.home !== batch.queue) return batch;
+    late.state = 'running';
+    return { ...batch, members: [late, ...batch.members], rows: batch.rows + late.rows };
+  }
+}
+
+/** Believes that a clock which stands still is kinder. */
+class StopsTheClock extends Batcher<Queue, Member> {
+  override next(_nowMs: number, worker: QueueWorker): TestBatch | undefined {
+    return super.next(0, worker);
   }
 }
 
@@ -181,7 +199,7 @@ export const mistakes: readonly Mistake[] = [
     mistake: 'every 50th member is dropped',
     Broken: DropsArrivals,
     broken: [
-      'every member is in one place at a time and ends done, failed or cancelled',
+      'every member is in one place at a time and ends done, failed, cancelled or missed',
       'queuedRows is the sum over those who wait',
       'whenever something waits that the worker can run there is a batch',
     ],
@@ -189,7 +207,7 @@ export const mistakes: readonly Mistake[] = [
   {
     mistake: 'a batch is handed out twice',
     Broken: RepeatsBatches,
-    broken: ['every member is in one place at a time and ends done, failed or cancelled'],
+    broken: ['every member is in one place at a time and ends done, failed, cancelled or missed'],
   },
   {
     mistake: 'two batches are joined',
@@ -204,7 +222,8 @@ export const mistakes: readonly Mistake[] = [
     mistake: 'the newest goes first',
     Broken: TurnsBatchesAround,
     broken: [
-      'members of one level of a queue are first run in the order in which they came',
+      'nobody is first run while somebody of the same queue and level waits who is due first',
+      'of those who are due at the same time the first to come is first run',
       'nobody is first run while somebody more urgent waits in the same queue',
     ],
   },
@@ -252,5 +271,18 @@ export const mistakes: readonly Mistake[] = [
     mistake: 'retries run last first',
     Broken: RetriesBackwards,
     broken: ['members that failed together are run again in the same order'],
+  },
+  {
+    mistake: 'one who is late is run with the others',
+    Broken: RunsTheLate,
+    broken: ['who cannot be in time alone is dropped instead of run, and nobody else is dropped'],
+  },
+  {
+    mistake: 'the clock stands still',
+    Broken: StopsTheClock,
+    broken: [
+      'a batch of several should end by the earliest of their deadlines',
+      'who cannot be in time alone is dropped instead of run, and nobody else is dropped',
+    ],
   },
 ];

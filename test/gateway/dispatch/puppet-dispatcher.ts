@@ -103,6 +103,7 @@ export class PuppetDispatcher {
       arrivedMs: 0,
       deadlineMs: undefined,
       options,
+      caller: undefined,
     });
     pending.state = 'waiting';
     this.held.push({ pending, submission, values: [...values] });

@@ -4,6 +4,7 @@ import { failuresByReason, modelStatistics } from '../../../gateway/telemetry/mo
 import { VersionMetrics } from '../../../gateway/telemetry/version-metrics.ts';
 
 const sizes = [1, 1, 8, 8];
+const lane = { trigger: 'drained', laneMs: 5, predictedMs: 3 } as const;
 
 function used(): VersionMetrics {
   const metrics = new VersionMetrics('m', '1');
@@ -13,7 +14,10 @@ function used(): VersionMetrics {
       metrics.requestSeconds.record(0.01);
       metrics.queueSeconds.record(0.002);
     }
-    metrics.recordBatch({ rows, requests: rows, handOverMs: 1, runMs: 4, answerMs: 0.5 }, 1000 * (index + 1));
+    metrics.recordBatch(
+      { rows, requests: rows, handOverMs: 1, runMs: 4, answerMs: 0.5, ...lane },
+      1000 * (index + 1),
+    );
   }
   metrics.outcomes.count('oip-json', 'MODEL_FAILED');
   metrics.requestSeconds.record(0.5);
@@ -70,7 +74,7 @@ test('sort failures by the reasons that dashboards know', () => {
 test('do not grow with every size of batch that a client can think of', () => {
   const metrics = new VersionMetrics('m', '1');
   for (let rows = 1; rows <= 5000; rows++) {
-    metrics.recordBatch({ rows, requests: 1, handOverMs: 0, runMs: 1, answerMs: 0 }, rows);
+    metrics.recordBatch({ rows, requests: 1, handOverMs: 0, runMs: 1, answerMs: 0, ...lane }, rows);
   }
   expect(metrics.perBatchSize.size).toBe(1024);
   expect(metrics.perBatchSize.get(1024)?.batches).toBe(5000 - 1023);

@@ -2,14 +2,19 @@
 import { unpack } from 'msgpackr';
 import { describe, expect, it } from 'vitest';
 import { ByteWriter } from '../../../gateway/wire/byte-writer.ts';
-import { errorTable } from '../../../gateway/wire/error-code.ts';
+import {
+  errorTable,
+  retryAfterMs,
+  retryAfterMsMax,
+  retryAfterMsMin,
+  retryAfterSeconds,
+} from '../../../gateway/wire/error-code.ts';
 import {
   encodeFlow,
   encodeGoaway,
   encodeHello,
   encodePong,
   encodeStreamError,
-  retryAfterMs,
 } from '../../../gateway/wire/stream-message.ts';
 
 const hello = {
@@ -101,8 +106,23 @@ it('hello says who speaks and what is allowed', () => {
 
 it('an error says when to come again exactly where coming again may help', () => {
   for (const [code, { retry }] of Object.entries(errorTable)) {
-    const waitMs = retryAfterMs(code as keyof typeof errorTable);
+    const waitMs = retryAfterMs({ code: code as keyof typeof errorTable });
     expect([code, waitMs === undefined]).toEqual([code, retry === 'never']);
     expect(waitMs ?? 1).toBeGreaterThan(0);
   }
+});
+
+it.each([
+  [0.2, retryAfterMsMin, '1'],
+  [10, 10, '1'],
+  [1000.1, 1001, '2'],
+  [2500, 2500, '3'],
+  [1e9, retryAfterMsMax, '60'],
+])('one that knows to come again in %f ms says %i ms, and %s seconds over HTTP', (known, ms, seconds) => {
+  const error = { code: 'OVERLOADED', retryAfterMs: known } as const;
+  expect([retryAfterMs(error), retryAfterSeconds(error)]).toEqual([ms, seconds]);
+  const bytes = bytesOf((writer) => {
+    encodeStreamError({ ok: false, message: 'm', id: 7, ...error }, 'json', writer);
+  });
+  expect(JSON.parse(bytes.toString())).toMatchObject({ id: 7, code: 'OVERLOADED', retry_after_ms: ms });
 });

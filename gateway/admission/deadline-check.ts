@@ -1,0 +1,40 @@
+/**
+ * Whether a request is taken that has a deadline: only if its answer should be there by then. A caller that is refused at
+ * once can still ask elsewhere; one that waits for nothing cannot.
+ */
+
+export interface DeadlineForecast {
+  /** From now until the answer is due, milliseconds. */
+  readonly budgetMs: number;
+  /** Until it can begin to run. */
+  readonly waitMs: number;
+  /** What its run takes, with those that would be in it already. */
+  readonly rideMs: number;
+  /** What a run of it alone takes. */
+  readonly aloneMs: number;
+  /** What a run of the most rows takes that may be joined. */
+  readonly fullMs: number;
+  /** Whether the run times were seen lately. */
+  readonly isFresh: boolean;
+}
+
+/** `overloaded`: too much is before it. `hopeless`: not even alone and at once. */
+export type DeadlineVerdict = 'in time' | 'overloaded' | 'hopeless';
+
+/** Part of its time that a request should have left for its run when it begins. */
+const runShare = 0.5;
+
+/**
+ * Where others wait, a request must have time left not only for a run of its own but for one of a full batch, or half of its
+ * time where that is less. Otherwise those at the head of the queue would have just time for a run alone, and batches would
+ * be small exactly when they should be large.
+ */
+export function checkDeadline(forecast: DeadlineForecast): DeadlineVerdict {
+  const { budgetMs, waitMs, rideMs, aloneMs, fullMs, isFresh } = forecast;
+  if (budgetMs <= 0 || (isFresh && aloneMs > budgetMs)) return 'hopeless';
+  const isFirst = waitMs === 0 && rideMs <= aloneMs;
+  // Who has nobody before him is a try for what is not known for sure.
+  if (isFirst) return 'in time';
+  const runMs = waitMs === 0 ? rideMs : Math.max(rideMs, Math.min(fullMs, budgetMs * runShare));
+  return waitMs + runMs <= budgetMs ? 'in time' : 'overloaded';
+}

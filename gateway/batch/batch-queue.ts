@@ -1,0 +1,90 @@
+/**
+ * Requests that may share a run, and what is known about them and their runs. Bookkeeping only: who goes when is the
+ * batcher's decision, and it alone writes here.
+ */
+import type { CostModel } from './cost-model.ts';
+import { type Levelled, LevelQueue } from './level-queue.ts';
+import type { ModelLine } from './model-line.ts';
+
+/** How long after somebody was too late people with little time left are dropped for the others, milliseconds. */
+const strainedMsMax = 1000;
+/** Part of what a larger batch gets done in its time that a small one should. */
+const batchWorth = 0.8;
+
+/** What the batcher needs to know of a request, and the marks it keeps on it. Only the batcher writes the marks. */
+export interface BatchMember extends Levelled {
+  readonly rows: number;
+  state: 'new' | 'waiting' | 'running' | 'settled';
+  /** True once a batch with it failed: it may run again, alone, and not a third time. */
+  retried: boolean;
+}
+
+export interface BatchQueueOptions<Queue> {
+  /** Of its model. */
+  readonly line: ModelLine<Queue>;
+  /** Of what runs it. */
+  readonly costs: CostModel;
+  /** One request at a time, whatever its size. */
+  readonly runsAlone: boolean;
+}
+
+/** Same model generation, row shapes and outputs. `Queue` is what the owner makes of this class. */
+export class BatchQueue<Member extends BatchMember, Queue> {
+  readonly line: ModelLine<Queue>;
+  readonly costs: CostModel;
+  readonly #runsAlone: boolean;
+  readonly waiting: LevelQueue<Member> = new LevelQueue<Member>();
+  /** Rows of those who wait and are not cancelled. */
+  waitingRows = 0;
+  /** Since when somebody waits who could have been run. */
+  waitingSinceMs = 0;
+  /** When somebody was last too late. */
+  lastMissedMs = -Infinity;
+  /** Whether it is in the line of its model. */
+  inLine = false;
+
+  constructor(options: BatchQueueOptions<Queue>) {
+    this.line = options.line;
+    this.costs = options.costs;
+    this.#runsAlone = options.runsAlone;
+  }
+
+  /** Most rows of one batch; 1 means one request at a time, whatever its size. */
+  get rowsMax(): number {
+    return this.#runsAlone ? 1 : this.line.tuning.rowsMax;
+  }
+
+  /** What those who wait take of a worker, milliseconds. */
+  workMs(nowMs: number): number {
+    return this.costs.workMs(this.waitingRows, this.rowsMax, nowMs);
+  }
+
+  /**
+   * Whether a batch that ends within `budgetMs` is not worth it: people were too late just now, as many wait who have a
+   * deadline as make a larger batch, and that would get much more done in its time. Then who has so little time left is
+   * dropped: one batch of a few after the other would make all the others late too.
+   */
+  wastesBatch(budgetMs: number, nowMs: number): boolean {
+    if (nowMs - this.lastMissedMs > strainedMsMax) return false;
+    const { costs, rowsMax, waiting } = this;
+    const timedRows = Math.round((this.waitingRows * waiting.timedLength) / Math.max(1, waiting.length));
+    const rows = Math.max(1, costs.rowsWithin(budgetMs, rowsMax, nowMs));
+    const wanted = Math.min(rowsMax, timedRows);
+    if (rows >= wanted) return false;
+    const gain = (rows / costs.typicalMs(rows, nowMs)) * costs.typicalMs(wanted, nowMs);
+    return gain < wanted * batchWorth;
+  }
+
+  /**
+   * Until when a free worker lets it wait for more; -Infinity when it does not. Not past the last moment at which the run
+   * should still end by the earliest deadline.
+   */
+  heldUntilMs(nowMs: number): number {
+    const { delayMsMax } = this.line.tuning;
+    if (delayMsMax === 0 || this.waitingRows >= this.rowsMax) return -Infinity;
+    const { deadlineMs } = this.waiting;
+    const heldMs = this.waitingSinceMs + delayMsMax;
+    if (deadlineMs === Infinity) return heldMs;
+    return Math.min(heldMs, deadlineMs - this.costs.carefulMs(this.waitingRows, nowMs));
+  }
+}
