@@ -2,6 +2,7 @@
 import type {
   Cohort,
   Deployment,
+  DeploymentBatching,
   DeploymentChange,
   DeploymentResources,
   HistoryEvent,
@@ -72,6 +73,8 @@ function deploymentChangeText({ model, before, after }: DeploymentChange): strin
   }
   const [resourcesBefore, resources] = [resourcesText(before?.resources), resourcesText(after.resources)];
   if (resources !== resourcesBefore) parts.push(resources === '' ? 'no limits' : resources);
+  const [batchesBefore, batches] = [batchingText(before?.batching), batchingText(after.batching)];
+  if (batches !== batchesBefore) parts.push(batches === '' ? 'batched as usual' : batches);
   return `${model} ${parts.length === 0 ? after.version : parts.join(', ')}`;
 }
 
@@ -112,6 +115,18 @@ export function resourcesText(resources: DeploymentResources | undefined): strin
       `${autoScaling.minReplicas} to ${autoScaling.maxReplicas} replicas at ${autoScaling.targetCpuPercent}% CPU`,
     cpuLimitMillis !== undefined && `${coresText(cpuLimitMillis)} cores`,
     memoryLimitBytes !== undefined && sizeText(memoryLimitBytes),
+  ];
+  return parts.filter((part) => part !== false).join(', ');
+}
+
+/** `batches of 32 rows, waiting 200 us, weight 4, due in 250 ms`, or nothing. */
+export function batchingText(batching: DeploymentBatching | undefined): string {
+  const { rowsMax, delayUsMax, weight, defaultTimeoutMs } = batching ?? {};
+  const parts = [
+    rowsMax !== undefined && `batches of ${counted(rowsMax, 'row')}`,
+    delayUsMax !== undefined && `waiting ${delayUsMax} us`,
+    weight !== undefined && `weight ${weight}`,
+    defaultTimeoutMs !== undefined && `due in ${defaultTimeoutMs} ms`,
   ];
   return parts.filter((part) => part !== false).join(', ');
 }

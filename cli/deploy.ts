@@ -1,6 +1,7 @@
 /** `tidegate deploy`: puts a published version live, at once or beside the one that is. Running gateways follow at once. */
 import { type Command, Option } from 'commander';
 import { DeploymentConfig, DeploymentStrategy, deployModel } from '../registry-store/main.ts';
+import { addBatchingOptions, type BatchingOptions, batchingOf } from './batching-options.ts';
 import { addCohortOptions, type CohortOptions, cohortsOf } from './cohort-options.ts';
 import { deploymentAnswerJson, deploymentLines } from './deployment-answer.ts';
 import { type Output, write } from './output.ts';
@@ -9,7 +10,8 @@ import { type ResourceOptions, addResourceOptions, resourceFields } from './reso
 import { type RolloutOptions, addRolloutOptions, analysisOf, planRequest } from './rollout-options.ts';
 import { type ChangeOptions, addChangeOptions, withChange } from './store-options.ts';
 
-interface DeployOptions extends ChangeOptions, CohortOptions, ResourceOptions, RolloutOptions {
+interface DeployOptions
+  extends BatchingOptions, ChangeOptions, CohortOptions, ResourceOptions, RolloutOptions {
   readonly version: string;
   readonly canary?: number;
   readonly blueGreen?: true;
@@ -45,7 +47,7 @@ export function registerDeploy(program: Command, output: Output): void {
         shareOption,
       ),
     );
-  addChangeOptions(addResourceOptions(addCohortOptions(addRolloutOptions(command))))
+  addChangeOptions(addBatchingOptions(addResourceOptions(addCohortOptions(addRolloutOptions(command)))))
     .addHelpText(
       'after',
       `
@@ -69,6 +71,7 @@ Examples:
       const strategy = options.steps === undefined ? config.strategy : ('canary' as const);
       const analysis = analysisOf(options);
       const cohorts = cohortsOf(options);
+      const batching = batchingOf(options);
       const result = await withChange(options, output, (change) =>
         deployModel({
           ...change,
@@ -80,6 +83,7 @@ Examples:
           ...(analysis !== undefined && { analysis }),
           ...(cohorts !== undefined && { cohorts }),
           ...(resources !== undefined && { resources }),
+          ...(batching !== undefined && { batching }),
         }),
       );
       const { deployment, changed, revision } = result;

@@ -1,10 +1,11 @@
 /** What is deployed for a model after a command about it: the same JSON for all of them, and lines for people. */
 import type { Deployment, RolloutPlan } from '../registry-store/main.ts';
+import { batchingJson } from '../registry-store/manifest/batching.ts';
 import { cohortsJson } from '../registry-store/manifest/cohorts.ts';
 import { resourcesJson } from '../registry-store/manifest/deployment.ts';
 import { analysisJson } from '../registry-store/manifest/rollout-analysis.ts';
 import { planJson } from '../registry-store/manifest/rollout-plan.ts';
-import { resourcesText, rolloutText } from './change-text.ts';
+import { batchingText, resourcesText, rolloutText } from './change-text.ts';
 
 /** `version` and the rest are null when nothing is deployed. */
 export function deploymentAnswerJson(
@@ -30,17 +31,20 @@ export function deploymentFields(deployment: Deployment | undefined): object {
     analysis: deployment?.analysis === undefined ? null : analysisJson(deployment.analysis),
     cohorts: deployment?.cohorts === undefined ? null : cohortsJson(deployment.cohorts),
     resources: deployment?.resources === undefined ? null : resourcesJson(deployment.resources),
+    batching: deployment?.batching === undefined ? null : batchingJson(deployment.batching),
   };
 }
 
 /** `iris 2.0.0 is live; 1.0.0 is kept for going back (revision 5)`, and how a rollout goes on. */
 export function deploymentLines(deployment: Deployment, revision: number): readonly string[] {
-  const { model, version, previousVersion, candidate, resources } = deployment;
+  const { model, version, previousVersion, candidate, resources, batching } = deployment;
   const kept = previousVersion === undefined ? '' : `; ${previousVersion} is kept for going back`;
   const limits = resourcesText(resources);
+  const batches = batchingText(batching);
   return [
     `${model} ${version} is live${kept} (revision ${revision})`,
     ...(limits === '' ? [] : [`  with ${limits}`]),
+    ...(batches === '' ? [] : [`  with ${batches}`]),
     ...(candidate === undefined ? [] : rolloutLines(deployment, candidate.version)),
   ];
 }

@@ -4,7 +4,7 @@ import { type Deployment, type VersionMetadata, readStatus } from '../registry-s
 import { findModel, findVersion } from '../registry-store/lifecycle/find-version.ts';
 import { type Stage, stages } from '../registry-store/manifest/stage.ts';
 import { roleOf, versionJson } from '../registry-store/manifest/version-facts.ts';
-import { resourcesText, rolloutText } from './change-text.ts';
+import { batchingText, resourcesText, rolloutText } from './change-text.ts';
 import { deploymentFields } from './deployment-answer.ts';
 import { momentText } from './moment.ts';
 import { type Output, columns, write } from './output.ts';
@@ -107,6 +107,10 @@ function modelLines(
 }
 
 function deploymentFacts(deployment: Deployment): readonly string[] {
-  const facts = [rolloutText(deployment), resourcesText(deployment.resources)].filter((fact) => fact !== '');
+  const facts = [
+    rolloutText(deployment),
+    resourcesText(deployment.resources),
+    batchingText(deployment.batching),
+  ].filter((fact) => fact !== '');
   return [`  live: ${[deployment.version, ...facts].join(', ')}`];
 }

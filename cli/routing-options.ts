@@ -3,11 +3,17 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type MissingKeyPolicy, missingKeyPolicies } from '../gateway/route/missing-key.ts';
-import { type KeySource, parseKeySource, planKeys } from '../gateway/route/routing-key.ts';
+import {
+  type HeadKeySource,
+  type KeySource,
+  parseKeySource,
+  planKeys,
+} from '../gateway/route/routing-key.ts';
 import { type ForcePolicy, forcePolicies } from '../gateway/socket/force-permission.ts';
 
 export interface RoutingOptions {
   readonly routingKey: readonly KeySource[];
+  readonly callerKey: readonly HeadKeySource[];
   readonly missingKey: MissingKeyPolicy;
   readonly forceVersion: (typeof forcePolicies)[number];
   readonly forceTokenFile?: string;
@@ -27,6 +33,15 @@ export function addRoutingOptions(command: Command): Command {
         .env('TIDEGATE_ROUTING_KEY')
         .default([], 'see above')
         .argParser(collectKeySources),
+    )
+    .addOption(
+      new Option(
+        '--caller-key <source>',
+        'what tells callers apart where callerRowsMax bounds them: header:<name>, cookie:<name> or query:<name>; the first that is sent, else the address; may be repeated',
+      )
+        .env('TIDEGATE_CALLER_KEY')
+        .default([], 'the address')
+        .argParser(collectCallerKeys),
     )
     .addOption(
       new Option(
@@ -54,8 +69,15 @@ export function addRoutingOptions(command: Command): Command {
 }
 
 /** For the gateway. Reads the secret, of which only a digest is kept. */
-export function routingOf({ routingKey, missingKey, forceVersion, forceTokenFile }: RoutingOptions): {
+export function routingOf({
+  routingKey,
+  callerKey,
+  missingKey,
+  forceVersion,
+  forceTokenFile,
+}: RoutingOptions): {
   readonly keySources?: readonly KeySource[];
+  readonly callerSources: readonly HeadKeySource[];
   readonly missingKey: MissingKeyPolicy;
   readonly forceVersion: ForcePolicy;
 } {
@@ -66,6 +88,7 @@ export function routingOf({ routingKey, missingKey, forceVersion, forceTokenFile
   }
   return {
     ...(routingKey.length > 0 && { keySources: routingKey }),
+    callerSources: callerKey,
     missingKey,
     forceVersion: forcePolicyOf(forceVersion, forceTokenFile),
   };
@@ -96,6 +119,17 @@ function tokenDigest(file: string): Uint8Array {
 function collectKeySources(text: string, before: readonly KeySource[]): readonly KeySource[] {
   const parts = text.split(/[\s,]+/).filter((part) => part !== '');
   return [...before, ...parts.map(keySourceOf)];
+}
+
+/** Who sends it must be known before the body is read. */
+function collectCallerKeys(text: string, before: readonly HeadKeySource[]): readonly HeadKeySource[] {
+  const sources = collectKeySources(text, []).map((source) => {
+    if (source.kind !== 'body') return source;
+    throw new InvalidArgumentError(
+      'Callers are told apart by what stands before the body. Write header:x-tenant.',
+    );
+  });
+  return [...before, ...sources];
 }
 
 function keySourceOf(text: string): KeySource {

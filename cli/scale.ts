@@ -1,6 +1,7 @@
 /** `tidegate scale` and `tidegate undeploy`: how much a deployment may use, and its end. */
 import { type Command, InvalidArgumentError } from 'commander';
 import { DeploymentConfig, scaleDeployment, undeployModel } from '../registry-store/main.ts';
+import { addBatchingOptions, type BatchingOptions, batchingOf } from './batching-options.ts';
 import { deploymentAnswerJson, deploymentLines } from './deployment-answer.ts';
 import { type Output, write } from './output.ts';
 import { type ResourceOptions, addResourceOptions, resourceFields } from './resource-options.ts';
@@ -9,9 +10,9 @@ import { type ChangeOptions, addChangeOptions, withChange } from './store-option
 export function registerScale(program: Command, output: Output): void {
   const command = program
     .command('scale')
-    .description('change how much a deployment may use')
+    .description('change how much a deployment may use, and how its requests are batched')
     .argument('<model>', 'name of the model');
-  addChangeOptions(addResourceOptions(command))
+  addChangeOptions(addBatchingOptions(addResourceOptions(command)))
     .addHelpText(
       'after',
       `
@@ -19,15 +20,17 @@ What is not named stays as it is.
 
 Examples:
   $ tidegate scale iris --replicas 4
-  $ tidegate scale iris --min-replicas 1 --max-replicas 8 --target-cpu 60`,
+  $ tidegate scale iris --min-replicas 1 --max-replicas 8 --target-cpu 60
+  $ tidegate scale iris --batch-rows 32 --weight 4 --default-timeout 250`,
     )
-    .action(async (model: string, options: ChangeOptions & ResourceOptions) => {
+    .action(async (model: string, options: BatchingOptions & ChangeOptions & ResourceOptions) => {
       const { resources } = new DeploymentConfig(resourceFields(options));
-      if (resources === undefined) {
+      const batching = batchingOf(options);
+      if (resources === undefined && batching === undefined) {
         throw new InvalidArgumentError('Name what changes, such as --replicas 4.');
       }
       const result = await withChange(options, output, (change) =>
-        scaleDeployment({ ...change, model, resources }),
+        scaleDeployment({ ...change, model, resources, batching }),
       );
       const { deployment, changed, revision } = result;
       const lines = changed

@@ -8,7 +8,7 @@ import {
   stateAt,
 } from '../registry-store/main.ts';
 import { versionJson } from '../registry-store/manifest/version-facts.ts';
-import { resourcesText, rolloutText } from './change-text.ts';
+import { batchingText, resourcesText, rolloutText } from './change-text.ts';
 import { deploymentFields } from './deployment-answer.ts';
 import { revisionOption } from './history.ts';
 import { momentText } from './moment.ts';
@@ -103,7 +103,11 @@ function stateLines({ revision, deployments, stages }: StoreState): readonly str
 
 function deploymentFacts(deployment: Deployment | undefined): readonly string[] {
   if (deployment === undefined) return [];
-  return [rolloutText(deployment), resourcesText(deployment.resources)].filter((fact) => fact !== '');
+  return [
+    rolloutText(deployment),
+    resourcesText(deployment.resources),
+    batchingText(deployment.batching),
+  ].filter((fact) => fact !== '');
 }
 
 function statusLines(store: string, { snapshot, roles }: StoreStatus, nowMs: number): readonly string[] {

@@ -20,7 +20,7 @@ import { RouteTable } from './route/route-table.ts';
 import { RolloutMemory } from './dispatch/rollout-memory.ts';
 import { rolloutReport } from './dispatch/rollout-states.ts';
 import type { RolloutWatch } from './dispatch/rollout-watch.ts';
-import { type KeySource, planKeys } from './route/routing-key.ts';
+import { type HeadKeySource, type KeySource, planKeys } from './route/routing-key.ts';
 import type { ForcePolicy } from './socket/force-permission.ts';
 import type { RepositoryControl } from './socket/repository-routes.ts';
 import { GatewayServer } from './socket/server.ts';
@@ -55,6 +55,8 @@ export interface GatewayOptions {
   readonly websocketCompression?: boolean;
   /** Where requests carry the key that rollouts divide by, those in the body side by side; default `defaultKeySources`. */
   readonly keySources?: readonly KeySource[];
+  /** What tells callers apart where `callerRowsMax` bounds them; by their address where none of these is sent. */
+  readonly callerSources?: readonly HeadKeySource[];
   /** Where requests without a key go while a rollout divides; default `random`. */
   readonly missingKey?: MissingKeyPolicy;
   /** Who may choose a version by header; default `any`. */
@@ -165,6 +167,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     pool,
     batchRowsMax: limits.batchRowsMax,
     queueRowsMax: limits.queueRowsMax,
+    callerRowsMax: limits.callerRowsMax,
     onFailure: ({ modelName, modelVersion }, { cause, detail }) => {
       log.warn({ model: modelName, version: modelVersion, cause, detail }, 'request failed');
     },
@@ -219,6 +222,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     memory,
     warmRows: [limits.batchRowsMax],
     readArtifact: (version) => store.readArtifact(version),
+    tune: (model, batching) => {
+      dispatcher.tune(model, batching);
+    },
     forget: (generation) => {
       dispatcher.forget(generation);
     },
@@ -259,6 +265,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     corsOrigins: options.corsOrigins ?? [],
     websocketCompression: options.websocketCompression ?? false,
     keys,
+    callers: limits.callerRowsMax === 0 ? [] : [...(options.callerSources ?? []), { kind: 'address' }],
     forceVersion: options.forceVersion ?? 'any',
     threads,
     sharesPort: siblings !== undefined,

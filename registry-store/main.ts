@@ -11,6 +11,7 @@ export type {
   StateChange,
 } from './manifest/change.ts';
 export type { Cohort, Cohorts, HeaderRule } from './manifest/cohorts.ts';
+export type { DeploymentBatching } from './manifest/batching.ts';
 export type { AutoScaling, Deployment, DeploymentResources } from './manifest/deployment.ts';
 export type { Datatype, ModelSignature, TensorSignature } from './manifest/signature.ts';
 export type { EntryStage, Stage } from './manifest/stage.ts';

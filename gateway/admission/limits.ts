@@ -33,7 +33,12 @@ export interface Limits {
   /** Bytes of packed inputs that wait for a worker. At least `requestBytesMax`; up to 64 GiB, default 256 MiB. */
   readonly queueBytesMax: number;
   /**
-   * Rows of different requests that one run may join; a model can ask for fewer. 1 switches joining off.
+   * Rows of one caller that are taken and not answered yet, over all models and connections; 0 does not bound them. Who has
+   * nothing here may always send one request. 0 to 16 777 216, default 0.
+   */
+  readonly callerRowsMax: number;
+  /**
+   * Rows of different requests that one run may join; the deployment of a model can ask for fewer. 1 switches joining off.
    * 1 to 65 536 and at most `queueRowsMax`, default 64.
    */
   readonly batchRowsMax: number;
@@ -90,6 +95,7 @@ export const limitBounds: Readonly<Record<keyof Limits, LimitBound>> = {
   connectionInflightMax: { min: 1, max: 1_048_576, initial: 1024 },
   queueRowsMax: { min: 1, max: 16_777_216, initial: 65_536 },
   queueBytesMax: { min: 1, max: 64 * gib, initial: 256 * mib },
+  callerRowsMax: { min: 0, max: 16_777_216, initial: 0 },
   batchRowsMax: { min: 1, max: 65_536, initial: 64 },
   websocketIdleMsMax: { min: 8000, max: 960_000, initial: 120_000 },
   shutdownLingerMs: { min: 0, max: 60_000, initial: 500 },
@@ -123,6 +129,7 @@ export function parseLimits(given: Readonly<Record<string, unknown>> = {}): Pars
     connectionInflightMax: read('connectionInflightMax'),
     queueRowsMax: read('queueRowsMax'),
     queueBytesMax: read('queueBytesMax'),
+    callerRowsMax: read('callerRowsMax'),
     batchRowsMax: read('batchRowsMax'),
     websocketIdleMsMax: read('websocketIdleMsMax'),
     shutdownLingerMs: read('shutdownLingerMs'),

@@ -40,6 +40,11 @@ export class DueQueue<Item extends Timed> {
     return this.#timed?.length ?? 0;
   }
 
+  /** How many of them are due by then. */
+  timedBefore(dueMs: number): number {
+    return this.#timed?.countWhile(isDueBy(dueMs)) ?? 0;
+  }
+
   /** The one of them at `index`, by deadline. */
   timedAt(index: number): Item | undefined {
     return this.#timed?.at(index);

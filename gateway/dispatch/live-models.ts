@@ -5,7 +5,12 @@
  * Invariants: a version is in the route table only while lanes hold it; a deployment whose new
  * version does not load keeps serving what it served; a generation is unloaded after its last request let go.
  */
-import type { Deployment, StoreSnapshot, VersionMetadata } from '../../registry-store/main.ts';
+import type {
+  Deployment,
+  DeploymentBatching,
+  StoreSnapshot,
+  VersionMetadata,
+} from '../../registry-store/main.ts';
 import type { Quarantine } from '../../runtime/pool/fault-record.ts';
 import { type ModelRoutes, RouteTable } from '../route/route-table.ts';
 import type { MetricsPage } from '../telemetry/metrics-page.ts';
@@ -22,6 +27,8 @@ import type { ShadowMirror } from './shadow-mirror.ts';
 
 export interface LiveModelsOptions extends GenerationLoaderOptions {
   readonly metrics: MetricsPage;
+  /** How requests of a model are batched from now on. */
+  readonly tune: (model: string, batching: DeploymentBatching | undefined) => void;
   /** Called for a generation that no request holds any more, before it is unloaded. */
   readonly forget: (generation: ModelGeneration) => void;
   /** Puts a new table in force; called after each deployment that changed. */
@@ -165,6 +172,7 @@ export class LiveModels {
       this.#notReady.delete(model);
       this.#problems.delete(model);
       this.#rollouts.forget(model);
+      this.#options.tune(model, undefined);
       if (this.#models.has(model)) this.#replace(model, undefined);
     }
     if (gone.length > 0) this.#publish();
@@ -172,6 +180,7 @@ export class LiveModels {
       if (this.#closed) return;
       const deployment = snapshot.deployments.get(model);
       if (deployment === undefined) continue;
+      this.#options.tune(model, deployment.batching);
       this.#retried.delete(model);
       await this.#bringModelInLine(model, { deployment, versions: snapshot.models.get(model) ?? new Map() });
     }

@@ -2,12 +2,15 @@
  * Who is not taken because there is too much to do, and when he should come again: the forecast of the batcher's backlog
  * against the deadline of a request, and against nothing where the queue itself is full.
  */
-import { type DeadlineForecast, checkDeadline } from '../admission/deadline-check.ts';
-import { drainMs, forecast, type WorkerGroup } from '../batch/backlog.ts';
+import { checkDeadline, type DeadlineVerdict } from '../admission/deadline-check.ts';
+import { drainMs, type Forecast, forecast, type WorkerGroup } from '../batch/backlog.ts';
 import type { BatchMember, BatchQueue } from '../batch/batch-queue.ts';
 import type { Batcher } from '../batch/batcher.ts';
 import { retryAfterMsDefault, type WireError } from '../wire/error-code.ts';
 import { callerLimit, deadlineExceeded, overloaded, queueFull } from './failure-answers.ts';
+
+/** Most of those behind a newcomer who are asked whether it delays them. */
+const askedMax = 4;
 
 export interface OverloadRefusalsOptions<
   Queue extends BatchQueue<Member, Queue>,
@@ -37,27 +40,15 @@ export class OverloadRefusals<Queue extends BatchQueue<Member, Queue>, Member ex
 
   /** The refusal of a request that should not be answered in time; undefined when it should. */
   ofDeadline(request: TimedRequest<Queue>, nowMs: number): WireError | undefined {
-    const { batcher, workersOf } = this.#options;
-    const { queue, rows, level, deadlineMs } = request;
-    const { costs, rowsMax } = queue;
-    const newcomer = { queue, rows, level, dueMs: deadlineMs };
-    const { waitMs, rideMs } = forecast(batcher, newcomer, { workers: workersOf(queue), nowMs });
-    const seen: DeadlineForecast = {
-      budgetMs: deadlineMs - nowMs,
-      waitMs,
-      rideMs,
-      aloneMs: costs.typicalMs(rows, nowMs),
-      fullMs: costs.carefulMs(rowsMax, nowMs),
-      isFresh: costs.isFresh(nowMs),
-    };
-    const verdict = checkDeadline(seen);
-    switch (verdict) {
-      case 'in time':
-        return undefined;
+    const { waitMs, rideMs } = this.#forecast(request, nowMs);
+    switch (this.#verdict(request, { waitMs, rideMs }, nowMs)) {
       case 'hopeless':
         return this.#again(deadlineExceeded, waitMs);
       case 'overloaded':
         return this.#again(overloaded, waitMs + rideMs);
+      case 'in time':
+        if (!this.#delaysOthers(request, nowMs)) return undefined;
+        return this.#again(overloaded, this.#drainMs(request.queue, nowMs));
     }
   }
 
@@ -75,6 +66,43 @@ export class OverloadRefusals<Queue extends BatchQueue<Member, Queue>, Member ex
   /** It was taken, and time went by. */
   ofMissed(queue: Queue, nowMs: number): WireError {
     return this.#again(deadlineExceeded, this.#drainMs(queue, nowMs));
+  }
+
+  /**
+   * Whether others who were taken would be late because this one goes first: asked of a few of those behind it. Where all
+   * have the same time there is nobody behind, and where all fit into one batch nobody is delayed by a run.
+   */
+  #delaysOthers({ queue, rows, level, deadlineMs }: TimedRequest<Queue>, nowMs: number): boolean {
+    const line = queue.waiting.ofLevel(level);
+    if (line === undefined || queue.waitingRows + rows <= queue.rowsMax) return false;
+    const first = line.timedBefore(deadlineMs);
+    const last = line.timedLength - 1;
+    const step = Math.max(1, Math.ceil((last - first) / (askedMax - 1)));
+    for (let at = first; at <= last; at = at < last ? Math.min(at + step, last) : at + 1) {
+      const other = line.timedAt(at);
+      if (other?.state !== 'waiting' || other.deadlineMs === undefined) continue;
+      // What the newcomer would meet if it were due with that one is what that one meets once the newcomer is there.
+      const behind = { queue, rows, level, deadlineMs: other.deadlineMs };
+      if (this.#verdict(behind, this.#forecast(behind, nowMs), nowMs) !== 'in time') return true;
+    }
+    return false;
+  }
+
+  #forecast({ queue, rows, level, deadlineMs }: TimedRequest<Queue>, nowMs: number): Forecast {
+    const { batcher, workersOf } = this.#options;
+    const workers = workersOf(queue);
+    return forecast(batcher, { queue, rows, level, dueMs: deadlineMs }, { workers, nowMs });
+  }
+
+  #verdict({ queue, rows, deadlineMs }: TimedRequest<Queue>, seen: Forecast, nowMs: number): DeadlineVerdict {
+    const { costs, rowsMax } = queue;
+    return checkDeadline({
+      ...seen,
+      budgetMs: deadlineMs - nowMs,
+      aloneMs: costs.typicalMs(rows, nowMs),
+      fullMs: costs.carefulMs(rowsMax, nowMs),
+      isFresh: costs.isFresh(nowMs),
+    });
   }
 
   #drainMs(queue: Queue, nowMs: number): number {

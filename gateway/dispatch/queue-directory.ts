@@ -19,7 +19,7 @@ export interface ModelTuning {
   /** Share of the workers' time in proportion to that of other models; default 1. */
   readonly weight?: number;
   /** For requests without a deadline of their own, milliseconds; default none. */
-  readonly timeoutMs?: number;
+  readonly defaultTimeoutMs?: number;
 }
 
 /** The batch key of requests whose shapes are all fixed and who want every output. */
@@ -28,7 +28,9 @@ const commonKey = '';
 export class QueueDirectory {
   readonly #arena: PageArena;
   readonly #batchRowsMax: number;
-  /** By model. */
+  /** By model, as it is deployed. */
+  readonly #tunings = new Map<string, ModelTuning>();
+  /** By model, while it has queues. */
   readonly #lines = new Map<string, ModelLine<RequestQueue>>();
   readonly #queues = new Map<ModelGeneration, Map<string, RequestQueue>>();
 
@@ -63,7 +65,10 @@ export class QueueDirectory {
 
   /** How the requests of a model are batched from now on; undefined is as the limits say. */
   tune(modelName: string, tuning: ModelTuning | undefined): void {
-    this.#lineOf(modelName).tuning = this.#tuningOf(tuning);
+    if (tuning === undefined) this.#tunings.delete(modelName);
+    else this.#tunings.set(modelName, tuning);
+    const line = this.#lines.get(modelName);
+    if (line !== undefined) line.tuning = this.#tuningOf(tuning);
   }
 
   /** Gives the memory of a generation's queues back. Only legal once no request holds it. */
@@ -104,18 +109,18 @@ export class QueueDirectory {
   #lineOf(modelName: string): ModelLine<RequestQueue> {
     let line = this.#lines.get(modelName);
     if (line === undefined) {
-      line = new ModelLine(this.#tuningOf(undefined));
+      line = new ModelLine(this.#tuningOf(this.#tunings.get(modelName)));
       this.#lines.set(modelName, line);
     }
     return line;
   }
 
-  #tuningOf({ rowsMax, delayUsMax, weight, timeoutMs }: ModelTuning = {}): BatchTuning {
+  #tuningOf({ rowsMax, delayUsMax, weight, defaultTimeoutMs }: ModelTuning = {}): BatchTuning {
     return {
       rowsMax: Math.min(rowsMax ?? this.#batchRowsMax, this.#batchRowsMax),
       delayMsMax: (delayUsMax ?? 0) / 1000,
       weight: weight ?? 1,
-      timeoutMs,
+      timeoutMs: defaultTimeoutMs,
     };
   }
 }

@@ -35,6 +35,8 @@ export interface InferTarget {
   readonly lateKey: string | undefined;
   /** Headers that rules of a rollout name; undefined while no rollout is on. */
   readonly headers: HeaderValues | undefined;
+  /** Who sends it, where callers are bound. */
+  readonly caller: string | undefined;
   readonly format: MessageFormat;
   /** From the Inference-Header-Content-Length header: how much of the body is JSON, when tensors follow it. */
   readonly jsonBytes: number;

@@ -16,7 +16,7 @@ import type { CrossOrigin } from './cross-origin.ts';
 import { type ExchangeServices, HttpExchange, type InferTarget } from './http-exchange.ts';
 import type { OpenExchanges } from './open-exchanges.ts';
 import { pathParameter } from './path-parameter.ts';
-import type { KeyPlan } from '../route/routing-key.ts';
+import type { HeadKeySource, KeyPlan } from '../route/routing-key.ts';
 import type { ForcePermission } from './force-permission.ts';
 import { headerValues, routingKey } from './request-key.ts';
 import type { RawHandler, RouteRegistry } from './route-registry.ts';
@@ -28,12 +28,14 @@ export interface InferenceRoutesOptions {
   readonly open: OpenExchanges;
   readonly crossOrigin: CrossOrigin;
   readonly keys: KeyPlan;
+  /** What tells callers apart; empty where they are not bound. */
+  readonly callers: readonly HeadKeySource[];
   readonly force: ForcePermission;
 }
 
 export function addInferenceRoutes(options: InferenceRoutesOptions): void {
   const services = exchangeServices(options);
-  const { crossOrigin, door, keys, force } = options;
+  const { crossOrigin, door, keys, callers, force } = options;
   const handle = (json: MessageFormat): RawHandler => {
     const usual = succeed({ format: json, jsonBytes: 0 });
     return (res, req) => {
@@ -54,6 +56,7 @@ export function addInferenceRoutes(options: InferenceRoutesOptions): void {
         routingKey: key,
         lateKey: routes.divides && key === undefined ? routingKey(req, res, keys.after) : undefined,
         headers: routes.divides ? headerValues(req, routes.cohortHeaders(modelName)) : undefined,
+        caller: callers.length === 0 ? undefined : routingKey(req, res, callers),
         format: chosen.format,
         jsonBytes: chosen.jsonBytes,
         beginWithinMs: beginWithin.ok ? beginWithin.value : undefined,
@@ -85,7 +88,7 @@ function exchangeServices(options: InferenceRoutesOptions): ExchangeServices {
     late: door.lateAnswers,
     accept: (exchange, body, isOwned) => {
       const { format, jsonBytes, modelName, modelVersion, expectedVersion, headers: named } = exchange.target;
-      const { routingKey: key, lateKey, beginWithinMs } = exchange.target;
+      const { routingKey: key, lateKey, beginWithinMs, caller } = exchange.target;
       const { protocol } = format;
       const textBytes = protocol === 'oip-binary' ? jsonBytes : body.length;
       if (textBytes > limits.inlineJsonBytesMax && protocol !== 'oip-msgpack') {
@@ -101,6 +104,7 @@ function exchangeServices(options: InferenceRoutesOptions): ExchangeServices {
           sink: exchange,
           held: exchange.held,
           beginWithinMs,
+          caller,
         });
       }
       const inBody = key === undefined && named !== undefined && keys.inBody.length > 0;
@@ -116,6 +120,7 @@ function exchangeServices(options: InferenceRoutesOptions): ExchangeServices {
         sink: exchange,
         held: exchange.held,
         beginWithinMs,
+        caller,
       });
     },
     abandon: (pending) => {

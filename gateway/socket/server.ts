@@ -7,7 +7,7 @@ import type { Limits } from '../admission/limits.ts';
 import type { Dispatcher } from '../dispatch/dispatcher.ts';
 import type { RequestDoor } from '../dispatch/request-door.ts';
 import type { MetricsPage } from '../telemetry/metrics-page.ts';
-import type { KeyPlan } from '../route/routing-key.ts';
+import type { HeadKeySource, KeyPlan } from '../route/routing-key.ts';
 import type { RolloutReport } from '../telemetry/rollout-report.ts';
 import { fail } from '../wire/error-code.ts';
 import type { ServerIdentity } from '../wire/oip-metadata.ts';
@@ -43,6 +43,8 @@ export interface ServerOptions {
   readonly websocketCompression: boolean;
   /** Where requests carry the key that rollouts divide by, the first that has one. */
   readonly keys: KeyPlan;
+  /** What tells callers apart, the first that is there; empty where they are not bound. */
+  readonly callers: readonly HeadKeySource[];
   /** Who may choose a version by header. */
   readonly forceVersion: ForcePolicy;
   readonly threads: number;
@@ -72,8 +74,8 @@ export class GatewayServer {
     const routes = (): typeof door.routes => door.routes;
     const registry = new RouteRegistry(this.#app, { open, crossOrigin, onFault });
     const force = new ForcePermission(options.forceVersion);
-    const { keys } = options;
-    addInferenceRoutes({ registry, door, limits, open, crossOrigin, keys, force });
+    const { keys, callers } = options;
+    addInferenceRoutes({ registry, door, limits, open, crossOrigin, keys, callers, force });
     const mayChangeStore = control !== undefined;
     const { batchRowsMax } = limits;
     addInformationRoutes({ ...options, registry, routes, mayChangeStore, batchRowsMax });

@@ -45,6 +45,8 @@ export interface StreamHandshake {
   readonly routingKey: string | undefined;
   /** Of the handshake, for rules of rollouts. */
   readonly headers: HeaderValues;
+  /** Who opened it, where callers are bound. */
+  readonly caller: string | undefined;
 }
 
 /** Going away; RFC 6455 section 7.4.1. */
@@ -85,10 +87,10 @@ export class StreamConnection implements OutboxMember {
   firstFrame = -1;
   lastFrame = -1;
 
-  constructor(services: StreamServices, { greets, routingKey, headers }: StreamHandshake) {
+  constructor(services: StreamServices, { greets, ...handshake }: StreamHandshake) {
     this.#services = services;
     this.#greets = greets;
-    this.#incoming = new ReusedRequest(routingKey, headers);
+    this.#incoming = new ReusedRequest(handshake);
   }
 
   get socket(): WebSocket<unknown> | undefined {
@@ -310,13 +312,16 @@ class ReusedRequest implements IncomingRequest {
   sink: ReplySink = nobody;
   routingKey: string | undefined;
   readonly headers: HeaderValues;
+  readonly caller: string | undefined;
   readonly #handshakeKey: string | undefined;
   readonly #decoded: { readonly ok: true; value: InferRequest } = { ok: true, value: noRequest };
   readonly decode = (): { readonly ok: true; readonly value: InferRequest } => this.#decoded;
 
-  constructor(routingKey: string | undefined, headers: HeaderValues) {
+  constructor({ routingKey, headers, caller }: Omit<StreamHandshake, 'greets'>) {
+    this.routingKey = routingKey;
     this.#handshakeKey = routingKey;
     this.headers = headers;
+    this.caller = caller;
   }
 
   with({ model, version, routingKey, request }: StreamRequest, call: StreamCall): this {

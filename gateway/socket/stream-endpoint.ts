@@ -30,6 +30,8 @@ export interface StreamEndpointOptions {
   readonly compression: boolean;
   /** Requests of a socket share the key of its handshake. */
   readonly keySources: readonly HeadKeySource[];
+  /** What tells callers apart; empty where they are not bound. */
+  readonly callers: readonly HeadKeySource[];
   /** Answers a handshake that comes to nothing. */
   readonly refuse: (res: HttpResponse, req: HttpRequest, error: WireError) => void;
 }
@@ -104,6 +106,8 @@ export class StreamEndpoint {
             greets,
             routingKey: routingKey(req, res, this.#options.keySources),
             headers: new HandshakeHeaders(req),
+            caller:
+              this.#options.callers.length === 0 ? undefined : routingKey(req, res, this.#options.callers),
           };
           res.upgrade(
             { connection: new StreamConnection(this.#services, handshake) },

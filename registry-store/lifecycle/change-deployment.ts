@@ -1,4 +1,5 @@
 /** What is done to a deployment after the first: promote its candidate, scale it, go back. */
+import { batchingProblem, type DeploymentBatching, mergeBatching } from '../manifest/batching.ts';
 import type { Action } from '../manifest/change.ts';
 import { type Deployment, type DeploymentResources, isSameDeployment } from '../manifest/deployment.ts';
 import type { StoreSnapshot } from '../manifest/store-snapshot.ts';
@@ -15,7 +16,9 @@ export interface ModelOptions extends ChangeOptions {
 
 export interface ScaleOptions extends ModelOptions {
   /** Fields that are given replace those that are there; the others stay. */
-  readonly resources: DeploymentResources;
+  readonly resources?: DeploymentResources | undefined;
+  /** Likewise. */
+  readonly batching?: DeploymentBatching | undefined;
 }
 
 export interface DeploymentResult {
@@ -44,16 +47,17 @@ export function promoteCandidate(options: ModelOptions): Promise<DeploymentResul
         `${options.model} has no candidate to promote: ${before.version} takes all traffic.`,
       );
     }
-    return keepingResources(live(options.model, candidate, before), before);
+    return keepingSettings(live(options.model, candidate, before), before);
   });
 }
 
 /** Codes: NOT_DEPLOYED, INVALID_ARGUMENT. */
 export function scaleDeployment(options: ScaleOptions): Promise<DeploymentResult> {
+  checkBatching(options.batching);
   return changeDeployment(options, 'scale', (snapshot) => {
     const before = findDeployment(snapshot, options.model);
     const resources = mergeResources(before.resources, options.resources);
-    return resources === undefined ? before : { ...before, resources };
+    return { ...before, ...settings(resources, mergeBatching(before.batching, options.batching)) };
   });
 }
 
@@ -72,7 +76,7 @@ export function rollbackModel(options: ModelOptions): Promise<DeploymentResult> 
     }
     const { artifact } = findDeployable(snapshot, { model, version: previousVersion });
     const pin = { version: previousVersion, sha256: artifact.sha256 };
-    return keepingResources(live(model, pin, before), before);
+    return keepingSettings(live(model, pin, before), before);
   });
 }
 
@@ -109,7 +113,7 @@ export async function decideDeployment(
 /** The live version with all traffic, as it was before the rollout. */
 export function withoutCandidate(before: Deployment): Deployment {
   const { model, version, sha256 } = before;
-  return keepingResources(live(model, { version, sha256 }, before), before);
+  return keepingSettings(live(model, { version, sha256 }, before), before);
 }
 
 /** Undefined when neither says anything. */
@@ -120,6 +124,19 @@ export function mergeResources(
   return before === undefined && given === undefined ? undefined : { ...before, ...given };
 }
 
-function keepingResources(next: Deployment, { resources }: Deployment): Deployment {
-  return { ...next, ...(resources !== undefined && { resources }) };
+/** What holds for a model whichever of its versions is live. */
+export function settings(
+  resources: DeploymentResources | undefined,
+  batching: DeploymentBatching | undefined,
+): Pick<Deployment, 'resources' | 'batching'> {
+  return { ...(resources !== undefined && { resources }), ...(batching !== undefined && { batching }) };
+}
+
+export function checkBatching(batching: DeploymentBatching | undefined): void {
+  const problem = batching === undefined ? undefined : batchingProblem(batching);
+  if (problem !== undefined) throw new StoreError('INVALID_ARGUMENT', `${problem}.`);
+}
+
+function keepingSettings(next: Deployment, { resources, batching }: Deployment): Deployment {
+  return { ...next, ...settings(resources, batching) };
 }

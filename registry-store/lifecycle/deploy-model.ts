@@ -3,6 +3,7 @@
  * named as the previous one, so that nodes keep it loaded and going back is instant.
  */
 import { randomUUID } from 'node:crypto';
+import { type DeploymentBatching, mergeBatching } from '../manifest/batching.ts';
 import { type Cohorts, cohortsProblem, isEmptyCohorts } from '../manifest/cohorts.ts';
 import {
   type Deployment,
@@ -17,7 +18,13 @@ import {
 import { analysisProblem, type RolloutAnalysis } from '../manifest/rollout-analysis.ts';
 import type { RolloutPlan } from '../manifest/rollout-plan.ts';
 import { StoreError } from '../store-error.ts';
-import { type DeploymentResult, changeDeployment, mergeResources } from './change-deployment.ts';
+import {
+  type DeploymentResult,
+  changeDeployment,
+  checkBatching,
+  mergeResources,
+  settings,
+} from './change-deployment.ts';
 import { findDeployable } from './find-version.ts';
 import { live, previousOf } from './live-deployment.ts';
 import { keptPlan, planOf, type PlanRequest } from './plan-rollout.ts';
@@ -42,6 +49,8 @@ export interface DeployOptions extends ChangeOptions, PlanRequest {
   readonly cohorts?: Cohorts;
   /** Fields that are given replace those of the deployment that is there. */
   readonly resources?: DeploymentResources;
+  /** Likewise. */
+  readonly batching?: DeploymentBatching;
 }
 
 export type DeployResult = DeploymentResult;
@@ -52,6 +61,7 @@ export async function deployModel(options: DeployOptions): Promise<DeployResult>
   checkTraffic(strategy, options);
   checkAnalysis(strategy, options.analysis);
   checkCohorts(strategy, options.cohorts);
+  checkBatching(options.batching);
   return changeDeployment(options, 'deploy', (snapshot) => {
     const { artifact, version } = findDeployable(snapshot, options);
     const pin = { version, sha256: artifact.sha256 };
@@ -64,7 +74,7 @@ export async function deployModel(options: DeployOptions): Promise<DeployResult>
       hasCandidate(strategy) && !isFirst
         ? beside(options, { before, candidate: pin, strategy, plan })
         : live(options.model, pin, before);
-    return { ...next, ...(resources !== undefined && { resources }) };
+    return { ...next, ...settings(resources, mergeBatching(before?.batching, options.batching)) };
   });
 }
 

@@ -3,6 +3,7 @@
  * candidate beside it. It names digests beside versions, so the holder of a model key cannot swap the bytes of what an
  * operator put live. How a rollout is carried out is the gateway's business; here it is only said.
  */
+import { batchingJson, type DeploymentBatching, readBatching } from './batching.ts';
 import { type Cohorts, cohortsJson, readCohorts } from './cohorts.ts';
 import type { FieldReader, TextRule } from './field-reader.ts';
 import { versionNameRule } from './names.ts';
@@ -62,6 +63,7 @@ export interface Deployment {
   /** Who meets one version of a `canary` or `rolling` whatever the hash says. */
   readonly cohorts?: Cohorts;
   readonly resources?: DeploymentResources;
+  readonly batching?: DeploymentBatching;
 }
 
 export const trafficBpsMax = 10_000;
@@ -121,13 +123,14 @@ export function readDeployment(model: string, reader: FieldReader): Deployment {
     ...(reader.has('analysis') && { analysis: readAnalysis(reader.record('analysis')) }),
     ...(reader.has('cohorts') && { cohorts: readCohorts(reader.record('cohorts')) }),
     ...(reader.has('resources') && { resources: readResources(reader.record('resources')) }),
+    ...(reader.has('batching') && { batching: readBatching(reader.record('batching')) }),
   };
 }
 
 /** `readDeployment` of it gives the same deployment back. The model is the key it is filed under. */
 export function deploymentJson(deployment: Deployment): Readonly<Record<string, unknown>> {
   const { previousVersion, previousSha256, candidate, trafficBps, rolloutId } = deployment;
-  const { plan, analysis, cohorts, resources } = deployment;
+  const { plan, analysis, cohorts, resources, batching } = deployment;
   return {
     version: deployment.version,
     sha256: deployment.sha256,
@@ -141,6 +144,7 @@ export function deploymentJson(deployment: Deployment): Readonly<Record<string, 
     ...(analysis !== undefined && { analysis: analysisJson(analysis) }),
     ...(cohorts !== undefined && { cohorts: cohortsJson(cohorts) }),
     ...(resources !== undefined && { resources: resourcesJson(resources) }),
+    ...(batching !== undefined && { batching: batchingJson(batching) }),
   };
 }
 

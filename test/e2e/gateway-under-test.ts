@@ -12,7 +12,7 @@ import {
   startGateway,
 } from '../../gateway/main.ts';
 import type { MissingKeyPolicy } from '../../gateway/route/missing-key.ts';
-import type { KeySource } from '../../gateway/route/routing-key.ts';
+import type { HeadKeySource, KeySource } from '../../gateway/route/routing-key.ts';
 import type { ForcePolicy } from '../../gateway/socket/force-permission.ts';
 import { parseLimits } from '../../gateway/admission/limits.ts';
 import { expectContract, forgetContract } from './contract.ts';
@@ -58,6 +58,7 @@ export async function startTestGateway(options: {
   readonly corsOrigins?: readonly string[];
   readonly missingKey?: MissingKeyPolicy;
   readonly keySources?: readonly KeySource[];
+  readonly callerSources?: readonly HeadKeySource[];
   readonly forceVersion?: ForcePolicy;
   readonly responseCache?: ResponseCacheOptions;
   readonly siblings?: Siblings;
@@ -86,6 +87,7 @@ export async function startTestGateway(options: {
     ...(options.corsOrigins === undefined ? {} : { corsOrigins: options.corsOrigins }),
     ...(options.missingKey === undefined ? {} : { missingKey: options.missingKey }),
     ...(options.keySources === undefined ? {} : { keySources: options.keySources }),
+    ...(options.callerSources === undefined ? {} : { callerSources: options.callerSources }),
     ...(options.forceVersion === undefined ? {} : { forceVersion: options.forceVersion }),
     ...(options.responseCache === undefined ? {} : { responseCache: options.responseCache }),
     ...(options.siblings === undefined ? {} : { siblings: options.siblings }),

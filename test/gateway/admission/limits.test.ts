@@ -7,6 +7,7 @@ describe('parseLimits', () => {
     expect(parseLimits()).toEqual({
       ok: true,
       value: {
+        callerRowsMax: 0,
         requestRowsMax: 1024,
         requestBytesMax: 67_108_864,
         bodyBytesMax: 67_108_864,

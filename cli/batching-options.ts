@@ -1,0 +1,65 @@
+/** Options of `deploy` and `scale` that say how the requests of a model are batched. */
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { DeploymentBatching } from '../registry-store/main.ts';
+import {
+  batchDelayUsMax,
+  batchRowsMax,
+  defaultTimeoutMsMax,
+  weightMax,
+} from '../registry-store/manifest/batching.ts';
+
+export interface BatchingOptions {
+  readonly batchRows?: number;
+  readonly batchDelay?: number;
+  readonly weight?: number;
+  readonly defaultTimeout?: number;
+}
+
+export function addBatchingOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--batch-rows <number>', 'most rows that requests may join to; 1 joins none').argParser(
+        wholeNumber(1, batchRowsMax),
+      ),
+    )
+    .addOption(
+      new Option(
+        '--batch-delay <us>',
+        'microseconds that a free worker waits for more rows; 0 for none',
+      ).argParser(wholeNumber(0, batchDelayUsMax)),
+    )
+    .addOption(
+      new Option('--weight <number>', 'share of worker time beside the other models, which have 1').argParser(
+        wholeNumber(1, weightMax),
+      ),
+    )
+    .addOption(
+      new Option('--default-timeout <ms>', 'milliseconds for requests that set no time themselves').argParser(
+        wholeNumber(1, defaultTimeoutMsMax),
+      ),
+    );
+}
+
+/** Undefined leaves all of it as it is. */
+export function batchingOf({
+  batchRows,
+  batchDelay,
+  weight,
+  defaultTimeout,
+}: BatchingOptions): DeploymentBatching | undefined {
+  const batching = {
+    ...(batchRows !== undefined && { rowsMax: batchRows }),
+    ...(batchDelay !== undefined && { delayUsMax: batchDelay }),
+    ...(weight !== undefined && { weight }),
+    ...(defaultTimeout !== undefined && { defaultTimeoutMs: defaultTimeout }),
+  };
+  return Object.keys(batching).length === 0 ? undefined : batching;
+}
+
+function wholeNumber(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d{1,9}$/.test(text) && value >= min && value <= max) return value;
+    throw new InvalidArgumentError(`This is a whole number from ${min} to ${max}.`);
+  };
+}

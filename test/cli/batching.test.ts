@@ -1,0 +1,48 @@
+/** How a model is batched, from the command line: signed, kept through what happens to the deployment, shown, refused. */
+import { beforeEach, describe, expect, test } from 'vitest';
+import { CommandLine, modelFile, run } from './command-line.ts';
+
+let cli: CommandLine;
+
+/** 2.0.0 is live, 3.0.0 is new. */
+beforeEach(async () => {
+  cli = await CommandLine.makeWithIris();
+  await cli.ok('publish', 'iris', modelFile('1.0.0'), '--version', '3.0.0');
+});
+
+const options = ['--batch-rows', '32', '--batch-delay', '200', '--weight', '4', '--default-timeout', '250'];
+const batching = { max_rows: 32, max_delay_us: 200, weight: 4, default_timeout_ms: 250 };
+
+test('is signed with a deployment, said of it, and stays until it is said otherwise', async () => {
+  expect(await cli.json('deploy', 'iris', '--version', '2.0.0', ...options)).toMatchObject({ batching });
+  expect(await cli.ok('history', 'iris')).toContain(
+    'batches of 32 rows, waiting 200 us, weight 4, due in 250 ms',
+  );
+  expect(await cli.json('deploy', 'iris', '--version', '3.0.0', '--canary', '10')).toMatchObject({
+    batching,
+  });
+  expect(await cli.json('promote', 'iris')).toMatchObject({ version: '3.0.0', batching });
+  expect(await cli.json('scale', 'iris', '--replicas', '2')).toMatchObject({ batching });
+  expect(await cli.json('scale', 'iris', '--weight', '1')).toMatchObject({
+    batching: { ...batching, weight: 1 },
+    resources: { replicas: 2 },
+    changed: true,
+  });
+  expect(await cli.json('scale', 'iris', '--weight', '1')).toMatchObject({ changed: false });
+  expect(await cli.json('rollback', 'iris')).toMatchObject({ version: '2.0.0', batching: { max_rows: 32 } });
+});
+
+describe('is refused', () => {
+  test.each([
+    ['--batch-rows', '0'],
+    ['--batch-rows', '65537'],
+    ['--batch-delay', '-1'],
+    ['--batch-delay', '1000001'],
+    ['--weight', '0.5'],
+    ['--default-timeout', '3600001'],
+  ])('as %s %s', async (option, value) => {
+    const { code, err } = await run(['scale', 'iris', option, value]);
+    expect(code).toBe(2);
+    expect(err).toMatch(/whole number from|argument missing|unknown option/);
+  });
+});
