@@ -211,7 +211,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     onTrouble: (trouble) => {
       log.error({ err: trouble }, 'memory of rollouts cannot be read or written');
     },
-    onAdded: siblings && ((rolloutId) => siblings.rolledBack(rolloutId)),
+    onAdded: siblings?.rolledBack.bind(siblings),
   });
   const live = new LiveModels({
     pool,

@@ -22,7 +22,7 @@ export async function countedBy(lists: readonly MetricList[]): Promise<MetricLis
 }
 
 function merged(lists: readonly MetricList[]): ReturnType<typeof AggregatorRegistry.aggregate> {
-  return AggregatorRegistry.aggregate([...lists] as MetricList[] as object[]);
+  return AggregatorRegistry.aggregate([...lists]);
 }
 
 /** The library's typings call the type a number; it is its name. */

@@ -15,7 +15,7 @@ import { run } from '../command-line.ts';
 import { Served, temporaryFolder } from '../served.ts';
 
 /** Starting a process takes seconds on a busy machine. */
-const patienceMs = 120_000;
+const patienceMs = 300_000;
 
 let base: string;
 let store: readonly string[];

@@ -36,7 +36,7 @@ class PuppetProcess implements ProcessHandle {
   }
 
   kill(): void {
-    this.exit(undefined);
+    void this.exit(undefined);
   }
 
   async says(message: FromProcess): Promise<void> {
@@ -265,9 +265,10 @@ describe('metrics', () => {
         [1, 10],
         [2, 100],
       ] as const) {
-        const asked = all[index]?.told.findLast(({ kind }) => kind === 'ask');
-        if (asked?.kind !== 'ask' || !all[index]?.isAlive) continue;
-        await all[index]?.says({ kind: 'own', ticket: asked.ticket, list: await listOf(requests) });
+        const process = all[index];
+        const asked = process?.told.findLast(({ kind }) => kind === 'ask');
+        if (asked?.kind !== 'ask' || process?.isAlive !== true) continue;
+        await process.says({ kind: 'own', ticket: asked.ticket, list: await listOf(requests) });
       }
       await vi.advanceTimersByTimeAsync(2000);
       const answer = all[0]?.told.findLast(({ kind }) => kind === 'others');
