@@ -49,7 +49,8 @@ describe('the scenarios', () => {
         expect(numbers['failed'] ?? 0).toBe(0);
         if ('p99_us' in numbers)
           expect(numbers['p99_us']).toBeGreaterThanOrEqual(numbers['p50_us'] ?? Infinity);
-        if ('per_second' in numbers) expect(numbers['per_second']).toBeGreaterThan(0);
+        // Not the rate: in the third of a second of this run a busy machine may answer nothing in time.
+        if ('p50_us' in numbers) expect(numbers['p50_us']).toBeGreaterThan(0);
         expect(problems.filter((problem) => !problem.includes('load generator'))).toEqual([]);
       }
     },
