@@ -14,7 +14,11 @@ export interface ResourceOptions {
 
 export function addResourceOptions(command: Command): Command {
   return command
-    .addOption(new Option('--replicas <number>', 'threads on each node that load it').argParser(countOption))
+    .addOption(
+      new Option('--replicas <number>', 'threads on each node that hold it (default: all)').argParser(
+        countOption,
+      ),
+    )
     .addOption(new Option('--min-replicas <number>', 'scale between this').argParser(countOption))
     .addOption(new Option('--max-replicas <number>', 'and this many threads').argParser(countOption))
     .addOption(
@@ -22,8 +26,16 @@ export function addResourceOptions(command: Command): Command {
         percentOption,
       ),
     )
-    .addOption(new Option('--cpu-limit <cores>', 'such as 1.5 or 1500m').argParser(coresOption))
-    .addOption(new Option('--memory-limit <size>', 'such as 512Mi').argParser(sizeOption));
+    .addOption(
+      new Option('--cpu-limit <cores>', 'such as 1.5 or 1500m; that many threads, rounded up').argParser(
+        coresOption,
+      ),
+    )
+    .addOption(
+      new Option('--memory-limit <size>', 'such as 512Mi; what takes more is not loaded').argParser(
+        sizeOption,
+      ),
+    );
 }
 
 export function resourceFields(

@@ -16,7 +16,8 @@ export function registerScale(program: Command, output: Output): void {
     .addHelpText(
       'after',
       `
-What is not named stays as it is.
+What is not named stays as it is. A node with fewer threads than asked for uses those it has, and says so:
+see "tidegate status --node".
 
 Examples:
   $ tidegate scale iris --replicas 4

@@ -22,6 +22,7 @@ export interface ServeOptions extends RoutingOptions, ServeControlOptions, Cache
   readonly threads?: number;
   readonly serverName: string;
   readonly corsOrigin: readonly string[];
+  readonly loadBeside: boolean;
   readonly websocketCompression: boolean;
   readonly limit: Readonly<Record<string, number>>;
   readonly logLevel?: LogLevel;
@@ -108,6 +109,7 @@ export function addServeOptions(command: Command): Command {
         .default([], 'none')
         .argParser(collectOrigins),
     )
+    .option('--no-load-beside', 'load models between batches and never on a second thread')
     .option('--websocket-compression', 'agree to permessage-deflate on WebSockets', false);
   addResponseCacheOptions(addRoutingOptions(command))
     .option('--limit <name=value>', 'set a limit, see below; may be repeated', collectLimit, {})

@@ -40,3 +40,12 @@ export function spinModel(): Uint8Array {
   graph.output('y', type);
   return writeOnnxModel(graph);
 }
+
+/** `width` copies of each value: small inputs with large results. */
+export function widenModel(width: number): Uint8Array {
+  const graph = new GraphBuilder('widen');
+  const ones = graph.constant('ones', tensor('FP32', [1, width], new Array<number>(width).fill(1)));
+  graph.node('MatMul', [graph.input('x', type), ones], { outputs: ['y'] });
+  graph.output('y', tensorType('FP32', ['batch', width]));
+  return writeOnnxModel(graph);
+}

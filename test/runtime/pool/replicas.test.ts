@@ -1,0 +1,203 @@
+/**
+ * On which threads models are, on real threads: as many as asked for and no more, changed while batches run; loads that
+ * keep nobody waiting; threads that have grown are replaced by fresh ones that hold the same.
+ */
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import type { LaneReply } from '../../../runtime/pool/lane.ts';
+import { demoModel, type PoolUnderTest, ranOf, runRows, startTestPool } from './pool-under-test.ts';
+import { rowModel, widenModel } from './row-models.ts';
+
+const patience = { timeout: 25_000, interval: 10 };
+const mib = 1024 * 1024;
+
+let test: PoolUnderTest;
+afterEach(() => test.close());
+
+/** Which lanes run the session, as they say themselves. */
+async function lanesThatRun(session: number): Promise<number[]> {
+  const lanes: number[] = [];
+  for (const { index } of test.pool.lanes) {
+    const reply = await runRows(test, { session, width: 1, values: [2], lane: index });
+    if (reply.kind === 'ran') lanes.push(index);
+    else expect(reply).toMatchObject({ code: 'UNKNOWN_SESSION' });
+  }
+  return lanes;
+}
+
+function lanesThatHold(session: number): number[] {
+  return test.pool.lanes.filter((lane) => test.pool.holds(lane, session)).map(({ index }) => index);
+}
+
+describe('a model with replicas', () => {
+  it('is on so many threads, on the emptiest ones, and on no other', async () => {
+    test = await startTestPool({ threads: 3 });
+    const two = await test.load(rowModel(), { replicas: 2 });
+    const one = await test.load(rowModel(), { replicas: 1 });
+    const all = await test.load(rowModel(), { replicas: 9 });
+    expect([two.replicas, one.replicas, all.replicas]).toEqual([2, 1, 3]);
+    for (const [{ session }, lanes] of [
+      [two, [0, 1]],
+      [one, [2]],
+      [all, [0, 1, 2]],
+    ] as const) {
+      expect(lanesThatHold(session)).toEqual(lanes);
+      expect(await lanesThatRun(session)).toEqual(lanes);
+    }
+  });
+
+  it('is scaled while it runs, and is only said to be where it is', async () => {
+    test = await startTestPool({ threads: 2 });
+    const { session } = await test.load(rowModel(), { replicas: 1 });
+    const work: { goesOn: boolean } = { goesOn: true };
+    const replies: LaneReply['kind'][] = [];
+    const done = (async (): Promise<void> => {
+      while (work.goesOn) {
+        const lane = test.pool.lanes.find((each) => each.state === 'idle' && test.pool.holds(each, session));
+        if (lane !== undefined) {
+          const { index } = lane;
+          replies.push((await runRows(test, { session, width: 1, values: [2], lane: index })).kind);
+        }
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    })();
+    expect(await test.pool.scale(session, 2)).toBe(2);
+    expect(lanesThatHold(session)).toEqual([0, 1]);
+    expect(await test.pool.scale(session, 1)).toBe(1);
+    expect(await test.pool.scale(session, undefined)).toBe(2);
+    expect(await test.pool.scale(session, 1)).toBe(1);
+    await vi.waitUntil(() => replies.length > 5, patience);
+    work.goesOn = false;
+    await done;
+    expect(new Set(replies)).toEqual(new Set(['ran']));
+    expect(await lanesThatRun(session)).toEqual(lanesThatHold(session));
+  });
+
+  it('comes back to the threads it was on, and to no other', async () => {
+    test = await startTestPool({ threads: 2, restartDelayMsMax: 50 });
+    const { session } = await test.load(rowModel(), { replicas: 1 });
+    const [held] = lanesThatHold(session);
+    for (const thread of [...test.threads]) await thread.terminate();
+    await vi.waitUntil(() => test.lost.length === 2, patience);
+    await vi.waitUntil(() => test.pool.lanes.every(({ state }) => state === 'idle'), patience);
+    expect(await lanesThatRun(session)).toEqual([held]);
+  });
+
+  it('is not loaded when it takes more memory than it may, and leaves nothing behind', async () => {
+    test = await startTestPool({ threads: 2 });
+    const file = rowModel(mib / 4);
+    const readModel = (): Promise<Uint8Array> => Promise.resolve(file);
+    const model = {
+      signature: signatureOfRow,
+      warmRows: [],
+      readModel,
+      memoryBytesMax: 1.5 * file.byteLength,
+    };
+    expect(await test.pool.load(model)).toMatchObject({ kind: 'over_memory' });
+    expect((await lanesThatRun(1)).length).toBe(0);
+    expect((await test.load(rowModel(8))).memoryBytes).toBeGreaterThan(0);
+  });
+});
+
+describe('a load', () => {
+  it('happens beside a lane at work that nobody can stand in for: batches run until the change of threads', async () => {
+    test = await startTestPool({ threads: 1 });
+    const first = await test.load(rowModel());
+    await runRows(test, { session: first.session, width: 1, values: [2] });
+    const loading = test.load(demoModel('iris-1.0.0'));
+    // Not once is the lane kept from work for as long as a load takes: it takes the next batch whenever it is asked.
+    let runs = 0;
+    const load: { isDone: boolean } = { isDone: false };
+    void loading.then(() => (load.isDone = true));
+    while (!load.isDone) {
+      if (test.lane().state === 'idle') {
+        ranOf(await runRows(test, { session: first.session, width: 1, values: [2] }));
+        runs += 1;
+      }
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(runs).toBeGreaterThan(20);
+    expect(test.pool.threadChanges.get('loaded_beside')).toBe(1);
+    const { session } = await loading;
+    expect(await runRows(test, { session, width: 4, values: [5, 3, 1, 0] })).toMatchObject({ kind: 'ran' });
+    expect(test.lost).toEqual([]);
+    await vi.waitUntil(() => test.threads.filter(({ threadId }) => threadId !== -1).length === 1, patience);
+  });
+
+  it('happens between batches where that is asked for, or where nothing is at work', async () => {
+    test = await startTestPool({ threads: 1, loadsBeside: false });
+    const { session } = await test.load(rowModel());
+    await runRows(test, { session, width: 1, values: [2] });
+    await test.load(rowModel());
+    expect(test.threads.length).toBe(1);
+    await test.close();
+
+    test = await startTestPool({ threads: 1 });
+    await test.load(rowModel());
+    await test.load(rowModel());
+    expect(test.threads.length).toBe(1);
+  });
+
+  it('keeps one lane of several from work at a time', async () => {
+    test = await startTestPool({ threads: 2 });
+    const { session } = await test.load(rowModel());
+    const busy = new Set<string>();
+    const load: { isDone: boolean } = { isDone: false };
+    const loading = test.load(demoModel('iris-2.0.0')).then(() => (load.isDone = true));
+    while (!load.isDone) {
+      busy.add(test.pool.lanes.map(({ state }) => state).join());
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await loading;
+    expect(busy).toContain('busy,idle');
+    expect(busy).toContain('idle,busy');
+    expect(busy).not.toContain('busy,busy');
+    expect(await lanesThatRun(session)).toEqual([0, 1]);
+  });
+
+  it('that fails beside leaves the lane as it was', async () => {
+    test = await startTestPool({ threads: 1 });
+    const { session } = await test.load(rowModel());
+    await runRows(test, { session, width: 1, values: [2] });
+    const readModel = (): Promise<Uint8Array> => Promise.resolve(new Uint8Array(64));
+    const outcome = await test.pool.load({ signature: signatureOfRow, warmRows: [], readModel });
+    expect(outcome).toMatchObject({ kind: 'failed', code: 'MODEL_INVALID' });
+    expect(await runRows(test, { session, width: 1, values: [2] })).toMatchObject({ kind: 'ran' });
+    await vi.waitUntil(() => test.threads.filter(({ threadId }) => threadId !== -1).length === 1, patience);
+  });
+});
+
+describe('the memory of a thread', () => {
+  it('is told, grows with what it runs, and is given back by a fresh thread that holds the same', async () => {
+    test = await startTestPool({ threads: 1, threadMemoryBytesMax: 48 * mib, resultBytes: 4096 });
+    const kept = await test.load(rowModel());
+    const { session } = await test.load(widenModel(8192));
+    const before = test.lane().heapBytes;
+    expect(before).toBeGreaterThan(8 * mib);
+    expect(before).toBeLessThan(48 * mib);
+    const reply = await runRows(test, { session, width: 1, values: Array<number>(2048).fill(1) });
+    expect(ranOf(reply).heapBytes).toBeGreaterThan(48 * mib);
+    await vi.waitUntil(() => test.pool.threadChanges.get('overgrown') === 1, patience);
+    expect(test.lane().heapBytes).toBeLessThan(48 * mib);
+    for (const each of [kept.session, session]) {
+      expect(await runRows(test, { session: each, width: 1, values: [2] })).toMatchObject({ kind: 'ran' });
+    }
+    expect(test.lost).toEqual([]);
+  });
+
+  it('is not changed over and over when what it must hold is past the limit already', async () => {
+    test = await startTestPool({ threads: 1, threadMemoryBytesMax: 1 });
+    const { session } = await test.load(rowModel());
+    for (let round = 0; round < 20; round++) {
+      if (test.lane().state === 'idle') await runRows(test, { session, width: 1, values: [2] });
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    await vi.waitUntil(() => test.lane().state === 'idle', patience);
+    expect(test.pool.threadChanges.get('overgrown') ?? 0).toBeLessThanOrEqual(1);
+  });
+});
+
+const signatureOfRow = {
+  inputs: [{ name: 'x', datatype: 'FP32', shape: [-1, 1] }],
+  outputs: [{ name: 'y', datatype: 'FP32', shape: [-1, 1] }],
+  batching: 'rows',
+} as const;
