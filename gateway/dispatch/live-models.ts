@@ -121,7 +121,7 @@ export class LiveModels {
     const { live, split } = this.#models.get(generation.modelName) ?? {};
     if (live === generation) this.#problems.set(live.modelName, notRun);
     if (split?.candidate !== generation) return;
-    const reason = `the candidate cost ${quarantine.losses} threads and was quarantined`;
+    const reason = `the candidate was quarantined, threads it cost: ${quarantine.losses}`;
     this.#options.watches.get(split.rolloutId)?.giveUp(reason);
   }
 

@@ -35,6 +35,14 @@ export class ModelThreads {
     await oldest.terminate();
   }
 
+  /** The same for any of them; `choice` is from 0 to below 1. False when none is alive. */
+  async killOne(choice: number): Promise<boolean> {
+    const alive = [...this.#born];
+    const chosen = alive[Math.floor(choice * alive.length)];
+    await chosen?.terminate();
+    return chosen !== undefined;
+  }
+
   /** Stops listening. */
   restore(): void {
     this.#restore();

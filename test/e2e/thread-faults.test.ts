@@ -70,7 +70,7 @@ test('a candidate that costs too many threads ends its rollout', async () => {
   const inputs = [tensorOf({ name: 'x', datatype: 'FP32', shape: [1, 1] }, [crash])];
   await under.caller('oip-msgpack').call({ model: 'good', version: '2.0.0', inputs });
   expect(logged('candidate taken out of the traffic')).toMatchObject({
-    reason: 'the candidate cost 1 threads and was quarantined',
+    reason: 'the candidate was quarantined, threads it cost: 1',
   });
   for (let request = 0; request < 20; request++)
     expect(await ask('good', 2)).toMatchObject({ kind: 'answer' });
