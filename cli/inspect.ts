@@ -7,9 +7,10 @@ import type { Command } from 'commander';
 import { parseLimits } from '../gateway/admission/limits.ts';
 import { StoreError } from '../registry-store/main.ts';
 import { type ModelInspection, inspectOnnxModel } from '../registry-store/onnx/inspect-model.ts';
+import { externalFilesOf } from '../registry-store/onnx/weight-facts.ts';
 import { type TrialOutcome, tryModel } from '../runtime/pool/trial-load.ts';
 import { AnsweredNo } from './failure.ts';
-import { findExternalFiles } from './inspect/external-files.ts';
+import { findExternalFiles, withExternalData } from '../registry-store/lifecycle/external-files.ts';
 import { type Inspection, inspectionJson } from './inspect/inspection.ts';
 import { inspectionLines } from './inspect/inspection-text.ts';
 import { readModelFile } from './model-file.ts';
@@ -59,16 +60,20 @@ interface Work {
 
 async function inspectFile(file: string, work: Work): Promise<Inspection> {
   const hash = createHash('sha256');
-  const bytes = await readWithProgress(file, { ...work, piece: (piece) => hash.update(piece) });
+  const alone = await readWithProgress(file, { ...work, piece: (piece) => hash.update(piece) });
+  const externalFiles = await findExternalFiles(file, externalFilesOf(alone));
+  const isWhole = externalFiles.length > 0 && externalFiles.every(({ status }) => status === 'present');
+  const bytes = isWhole ? await withExternalData(file, alone, work.signal) : alone;
   const model = inspectOnnxModel(bytes);
   if (!model.ok) throw new StoreError('MODEL_REFUSED', `${model.code}: ${model.message}`);
   const trial = work.options.run ? await tryWithProgress(bytes, model.value, work) : undefined;
   return {
     file,
+    // Of what would be signed.
     sizeBytes: bytes.byteLength,
-    sha256: hash.digest('hex'),
+    sha256: isWhole ? createHash('sha256').update(bytes).digest('hex') : hash.digest('hex'),
     model: model.value,
-    externalFiles: await findExternalFiles(file, model.value.externalFiles),
+    externalFiles,
     trial,
     problems: [...model.value.refusals, ...(trial?.kind === 'refused' ? [trial] : [])],
   };

@@ -1,6 +1,7 @@
 /** `tidegate publish`: signs an ONNX file and what is known about it into the store. It does not put it live. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type EntryStage, publishModel } from '../registry-store/main.ts';
+import { withExternalData } from '../registry-store/lifecycle/external-files.ts';
 import { entryStages } from '../registry-store/manifest/stage.ts';
 import { versionJson } from '../registry-store/manifest/version-facts.ts';
 import { readModelFile } from './model-file.ts';
@@ -70,12 +71,13 @@ async function publishFile(
   const bar = progressFor(output, options, 'bytes');
   try {
     return await withChange(options, output, async (change) => {
-      const artifact = await readModelFile(file, {
+      const alone = await readModelFile(file, {
         signal: change.signal,
         progress: (done, total) => {
           bar.step('reading', done, total);
         },
       });
+      const artifact = await withExternalData(file, alone, change.signal);
       return publishModel({
         ...change,
         model,

@@ -5,7 +5,7 @@ import { printable } from '../../registry-store/onnx/onnx-refusal.ts';
 import type { TrialOutcome } from '../../runtime/pool/trial-load.ts';
 import { runtimeWords } from '../../runtime/worker/refusal-words.ts';
 import { counted, sizeText } from '../quantity.ts';
-import type { FoundFile } from './external-files.ts';
+import type { FoundFile } from '../../registry-store/lifecycle/external-files.ts';
 import type { Inspection } from './inspection.ts';
 
 const labelWidth = 12;

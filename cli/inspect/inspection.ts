@@ -1,7 +1,7 @@
 /** All that `tidegate inspect` found out about one file, and the same as JSON: field names as in `tidegate show --json`. */
 import type { ModelInspection } from '../../registry-store/onnx/inspect-model.ts';
 import type { TrialOutcome } from '../../runtime/pool/trial-load.ts';
-import type { FoundFile } from './external-files.ts';
+import type { FoundFile } from '../../registry-store/lifecycle/external-files.ts';
 
 export interface Problem {
   readonly code: string;

@@ -85,8 +85,8 @@ class Surveyor {
     if (!isExternal(tensor)) return;
     this.refuse(
       'EXTERNAL_DATA',
-      `The tensor ${quoted(tensor.name)} is kept in another file, and a model here is one file that is signed as a whole. ` +
-        'Save it in one: onnx.save(onnx.load(path), single_path) embeds the data of models below 2 GB.',
+      `The tensor ${quoted(tensor.name)} is kept in another file, and what is signed here is one file. Put the files of the model ` +
+        'beside it and publish with tidegate publish, which takes them in, or save it in one: onnx.save(onnx.load(path), single_path).',
     );
   }
 

@@ -85,7 +85,7 @@ const attributeSchema: Schema<proto.AttributeProto> = schemaOf<proto.AttributePr
   sparseTensors: messages(23, () => sparseTensorSchema),
 });
 
-const tensorSchema = schemaOf<proto.TensorProto>({
+export const tensorSchema: Schema<proto.TensorProto> = schemaOf<proto.TensorProto>({
   dims: int64s(1),
   dataType: int32(2),
   segment: message(3, () => segmentSchema),

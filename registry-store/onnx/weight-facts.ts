@@ -2,8 +2,10 @@
  * What the tensors of a file amount to: how many numbers of which type, which are the largest, and which are kept in
  * other files. Sizes follow from shapes and types, so that they are the same however a tensor is stored.
  */
+import { openOnnxModel } from './describe-model.ts';
 import { elementTypeBits, elementTypeName } from './element-type.ts';
 import { isExternal } from './graph-survey.ts';
+import { walkModel } from './graph-walk.ts';
 import type { NodeProto, TensorProto } from './model-proto.ts';
 import { normalDomain } from './operator-name.ts';
 
@@ -40,6 +42,18 @@ export interface ExternalFile {
   readonly tensorCount: number;
   /** Where the last of them ends. */
   readonly neededBytes: number;
+}
+
+/** Empty also for what is no model: whoever reads it next says so. */
+export function externalFilesOf(model: Uint8Array): readonly ExternalFile[] {
+  const opened = openOnnxModel(model, {});
+  if (!opened.ok) return [];
+  const count = new WeightCount();
+  const add = (tensor: TensorProto): void => {
+    count.addExternal(tensor);
+  };
+  walkModel(opened.value.model, { node: () => undefined, tensor: add, indices: add });
+  return count.externalFiles();
 }
 
 const largestMax = 5;

@@ -1,8 +1,10 @@
 /** The models of a store for a pipeline: publishing versions and finding them again. */
 import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
 import type { HistoryEvent } from '../manifest/change.ts';
 import type { EntryStage, Stage } from '../manifest/stage.ts';
 import type { VersionMetadata } from '../manifest/version-metadata.ts';
+import { withExternalData } from '../lifecycle/external-files.ts';
 import { findModel, findVersion } from '../lifecycle/find-version.ts';
 import { publishModel } from '../lifecycle/publish-model.ts';
 import { readHistory } from '../lifecycle/read-history.ts';
@@ -32,7 +34,8 @@ export class ModelRegistry {
   }
 
   /**
-   * Publishes a version: signs the ONNX file (its bytes, or where it is) and what is said about it into the store.
+   * Publishes a version: signs the ONNX file (its bytes, or where it is; then with
+   * the tensors that it keeps in files beside it) and what is said about it into the store.
    * Codes: DUPLICATE_VERSION, MODEL_REFUSED, INVALID_ARGUMENT, and those of `publishModel`.
    */
   async registerModel(
@@ -99,8 +102,9 @@ function newest(versions: readonly VersionMetadata[]): VersionMetadata {
 
 async function readArtifact(path: string | URL): Promise<Uint8Array> {
   try {
-    return await readFile(path);
+    return await withExternalData(path instanceof URL ? fileURLToPath(path) : path, await readFile(path));
   } catch (error) {
+    if (error instanceof StoreError) throw error;
     throw new StoreError(
       'FILE_UNREADABLE',
       `${String(path)} cannot be read (${systemCode(error) ?? 'unknown reason'}).`,
