@@ -84,6 +84,7 @@ function publishes(facts: {
       tags: ['bench'],
       stage: 'staged',
       published: { revision: index + 2, ...by },
+      state: [],
       signature: onnx.value.signature,
       onnx: {
         irVersion: onnx.value.irVersion,

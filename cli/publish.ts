@@ -2,6 +2,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type EntryStage, publishModel } from '../registry-store/main.ts';
 import { withExternalData } from '../registry-store/lifecycle/external-files.ts';
+import { type StateDeclaration, parseStateDeclaration } from '../registry-store/manifest/state-tensor.ts';
 import { entryStages } from '../registry-store/manifest/stage.ts';
 import { versionJson } from '../registry-store/manifest/version-facts.ts';
 import { readModelFile } from './model-file.ts';
@@ -18,6 +19,7 @@ interface PublishOptions extends ChangeOptions {
   readonly description?: string;
   readonly metric?: ReadonlyMap<string, number>;
   readonly tag?: readonly string[];
+  readonly state?: readonly StateDeclaration[];
   readonly stage: EntryStage;
 }
 
@@ -35,6 +37,11 @@ export function registerPublish(program: Command, output: Output): void {
       ...(before ?? []),
       tag,
     ])
+    .option(
+      '--state <input=output>',
+      'an input that is the output of the call before; may be repeated',
+      collectState,
+    )
     .addOption(new Option('--stage <stage>', 'where it stands').choices(entryStages).default('staged'))
     .addHelpText(
       'after',
@@ -44,7 +51,10 @@ Ctrl-C before the version is in force leaves the store as it was.
 Examples:
   $ tidegate publish iris iris.onnx --version 1.0.0
   $ tidegate publish iris iris.onnx --version 2.0.0 --framework scikit-learn --author Ada \\
-      --metric accuracy=0.97 --metric f1=0.96 --tag tabular --why "trained on longer petals"`,
+      --metric accuracy=0.97 --metric f1=0.96 --tag tabular --why "trained on longer petals"
+  $ tidegate publish vad silero_vad.onnx --version 5 --state state=stateN,2x1x128
+
+State begins as zeros. Sizes that the model leaves open are said behind a comma.`,
     )
     .action(async (model: string, file: string, options: PublishOptions) => {
       const { version, snapshot } = await publishFile({ model, file }, options, output);
@@ -88,6 +98,7 @@ async function publishFile(
         description: options.description ?? '',
         metrics: options.metric ?? new Map(),
         tags: options.tag ?? [],
+        state: options.state ?? [],
         stage: options.stage,
         progress: (done, total) => {
           bar.step('writing', done, total);
@@ -97,6 +108,13 @@ async function publishFile(
   } finally {
     bar.end();
   }
+}
+
+function collectState(text: string, before: readonly StateDeclaration[] = []): readonly StateDeclaration[] {
+  const declared = parseStateDeclaration(text);
+  if (declared === undefined)
+    throw new InvalidArgumentError('Write a state as input=output or input=output,2x1x128.');
+  return [...before, declared];
 }
 
 function collectMetric(text: string, before?: ReadonlyMap<string, number>): ReadonlyMap<string, number> {

@@ -42,12 +42,18 @@ export function versionLines(
 }
 
 /** What goes in and out, and whether rows of different requests may share a run. */
-export function tensorLines({ signature }: VersionMetadata): readonly string[] {
+export function tensorLines({ signature, state }: VersionMetadata): readonly string[] {
   return [
     ...signature.inputs.map((tensor) => `  input      ${tensorText(tensor)}`),
     ...signature.outputs.map((tensor) => `  output     ${tensorText(tensor)}`),
+    ...state.map((tensor) => `  state      ${stateText(tensor)}`),
     `  batching   ${signature.batching === 'rows' ? 'rows of different requests share a run' : 'none, every request runs alone'}`,
   ];
+}
+
+/** `state [2, 1, 128], next time stateN` */
+function stateText({ input, output, shape }: VersionMetadata['state'][number]): string {
+  return `${input} [${shape.join(', ')}], next time ${output}`;
 }
 
 /** `input FP32 [-1, 4]` */

@@ -3,6 +3,7 @@
  * each one readable function; everything else is elsewhere.
  */
 import { availableParallelism } from 'node:os';
+import { performance } from 'node:perf_hooks';
 import type { VerifiedStore } from '../registry-store/main.ts';
 import { WorkerPool } from '../runtime/pool/worker-pool.ts';
 import type { Limits } from './admission/limits.ts';
@@ -16,6 +17,7 @@ import { LiveShadows } from './dispatch/live-shadows.ts';
 import { RequestDoor } from './dispatch/request-door.ts';
 import { ResponseCache } from './dispatch/response-cache.ts';
 import type { MissingKeyPolicy } from './route/missing-key.ts';
+import { Sequences } from './dispatch/sequences.ts';
 import { RouteTable } from './route/route-table.ts';
 import { RolloutMemory } from './dispatch/rollout-memory.ts';
 import { rolloutReport } from './dispatch/rollout-states.ts';
@@ -185,10 +187,12 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const late = new LateRequests({ dispatcher, lane: bodyLane, limits });
   const lateAnswers = new LateAnswers(bodyLane, limits);
   const watches = new Map<string, RolloutWatch>();
+  const sequences = new Sequences({ dispatcher, limits, nowMs: () => performance.now() });
   const door = new RequestDoor(
     {
       dispatcher,
       cache,
+      sequences,
       late,
       lateAnswers,
       limits,

@@ -14,6 +14,8 @@ export type { Cohort, Cohorts, HeaderRule } from './manifest/cohorts.ts';
 export type { DeploymentBatching } from './manifest/batching.ts';
 export type { AutoScaling, Deployment, DeploymentResources } from './manifest/deployment.ts';
 export type { Datatype, ModelSignature, TensorSignature } from './manifest/signature.ts';
+export type { StateDeclaration, StateTensor } from './manifest/state-tensor.ts';
+export { declaredState, parseStateDeclaration, stateJson } from './manifest/state-tensor.ts';
 export type { EntryStage, Stage } from './manifest/stage.ts';
 export type { RolloutPlan, RolloutStep } from './manifest/rollout-plan.ts';
 export type { StoreSnapshot } from './manifest/store-snapshot.ts';

@@ -73,6 +73,7 @@ export function queryFields(query: URLSearchParams): Fields {
   for (const name of new Set(query.keys())) {
     const values = query.getAll(name);
     if (name === 'tag') fields.set('tags', values);
+    else if (name === 'state') fields.set('state', values);
     else if (name === 'metric') fields.set('metrics', metricsOf(values));
     else fields.set(name, values.at(-1));
   }

@@ -14,6 +14,7 @@ import {
   type VersionMetadata,
   abortRollout,
   approveRollout,
+  declaredState,
   deployModel,
   pauseRollout,
   promoteCandidate,
@@ -22,6 +23,7 @@ import {
   rollbackModel,
   rollbackTo,
   scaleDeployment,
+  stateJson,
   undeployModel,
 } from '../../registry-store/main.ts';
 import { findVersion } from '../../registry-store/lifecycle/find-version.ts';
@@ -206,8 +208,16 @@ function isSameVersion(known: VersionMetadata, wanted: ModelMetadata, artifact: 
     known.description,
     Object.fromEntries(known.metrics),
     known.tags,
+    stateJson(known.state),
   ];
-  const asked = [wanted.framework, wanted.author, wanted.description, wanted.metrics, wanted.tags];
+  const asked = [
+    wanted.framework,
+    wanted.author,
+    wanted.description,
+    wanted.metrics,
+    wanted.tags,
+    stateJson(declaredState(wanted.state, known.signature)),
+  ];
   return (
     known.artifact.sha256 === sha256Of(artifact) &&
     known.artifact.lengthBytes === artifact.length &&

@@ -3,7 +3,11 @@
  * fields that came as JSON. Whether names, metrics and quantities can be used is decided where they are signed; here is
  * decided which fields there are and of what kind.
  */
-import { type DeploymentConfigOptions, DeploymentStrategy } from '../../registry-store/main.ts';
+import {
+  type DeploymentConfigOptions,
+  DeploymentStrategy,
+  parseStateDeclaration,
+} from '../../registry-store/main.ts';
 import type {
   EntryStage,
   ModelMetadataOptions,
@@ -66,7 +70,16 @@ export interface HistoryRequest {
   readonly limit: number;
 }
 
-const metadataFields = ['framework', 'author', 'description', 'metrics', 'tags', 'stage', 'why'] as const;
+const metadataFields = [
+  'framework',
+  'author',
+  'description',
+  'metrics',
+  'tags',
+  'state',
+  'stage',
+  'why',
+] as const;
 const entryStages: readonly EntryStage[] = ['staged', 'training'];
 const resourceFields = [
   'replicas',
@@ -92,6 +105,11 @@ export function readRegister(
   const description = reader.textIfGiven('description');
   const metrics = reader.numbersIfGiven('metrics');
   const tags = reader.textsIfGiven('tags');
+  const state = reader.textsIfGiven('state')?.map((text) => {
+    const declared = parseStateDeclaration(text);
+    if (declared === undefined) reader.reject('state', 'is written as input=output or input=output,2x1x128');
+    return declared ?? { input: '', output: '' };
+  });
   const metadata: ModelMetadataOptions = {
     name: path?.name ?? reader.text('name'),
     version: path?.version ?? reader.text('version'),
@@ -100,6 +118,7 @@ export function readRegister(
     ...(description !== undefined && { description }),
     ...(metrics !== undefined && { metrics }),
     ...(tags !== undefined && { tags }),
+    ...(state !== undefined && { state }),
   };
   return reader.finish({
     metadata,

@@ -50,6 +50,7 @@ const versionProperties = {
   metrics: { type: 'object', additionalProperties: { type: 'number' } },
   tags: list(text),
   signature: closed({ inputs: list(tensor), outputs: list(tensor), batching: { enum: ['rows', 'none'] } }),
+  state: list(closed({ input: text, output: text, shape: list({ type: 'integer' }) })),
   parameter_count: count,
   size_bytes: count,
   sha256,
@@ -140,12 +141,16 @@ const metadataProperties = {
   description: text,
   metrics: { type: 'object', additionalProperties: { type: 'number' } },
   tags: list(text),
+  state: list({
+    ...text,
+    description: 'input=output, or input=output,2x1x128 with the sizes it begins with.',
+  }),
   stage: { enum: ['staged', 'training'] },
   why,
 };
 
 const registerProperties = { name: text, version: text, ...metadataProperties };
-const registerOptional = ['framework', 'description', 'metrics', 'tags', 'stage', 'why'];
+const registerOptional = ['framework', 'description', 'metrics', 'tags', 'state', 'stage', 'why'];
 const model = { model_name: text };
 
 function allOptional(properties: Readonly<Record<string, Schema>>): Schema {
@@ -154,8 +159,8 @@ function allOptional(properties: Readonly<Record<string, Schema>>): Schema {
 
 export const controlSchemas: Readonly<Record<string, Schema>> = {
   Error: closed({ error: text, code: { enum: Object.keys(controlErrorTable) } }),
-  Version: closed(versionProperties),
-  VersionWithRevision: closed({ ...versionProperties, revision }),
+  Version: closed(versionProperties, ['state']),
+  VersionWithRevision: closed({ ...versionProperties, revision }, ['state']),
   Models: closed({ revision, models: list(ref('Version')) }),
   Model: closed({
     name: text,

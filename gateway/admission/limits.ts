@@ -42,6 +42,17 @@ export interface Limits {
    * 1 to 65 536 and at most `queueRowsMax`, default 64.
    */
   readonly batchRowsMax: number;
+  /** Sequences of stateful models that may be open. 1 to 1 048 576, default 1024. */
+  readonly sequencesMax: number;
+  /**
+   * Bytes that open sequences may hold together: their states, and the inputs of calls that wait for their turn.
+   * 1 KiB to 64 GiB, default 64 MiB.
+   */
+  readonly sequenceBytesMax: number;
+  /** Calls of one sequence that may wait for the one that runs. 0 to 65 536, default 16. */
+  readonly sequenceWaitingMax: number;
+  /** Milliseconds between two calls of a sequence, after which it is forgotten. 10 to 86 400 000, default 60 000. */
+  readonly sequenceIdleMsMax: number;
   /** Milliseconds a WebSocket may be silent; pings count. 8000 to 960 000, default 120 000. */
   readonly websocketIdleMsMax: number;
   /**
@@ -97,6 +108,10 @@ export const limitBounds: Readonly<Record<keyof Limits, LimitBound>> = {
   queueBytesMax: { min: 1, max: 64 * gib, initial: 256 * mib },
   callerRowsMax: { min: 0, max: 16_777_216, initial: 0 },
   batchRowsMax: { min: 1, max: 65_536, initial: 64 },
+  sequencesMax: { min: 1, max: 1_048_576, initial: 1024 },
+  sequenceBytesMax: { min: kib, max: 64 * gib, initial: 64 * mib },
+  sequenceWaitingMax: { min: 0, max: 65_536, initial: 16 },
+  sequenceIdleMsMax: { min: 10, max: 86_400_000, initial: 60_000 },
   websocketIdleMsMax: { min: 8000, max: 960_000, initial: 120_000 },
   shutdownLingerMs: { min: 0, max: 60_000, initial: 500 },
   runMsMax: { min: 100, max: 3_600_000, initial: 10_000 },
@@ -131,6 +146,10 @@ export function parseLimits(given: Readonly<Record<string, unknown>> = {}): Pars
     queueBytesMax: read('queueBytesMax'),
     callerRowsMax: read('callerRowsMax'),
     batchRowsMax: read('batchRowsMax'),
+    sequencesMax: read('sequencesMax'),
+    sequenceBytesMax: read('sequenceBytesMax'),
+    sequenceWaitingMax: read('sequenceWaitingMax'),
+    sequenceIdleMsMax: read('sequenceIdleMsMax'),
     websocketIdleMsMax: read('websocketIdleMsMax'),
     shutdownLingerMs: read('shutdownLingerMs'),
     runMsMax: read('runMsMax'),

@@ -98,7 +98,8 @@ export class BatchAnswers {
       const reply = { id, modelName, modelVersion, columns, batched, rowStart, rows, options };
       rowStart += rows;
       outcomes.push(this.#replySafely(pending, reply));
-      if (pending.trial !== undefined) pending.answered = { ...answerEvidence(reply), runMs, batchRows };
+      if (pending.trial !== undefined)
+        pending.answered = { ...answerEvidence(generation.visibleReply(reply)), runMs, batchRows };
     }
     // One reading of the clock for all of them: it costs as much as counting one.
     const endedMs = performance.now();

@@ -39,7 +39,7 @@ export function columnsOf(
   batch: RequestBatch,
   { outputs, arena }: { readonly outputs: readonly RunOutput[]; readonly arena: SharedArrayBuffer },
 ): OutputColumn[] {
-  const { signature } = batch.queue.generation;
+  const { runSignature: signature } = batch.queue.generation;
   const batched = signature.batching === 'rows';
   const wanted = batch.queue.outputs?.map((index) => signature.outputs[index]) ?? signature.outputs;
   return wanted.map((spec, index) => {
@@ -72,7 +72,7 @@ function piecesOf(
   { input, rowElements }: { readonly input: number; readonly rowElements: number },
 ): ArenaPiece[] {
   const { slabs, generation } = batch.queue;
-  const bytes = elementBytes(generation.signature.inputs[input]?.datatype ?? 'FP32');
+  const bytes = elementBytes(generation.runSignature.inputs[input]?.datatype ?? 'FP32');
   const pieces: ArenaPiece[] = [];
   let byteOffset = -1;
   let elements = 0;

@@ -7,6 +7,7 @@ import type { MetricsPage } from '../telemetry/metrics-page.ts';
 import type { DeploymentResources } from '../../registry-store/manifest/deployment.ts';
 import { replicaDemand } from './replica-demand.ts';
 import { ModelGeneration } from './model-generation.ts';
+import { StateLayout } from './state-layout.ts';
 
 export interface GenerationLoaderOptions {
   readonly pool: WorkerPool;
@@ -107,11 +108,13 @@ export class GenerationLoader {
       { model: name, version: modelVersion, batching, note, inline, loadMs, warmMs, replicas, memoryBytes },
       'version loaded',
     );
+    const run = { ...signature, batching };
     return new ModelGeneration({
       modelName: name,
       modelVersion,
       sha256,
-      signature: { ...signature, batching },
+      signature: run,
+      layout: version.state.length === 0 ? undefined : new StateLayout(run, version.state),
       platform: 'onnxruntime_onnx',
       session,
       costs,

@@ -19,6 +19,7 @@ import { DeadlineWatch } from './deadline-watch.ts';
 import { cancelled, deadlineExceeded, failureAnswer, queueFull } from './failure-answers.ts';
 import type { ModelGeneration } from './model-generation.ts';
 import type { Trial } from './rollout-watch.ts';
+import { sequenceRefusals } from './sequence-refusals.ts';
 import { PendingRequest, type ReplySink } from './request-queue.ts';
 import { Turns } from './turns.ts';
 
@@ -163,7 +164,10 @@ export class LateRequests {
     const read = await lane.read({ ticket, format: protocol, body, jsonBytes, signature });
     if (read?.ok !== true) return read ?? failureAnswer('worker');
     const request = withoutElements(read.value);
-    const admitted = checkRequest(request, signature, limits);
+    const admitted =
+      request.options?.sequence === undefined
+        ? checkRequest(request, signature, limits)
+        : sequenceRefusals.stateless;
     const room: Reservation | WireError = admitted.ok
       ? dispatcher.reserve(generation, admitted.value)
       : admitted;

@@ -26,6 +26,7 @@ export class LiveShadows {
   ): Promise<ShadowMirror | NotLoaded> {
     const { model, trafficBps = 0 } = deployment;
     if (version === undefined) return { reason: 'the version is not in the store', mayPass: false };
+    if (version.state.length > 0) return stateful;
     const rolloutId = rolloutIdOf(deployment);
     const running = this.#mirrors.get(rolloutId);
     if (running !== undefined) {
@@ -83,6 +84,12 @@ export class LiveShadows {
     }));
   }
 }
+
+const stateful: NotLoaded = {
+  reason:
+    'STATEFUL_SHADOW: a model with state gets no copies, they would need sequences of their own; use a canary.',
+  mayPass: false,
+};
 
 const tooMany: NotLoaded = {
   reason: `SHADOW_LIMIT: ${shadowsMax} shadow rollouts are on here already; end one with "tidegate rollback".`,

@@ -5,6 +5,8 @@
 import type { RunCost } from '../../runtime/protocol/worker-task.ts';
 import type { ModelSignature } from '../../runtime/tensor/signature.ts';
 import type { WireError } from '../wire/error-code.ts';
+import type { InferReply } from '../wire/infer-request.ts';
+import type { StateLayout } from './state-layout.ts';
 import type { VersionMetrics } from '../telemetry/version-metrics.ts';
 
 export interface GenerationOptions {
@@ -12,7 +14,10 @@ export interface GenerationOptions {
   readonly modelVersion: string;
   /** Digest of the artifact: two generations of one version differ in it. */
   readonly sha256: string;
+  /** Of the file, with the batching that the probe allowed. */
   readonly signature: ModelSignature;
+  /** What it remembers between calls; undefined for a model without state. */
+  readonly layout?: StateLayout | undefined;
   readonly platform: string;
   /** Names the session in the pool. */
   readonly session: number;
@@ -24,10 +29,14 @@ export interface GenerationOptions {
 }
 
 export class ModelGeneration implements GenerationOptions {
+  /** What callers send and get. */
   readonly modelName: string;
   readonly modelVersion: string;
   readonly sha256: string;
   readonly signature: ModelSignature;
+  /** What a run takes and gives: the same for most, and the tensors of the state beside them for a stateful model. */
+  readonly runSignature: ModelSignature;
+  readonly layout: StateLayout | undefined;
   readonly platform: string;
   readonly session: number;
   readonly costs: readonly RunCost[];
@@ -43,7 +52,9 @@ export class ModelGeneration implements GenerationOptions {
     this.modelName = options.modelName;
     this.modelVersion = options.modelVersion;
     this.sha256 = options.sha256;
-    this.signature = options.signature;
+    this.signature = options.layout?.visible ?? options.signature;
+    this.runSignature = options.signature;
+    this.layout = options.layout;
     this.platform = options.platform;
     this.session = options.session;
     this.costs = options.costs;
@@ -53,6 +64,11 @@ export class ModelGeneration implements GenerationOptions {
 
   get inflight(): number {
     return this.#inflight;
+  }
+
+  /** The part of an answer that callers get. */
+  visibleReply(reply: InferReply): InferReply {
+    return this.layout === undefined ? reply : this.layout.visibleReply(reply);
   }
 
   /** A request takes hold. */

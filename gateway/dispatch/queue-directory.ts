@@ -41,7 +41,7 @@ export class QueueDirectory {
 
   /** The queue for this request, with one more request in flight; give it back with `leave`. */
   enter(generation: ModelGeneration, request: AdmittedRequest): RequestQueue {
-    const key = batchKeyOf(generation.signature, request);
+    const key = batchKeyOf(generation.runSignature, request);
     let queues = this.#queues.get(generation);
     if (queues === undefined) {
       queues = new Map();

@@ -22,6 +22,9 @@ import type { ModelGeneration } from './model-generation.ts';
 import { PendingRequest, type ReplySink } from './request-queue.ts';
 import type { ResponseCache } from './response-cache.ts';
 import type { RolloutWatch, Trial } from './rollout-watch.ts';
+import { SequenceStep } from './sequence.ts';
+import { sequenceRefusals } from './sequence-refusals.ts';
+import type { Sequences } from './sequences.ts';
 import type { ShadowMirror } from './shadow-mirror.ts';
 import type { SharedRequest } from './shared-run.ts';
 
@@ -59,7 +62,7 @@ export interface KeyedRequest {
 }
 
 /** What a transport gives back when its client is gone. */
-export type AcceptedRequest = PendingRequest | SharedRequest;
+export type AcceptedRequest = PendingRequest | SharedRequest | SequenceStep;
 
 /** A body that was read as one version takes it. */
 interface EarlyBody extends KeyedRequest {
@@ -89,6 +92,8 @@ export interface RequestDoorOptions {
   readonly late: LateRequests;
   /** Writes answers that are. */
   readonly lateAnswers: LateAnswers;
+  /** Runs the calls of models with state. */
+  readonly sequences: Sequences;
   readonly limits: Limits;
   /** Requests that failed before a model was known. */
   readonly unrouted: OutcomeCounter;
@@ -132,6 +137,11 @@ export class RequestDoor {
   /** Puts a new table in force: requests from now on see it, requests before have their generation in hand. */
   setRoutes(routes: RouteTable<ModelGeneration, ShadowMirror>): void {
     this.#routes = routes;
+    const { sequences } = this.#options;
+    if (sequences.open === 0) return;
+    sequences.keepOnly((generation) => {
+      return routes.models.get(generation.modelName)?.versions.get(generation.modelVersion) === generation;
+    });
   }
 
   /** From now on every request is refused as SHUTTING_DOWN, except those that are held. */
@@ -156,29 +166,35 @@ export class RequestDoor {
   acceptLarge(large: LargeRequest): LateRequest | WireError {
     const target = this.#resolve(large, large.routingKey);
     if (!target.ok) return this.refuse(large.protocol, target);
-    const outcome = this.#options.late.take(target.value, large, target.trial);
+    const outcome =
+      target.value.layout === undefined
+        ? this.#options.late.take(target.value, large, target.trial)
+        : sequenceRefusals.tooLarge;
     if ('code' in outcome) target.value.metrics.outcomes.count(large.protocol, outcome.code);
     return outcome;
   }
 
   /** The client is gone. */
   abandon(request: AcceptedRequest | LateRequest): void {
-    const { late, cache, dispatcher } = this.#options;
+    const { late, sequences, cache, dispatcher } = this.#options;
     if (request instanceof LateRequest) late.abandon(request);
+    else if (request instanceof SequenceStep) sequences.abandon(request);
     else if (cache !== undefined) cache.abandon(request);
     else if (request instanceof PendingRequest) dispatcher.abandon(request);
   }
 
-  /** The client no longer wants it: true when it had not begun, and is answered CANCELLED by now. */
-  cancel(request: AcceptedRequest): boolean {
-    const { cache, dispatcher } = this.#options;
-    if (cache !== undefined) return cache.cancel(request);
-    return request instanceof PendingRequest && dispatcher.cancel(request);
+  /** The client no longer wants it: what has not begun is answered CANCELLED. */
+  cancel(request: AcceptedRequest): void {
+    const { sequences, cache, dispatcher } = this.#options;
+    if (request instanceof SequenceStep) sequences.cancel(request);
+    else if (cache !== undefined) cache.cancel(request);
+    else if (request instanceof PendingRequest) dispatcher.cancel(request);
   }
 
   /** Answers everything that is left, because the process will not live to run it. */
   failAll(error: WireError): void {
     this.#options.late.failAll(error);
+    this.#options.sequences.failAll(error);
     this.#options.dispatcher.failAll(error);
   }
 
@@ -267,9 +283,15 @@ export class RequestDoor {
     const isRead = early !== undefined && haveSameInputs(early.signature, signature);
     const decoded = isRead ? early.request : incoming.decode(signature);
     if (!decoded.ok) return decoded;
+    const { id, options } = decoded.value;
+    const beginWithinMs = shorter(options?.beginWithinMs, incoming.beginWithinMs);
+    if (generation.layout !== undefined || options?.sequence !== undefined) {
+      const { protocol, modelName, modelVersion, decode, sink } = incoming;
+      const call = { protocol, modelName, modelVersion, decode, sink, trial, beginWithinMs };
+      return this.#options.sequences.take({ ...call, target: generation, request: decoded.value });
+    }
     const admitted = checkRequest(decoded.value, signature, limits);
     if (!admitted.ok) return admitted;
-    const { id, options } = decoded.value;
     const pair = mirror?.pair(incoming.sink);
     const pending = (cache ?? dispatcher).submit({
       generation,
@@ -280,7 +302,7 @@ export class RequestDoor {
       trial,
       options,
       caller: incoming.caller,
-      beginWithinMs: shorter(options?.beginWithinMs, incoming.beginWithinMs),
+      beginWithinMs,
     });
     // What is not run says nothing new to a shadow.
     if (pair !== undefined && pending instanceof PendingRequest) pair.copy(decoded.value);

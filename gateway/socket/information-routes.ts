@@ -9,6 +9,7 @@ import { modelStatistics } from '../telemetry/model-statistics.ts';
 import type { RolloutReport } from '../telemetry/rollout-report.ts';
 import { fail } from '../wire/error-code.ts';
 import {
+  type ModelConfiguration,
   modelConfiguration,
   type ModelDescription,
   modelMetadata,
@@ -32,6 +33,7 @@ export interface InformationRoutesOptions {
   readonly rollouts: () => RolloutReport;
   readonly metrics: { readonly contentType: string; readonly render: () => Promise<string> };
   readonly batchRowsMax: number;
+  readonly sequenceIdleMsMax: number;
   readonly threads: number;
 }
 
@@ -73,14 +75,15 @@ export function addInformationRoutes(options: InformationRoutesOptions): void {
 }
 
 function addModelRoutes(path: string, options: InformationRoutesOptions): void {
-  const { registry, batchRowsMax, threads } = options;
+  const { registry, batchRowsMax, threads, sequenceIdleMsMax } = options;
   registry.add('get', path, (answer, req) => {
     const model = resolve(answer, req, options);
     if (model !== undefined) answer.json(200, modelMetadata(model));
   });
   registry.add('get', `${path}/config`, (answer, req) => {
     const model = resolve(answer, req, options);
-    if (model !== undefined) answer.json(200, modelConfiguration({ ...model, batchRowsMax, threads }));
+    if (model !== undefined)
+      answer.json(200, modelConfiguration({ ...model, batchRowsMax, threads, sequenceIdleMsMax }));
   });
   registry.add('get', `${path}/ready`, (answer, req) => {
     answerModelReady(answer, req, options);
@@ -100,16 +103,16 @@ function resolve(
   answer: RouteAnswer,
   req: HttpRequest,
   options: InformationRoutesOptions,
-): ModelDescription | undefined {
+): (ModelDescription & Pick<ModelConfiguration, 'state'>) | undefined {
   const name = pathParameter(req, 0) ?? '';
   const target = options.routes().resolve(name, pathParameter(req, 1));
   if (!target.ok) {
     answer.error(target);
     return undefined;
   }
-  const { signature, platform } = target.value;
+  const { signature, platform, layout } = target.value;
   const versions = [...(options.routes().models.get(name)?.versions.keys() ?? [])].sort();
-  return { name, versions, platform, signature };
+  return { name, versions, platform, signature, state: layout?.tensors };
 }
 
 function answerModelReady(answer: RouteAnswer, req: HttpRequest, options: InformationRoutesOptions): void {

@@ -77,8 +77,8 @@ export class GatewayServer {
     const { keys, callers } = options;
     addInferenceRoutes({ registry, door, limits, open, crossOrigin, keys, callers, force });
     const mayChangeStore = control !== undefined;
-    const { batchRowsMax } = limits;
-    addInformationRoutes({ ...options, registry, routes, mayChangeStore, batchRowsMax });
+    const { batchRowsMax, sequenceIdleMsMax } = limits;
+    addInformationRoutes({ ...options, registry, routes, mayChangeStore, batchRowsMax, sequenceIdleMsMax });
     addRepositoryRoutes({ registry, view: { ...options.repository, routes }, control, onFault });
     addDocumentRoutes({ registry, routes, identity: options.identity });
     this.#streams = new StreamEndpoint({

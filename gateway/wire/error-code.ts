@@ -28,6 +28,10 @@ export type ErrorCode =
   | 'UNSUPPORTED_PARAMETER'
   | 'INVALID_ELEMENT'
   | 'TOO_MANY_ROWS'
+  | 'SEQUENCE_REQUIRED'
+  | 'SEQUENCE_LOST'
+  | 'SEQUENCE_INTERRUPTED'
+  | 'TOO_MANY_SEQUENCES'
   | 'NOT_FOUND'
   | 'UNKNOWN_MODEL'
   | 'UNKNOWN_VERSION'
@@ -96,6 +100,26 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorRow>> = {
     status: 400,
     retry: 'never',
     meaning: 'The request has more rows than one request may have.',
+  },
+  SEQUENCE_REQUIRED: {
+    status: 400,
+    retry: 'never',
+    meaning: 'The model keeps state between calls, and the request names no sequence.',
+  },
+  SEQUENCE_LOST: {
+    status: 409,
+    retry: 'never',
+    meaning: 'The sequence is not open here, or not any more; it has to be started again.',
+  },
+  SEQUENCE_INTERRUPTED: {
+    status: 409,
+    retry: 'never',
+    meaning: 'An earlier call of the sequence was not answered, so this one behind it was not run.',
+  },
+  TOO_MANY_SEQUENCES: {
+    status: 503,
+    retry: 'later',
+    meaning: 'Too many sequences are open, or they hold too many bytes.',
   },
   NOT_FOUND: { status: 404, retry: 'never', meaning: 'There is nothing at this path.' },
   UNKNOWN_MODEL: { status: 404, retry: 'never', meaning: 'No model of that name is deployed.' },

@@ -40,6 +40,14 @@ export interface OutputForm {
   readonly classes: number;
 }
 
+/** Which sequence a request belongs to, and where in it (sequence extension). */
+export interface SequenceWish {
+  /** Undefined when only the start or the end was given. Numbers and their text are the same. */
+  readonly id: string | undefined;
+  readonly start: boolean;
+  readonly end: boolean;
+}
+
 /** What a request asks for beyond tensors. */
 export interface RequestOptions {
   /** Milliseconds after its arrival by which it must have begun to run; undefined lets it wait. */
@@ -50,6 +58,8 @@ export interface RequestOptions {
   readonly outputForms: readonly OutputForm[] | undefined;
   /** For outputs without a form of their own. */
   readonly defaultForm: OutputForm;
+  /** Undefined for a request that belongs to none. */
+  readonly sequence: SequenceWish | undefined;
 }
 
 /**

@@ -51,6 +51,7 @@ const binaryOutputs: RequestOptions = {
   beginWithinMs: undefined,
   priority: 0,
   outputForms: undefined,
+  sequence: undefined,
   defaultForm: { binary: true, classes: 0 },
 };
 

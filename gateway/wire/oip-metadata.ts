@@ -16,6 +16,7 @@ const extensions = [
   'model_configuration',
   'parameters',
   'schedule_policy',
+  'sequence',
   'statistics',
 ] as const;
 
@@ -56,10 +57,21 @@ export interface ModelConfiguration extends ModelDescription {
   readonly batchRowsMax: number;
   /** Threads that hold the version. */
   readonly threads: number;
+  /** What it remembers between calls; undefined for a model without state. */
+  readonly state: readonly StateConfiguration[] | undefined;
+  readonly sequenceIdleMsMax: number;
+}
+
+export interface StateConfiguration {
+  readonly input: string;
+  readonly output: string;
+  readonly datatype: TensorSpec['datatype'];
+  /** As the model takes it. */
+  readonly shape: readonly number[];
 }
 
 export function modelConfiguration(model: ModelConfiguration): object {
-  const { name, platform, signature, versions } = model;
+  const { name, platform, signature, versions, state } = model;
   const batched = signature.batching === 'rows';
   return {
     name,
@@ -72,11 +84,32 @@ export function modelConfiguration(model: ModelConfiguration): object {
     output: signature.outputs.map((spec) => tensorConfiguration(spec, batched)),
     instance_group: [{ name, kind: 'KIND_CPU', count: model.threads }],
     ...(batched ? { dynamic_batching: { preferred_batch_size: [], max_queue_delay_microseconds: 0 } } : {}),
+    ...(state !== undefined && { sequence_batching: sequenceConfiguration(model, state) }),
     parameters: {},
   };
 }
 
-function tensorConfiguration({ name, datatype, shape }: TensorSpec, batched: boolean): object {
+function tensorConfiguration({ name, ...spec }: TensorSpec, batched: boolean): object {
+  return { name, ...typeAndDims(spec, batched) };
+}
+
+function sequenceConfiguration(
+  { signature, sequenceIdleMsMax }: ModelConfiguration,
+  state: readonly StateConfiguration[],
+): object {
+  return {
+    max_sequence_idle_microseconds: sequenceIdleMsMax * 1000,
+    state: state.map(({ input, output, ...spec }) => {
+      return {
+        input_name: input,
+        output_name: output,
+        ...typeAndDims(spec, signature.batching === 'rows'),
+      };
+    }),
+  };
+}
+
+function typeAndDims({ datatype, shape }: Omit<TensorSpec, 'name'>, batched: boolean): object {
   const type = datatype === 'BYTES' ? 'STRING' : datatype;
-  return { name, data_type: `TYPE_${type}`, dims: batched ? shape.slice(1) : shape };
+  return { data_type: `TYPE_${type}`, dims: batched ? shape.slice(1) : shape };
 }

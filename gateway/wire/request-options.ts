@@ -7,13 +7,18 @@
  * which is not done here is refused: an answer without it would be wrong and look right.
  */
 import { fail, type WireError } from './error-code.ts';
-import type { OutputForm, RequestOptions } from './infer-request.ts';
+import type { OutputForm, RequestOptions, SequenceWish } from './infer-request.ts';
 import { quoted } from './strict-text.ts';
 
 export type ParameterValue = string | number | boolean;
 
 /** Longest time that a request may give itself; what is beyond is as good as for ever. */
 export const beginWithinMsMax = 3_600_000;
+
+/** Longest id of a sequence; it is kept as long as the sequence is open. */
+const sequenceIdLengthMax = 256;
+
+const noSequence: SequenceWish = { id: undefined, start: false, end: false };
 
 const plain: OutputForm = { binary: false, classes: 0 };
 const binary: OutputForm = { binary: true, classes: 0 };
@@ -30,6 +35,7 @@ export class OptionsDraft {
   #priority = 0;
   #binaryByDefault = false;
   #outputs: (OutputDraft | undefined)[] | undefined;
+  #sequence: SequenceWish | undefined;
 
   /** A parameter of the request itself. */
   take(name: string, value: ParameterValue): WireError | undefined {
@@ -48,13 +54,32 @@ export class OptionsDraft {
         this.#binaryByDefault = value;
         return undefined;
       case 'sequence_id':
+        return this.#takeSequenceId(value);
       case 'sequence_start':
+        if (typeof value !== 'boolean') return wrongKind(name, 'true or false');
+        if (value) this.#sequence = { ...(this.#sequence ?? noSequence), start: true };
+        return undefined;
       case 'sequence_end':
-        // What says that the request belongs to no sequence is no wish.
-        return value === 0 || value === '' || value === false ? undefined : sequencesUnsupported(name);
+        if (typeof value !== 'boolean') return wrongKind(name, 'true or false');
+        if (value) this.#sequence = { ...(this.#sequence ?? noSequence), end: true };
+        return undefined;
       default:
         return name.startsWith('triton_') ? reserved(name) : undefined;
     }
+  }
+
+  #takeSequenceId(value: ParameterValue): WireError | undefined {
+    const fits = typeof value === 'string' ? value.length <= sequenceIdLengthMax : isCount(value);
+    if (!fits) {
+      return wrongKind(
+        'sequence_id',
+        `a whole number or a text of at most ${sequenceIdLengthMax} characters`,
+      );
+    }
+    // What says that the request belongs to no sequence is no wish.
+    if (value !== 0 && value !== '')
+      this.#sequence = { ...(this.#sequence ?? noSequence), id: String(value) };
+    return undefined;
   }
 
   /** The request must begin to run within this time; the shortest one counts. */
@@ -86,15 +111,17 @@ export class OptionsDraft {
     }
     const beginWithinMs = this.#beginWithinMs;
     const priority = this.#priority;
+    const sequence = this.#sequence;
     if (
       beginWithinMs === undefined &&
       priority === 0 &&
+      sequence === undefined &&
       outputForms === undefined &&
       !this.#binaryByDefault
     ) {
       return undefined;
     }
-    return { beginWithinMs, priority, outputForms, defaultForm };
+    return { beginWithinMs, priority, outputForms, defaultForm, sequence };
   }
 }
 
@@ -144,13 +171,6 @@ export function wrongKind(where: string, wanted: string): WireError {
 function isSpecial(draft: OutputDraft | undefined, binaryByDefault: boolean): boolean {
   if (draft === undefined) return false;
   return draft.classes > 0 || (draft.binary ?? binaryByDefault) !== binaryByDefault;
-}
-
-function sequencesUnsupported(name: string): WireError {
-  return fail(
-    'UNSUPPORTED_PARAMETER',
-    `The parameter ${name}: models with sequences are not served here. Send the request without it.`,
-  );
 }
 
 function reserved(name: string): WireError {

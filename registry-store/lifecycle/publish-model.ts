@@ -3,6 +3,7 @@
  * A version is published once: its name stands for these bytes for ever.
  */
 import { checkModelName, checkVersionName, modelTargetPath } from '../manifest/names.ts';
+import { type StateDeclaration, declaredState } from '../manifest/state-tensor.ts';
 import type { EntryStage } from '../manifest/stage.ts';
 import type { StoreSnapshot } from '../manifest/store-snapshot.ts';
 import {
@@ -28,6 +29,8 @@ export interface PublishOptions extends ChangeOptions {
   readonly description?: string;
   readonly metrics?: ReadonlyMap<string, number>;
   readonly tags?: readonly string[];
+  /** What the version remembers between the calls of a sequence. Default nothing. */
+  readonly state?: readonly StateDeclaration[];
   /** Default `staged`. */
   readonly stage?: EntryStage;
   /** Default `describeOnnxModel`. */
@@ -104,6 +107,7 @@ function factsOf(
     stage: options.stage ?? 'staged',
     published: { revision, by: options.actor, why: options.why ?? '' },
     signature: onnx.signature,
+    state: declaredState(options.state ?? [], onnx.signature),
     onnx: {
       irVersion: onnx.irVersion,
       opsets: new Map(Object.entries(onnx.opsets)),

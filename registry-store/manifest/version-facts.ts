@@ -1,5 +1,6 @@
 /** What is said of a version to people and machines outside: on the command line and by the control API alike. */
 import type { Deployment } from './deployment.ts';
+import { stateJson } from './state-tensor.ts';
 import type { VersionMetadata } from './version-metadata.ts';
 
 /** Field names follow the metadata in the store. */
@@ -15,6 +16,7 @@ export function versionJson(version: VersionMetadata): Readonly<Record<string, u
     metrics: Object.fromEntries(version.metrics),
     tags: version.tags,
     signature: version.signature,
+    ...(version.state.length > 0 && { state: stateJson(version.state) }),
     parameter_count: version.onnx.parameterCount,
     size_bytes: version.artifact.lengthBytes,
     sha256: version.artifact.sha256,

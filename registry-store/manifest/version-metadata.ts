@@ -6,6 +6,7 @@
 import { FieldReader, type Parsed, type TextRule } from './field-reader.ts';
 import { parseModelTargetPath } from './names.ts';
 import { type ModelSignature, type TensorSignature, datatypes } from './signature.ts';
+import { type StateTensor, readState, stateJson } from './state-tensor.ts';
 import { type Stage, entryStages } from './stage.ts';
 
 /** Where the bytes of a version are and how to know them again. */
@@ -31,7 +32,10 @@ export interface VersionMetadata {
   readonly stage: Stage;
   /** Which change of the store brought it, who made that change and why. */
   readonly published: { readonly revision: number; readonly by: string; readonly why: string };
+  /** As the file has it, the tensors of the state among the others. */
   readonly signature: ModelSignature;
+  /** What is remembered between the calls of a sequence; empty for most versions. */
+  readonly state: readonly StateTensor[];
   readonly onnx: {
     readonly irVersion: number;
     /** Operator set version per domain; the default domain is the empty string. */
@@ -72,6 +76,7 @@ export function parseVersionMetadata(artifact: ArtifactReference, custom: unknow
   if (schema !== versionSchema) reader.reject(`has schema ${schema}; this release reads ${versionSchema}`);
   const onnx = reader.record('onnx');
   const published = reader.record('published');
+  const signature = readSignature(reader.record('signature'));
   const metadata: VersionMetadata = {
     name: reader.text('name', labelRule),
     version: reader.text('version', labelRule),
@@ -87,7 +92,8 @@ export function parseVersionMetadata(artifact: ArtifactReference, custom: unknow
       by: published.text('by', labelRule),
       why: published.text('why', descriptionRule),
     },
-    signature: readSignature(reader.record('signature')),
+    signature,
+    state: readState(reader, signature),
     onnx: {
       irVersion: onnx.integer('ir_version', { min: 0, max: Number.MAX_SAFE_INTEGER }),
       opsets: readOpsets(onnx.record('opsets')),
@@ -124,6 +130,7 @@ export function versionMetadataJson(facts: VersionFacts): Readonly<Record<string
       outputs: facts.signature.outputs.map(tensorJson),
       batching: facts.signature.batching,
     },
+    ...(facts.state.length > 0 && { state: stateJson(facts.state) }),
     onnx: {
       ir_version: facts.onnx.irVersion,
       opsets: Object.fromEntries([...facts.onnx.opsets].map(([domain, version]) => [domain, version])),

@@ -4,6 +4,7 @@
  */
 import { checkModelName, checkVersionName } from '../manifest/names.ts';
 import type { TextRule } from '../manifest/field-reader.ts';
+import type { StateDeclaration } from '../manifest/state-tensor.ts';
 import {
   descriptionRule,
   labelRule,
@@ -28,6 +29,8 @@ export interface ModelMetadataOptions {
   readonly metrics?: Readonly<Record<string, number>>;
   /** Labels, at most 64. */
   readonly tags?: readonly string[];
+  /** What the version remembers between the calls of a sequence, at most 64 tensors; held against the file when it is published. */
+  readonly state?: readonly StateDeclaration[];
 }
 
 /** Throws INVALID_ARGUMENT that names the field. An instance never changes. */
@@ -39,6 +42,7 @@ export class ModelMetadata {
   readonly description: string;
   readonly metrics: Readonly<Record<string, number>>;
   readonly tags: readonly string[];
+  readonly state: readonly StateDeclaration[];
 
   constructor(options: ModelMetadataOptions) {
     for (const checked of [checkModelName(options.name), checkVersionName(options.version)]) {
@@ -51,6 +55,7 @@ export class ModelMetadata {
     this.description = checkText('description', options.description ?? '', descriptionRule);
     this.metrics = checkMetrics(options.metrics ?? {});
     this.tags = checkTags(options.tags ?? []);
+    this.state = Object.freeze([...(options.state ?? [])]);
   }
 }
 

@@ -25,11 +25,11 @@ export function binaryBody(message: object, bytes: readonly Uint8Array[], paddin
 }
 
 /** All inputs as bytes, and all outputs wanted as bytes. */
-export function oipBinaryBody({ id, inputs, outputs }: Call): BinaryBody {
+export function oipBinaryBody({ id, inputs, outputs, parameters }: Call): BinaryBody {
   const bytes = inputs.map(packedBytes);
   const message = {
     ...(id === undefined ? {} : { id }),
-    parameters: { binary_data_output: true },
+    parameters: { ...parameters, binary_data_output: true },
     inputs: inputs.map(({ name, datatype, shape }, index) => {
       return { name, shape, datatype, parameters: { binary_data_size: bytes[index]?.length } };
     }),

@@ -6,6 +6,7 @@ import { readHistory, readStatus } from '../../registry-store/main.ts';
 import { demoModel } from '../registry-store/temporary-store.ts';
 import { modelFile } from '../cli/command-line.ts';
 import { ControlUnderTest, artifactsOf } from '../gateway/admin/control-under-test.ts';
+import { sumModel } from './stateful-models.ts';
 
 const facts = { framework: 'sklearn', author: 'ada', metrics: { accuracy: 0.96 }, tags: ['demo'] };
 
@@ -225,6 +226,19 @@ describe('a model is sent', () => {
     const sent = { as: 'publish' as const, headers: { 'content-type': contentType }, body };
     expect((await control.call('POST', '/v1/models', sent)).body).toMatchObject({ name: 'iris' });
     expect(await control.refusal('POST', '/v1/models', sent)).toEqual([409, 'DUPLICATE_VERSION']);
+  });
+
+  test('with state, which the answer shows', async () => {
+    const control = await ControlUnderTest.start();
+    const path = '/v1/models/sum/versions/1?author=ada&state=sum=next,-1x2';
+    const upload = { headers: { 'content-type': 'application/octet-stream' }, body: sumModel() };
+    const { status, body } = await control.call('PUT', path, upload);
+    expect(status).toBe(201);
+    expect(body).toMatchObject({ state: [{ input: 'sum', output: 'next', shape: [-1, 2] }] });
+    // The same again is no conflict, the same without state is.
+    expect((await control.call('PUT', path, upload)).status).toBe(201);
+    const without = path.replace('&state=sum=next,-1x2', '');
+    expect(await control.refusal('PUT', without, upload)).toEqual([409, 'DUPLICATE_VERSION']);
   });
 
   test('as it is', async () => {

@@ -17,6 +17,7 @@ import type { ForcePolicy } from '../../gateway/socket/force-permission.ts';
 import { parseLimits } from '../../gateway/admission/limits.ts';
 import { expectContract, forgetContract } from './contract.ts';
 import { type Caller, type Form, openCaller } from './callers.ts';
+import type { VersionMetadata } from '../../registry-store/main.ts';
 import { MetricsScrape } from './metrics-scrape.ts';
 import { PuppetStore } from './puppet-store.ts';
 import type { OutputNames } from './wire-forms.ts';
@@ -27,6 +28,8 @@ export interface TestModel {
   readonly name: string;
   readonly version: string;
   readonly file: Uint8Array;
+  /** What it remembers between the calls of a sequence. */
+  readonly state?: VersionMetadata['state'];
 }
 
 export interface GatewayUnderTest {
@@ -68,8 +71,8 @@ export async function startTestGateway(options: {
   readonly workerFile?: URL;
 }): Promise<GatewayUnderTest> {
   const store = new PuppetStore();
-  for (const { name, version, file } of options.models) {
-    store.publish(name, version, file);
+  for (const { name, version, file, state } of options.models) {
+    store.publish(name, version, file, state);
     store.deploy(name, version);
   }
   // Connections that tests keep open hear nothing any more.

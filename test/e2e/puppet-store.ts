@@ -55,7 +55,7 @@ export class PuppetStore implements VerifiedStore {
     for (const listener of this.#listeners) listener({ kind: 'refused', error });
   }
 
-  publish(name: string, version: string, file: Uint8Array): void {
+  publish(name: string, version: string, file: Uint8Array, state: VersionMetadata['state'] = []): void {
     const described = describeOnnxModel(file);
     if (!described.ok) throw new Error(described.message);
     const sha256 = createHash('sha256').update(file).digest('hex');
@@ -73,6 +73,7 @@ export class PuppetStore implements VerifiedStore {
       stage: 'staged',
       published: { revision: this.#revision, by: 'test', why: 'test' },
       signature,
+      state,
       onnx: { irVersion, opsets: new Map(Object.entries(opsets)), parameterCount, producer },
       artifact: { path: `models/${name}/${version}/model.onnx`, lengthBytes: file.length, sha256 },
     };
@@ -98,7 +99,9 @@ export class PuppetStore implements VerifiedStore {
   signatureOf(model: string): VersionMetadata['signature'] {
     const metadata = [...(this.#models.get(model)?.values() ?? [])].at(-1);
     if (metadata === undefined) throw new Error(`${model} was not published`);
-    return metadata.signature;
+    const { signature, state } = metadata;
+    const hidden = new Set(state.map(({ output }) => output));
+    return { ...signature, outputs: signature.outputs.filter(({ name }) => !hidden.has(name)) };
   }
 
   undeploy(model: string): void {

@@ -52,6 +52,7 @@ beforeAll(async () => {
   const files = {
     logistic: logisticModel({ zipmap: false }),
     forest: forestModel(),
+    pairOfClasses: forestModel([3, 7]),
     encoder: encoderModel(),
     sequence: sequenceModel(),
     pair: pairModel(),
@@ -104,6 +105,16 @@ describe.each(naming)('as %s', (form) => {
       differences(await answer({ model: 'forest', inputs }, form), [
         tensorOf({ name: 'label', datatype: 'INT64', shape: [2] }, [0n, 7n]),
         floats('probabilities', [2, 3], [1, 0, 0, 0.25, 0.75, 0]),
+      ]),
+    ).toEqual([]);
+  });
+
+  test('a forest of two classes gives 0 and 1 whatever they are called, which is onnxruntime', async () => {
+    const inputs = [floats('X', [2, 2], [9, 1, 0, 2])];
+    expect(
+      differences(await answer({ model: 'pairOfClasses', inputs }, form), [
+        tensorOf({ name: 'label', datatype: 'INT64', shape: [2] }, [0n, 1n]),
+        floats('probabilities', [2, 2], [1, 0, 0.25, 0.75]),
       ]),
     ).toEqual([]);
   });

@@ -75,7 +75,7 @@ function mapsOf(value: TypeProto): TypeProto {
  * A forest of one tree: class 0 up to 1.5 in the second feature, otherwise 7 with 0.75; 9 never. With two classes
  * onnxruntime answers 0 and 1 whatever whole numbers they are called, so there are three.
  */
-export function forestModel(): Uint8Array {
+export function forestModel(classes: readonly number[] = [0, 7, 9]): Uint8Array {
   const graph = new GraphBuilder('forest');
   const x = graph.input('X', tensorType('FP32', [batch, 2]));
   graph.node('TreeEnsembleClassifier', [x], {
@@ -86,7 +86,7 @@ export function forestModel(): Uint8Array {
       class_nodeids: { ints: [1, 1, 2, 2] },
       class_treeids: { ints: [0, 0, 0, 0] },
       class_weights: { floats: [1, 0, 0.25, 0.75] },
-      classlabels_int64s: { ints: [0, 7, 9] },
+      classlabels_int64s: { ints: classes },
       nodes_falsenodeids: { ints: [2, 0, 0] },
       nodes_featureids: { ints: [1, 0, 0] },
       nodes_hitrates: { floats: [1, 1, 1] },
@@ -100,7 +100,7 @@ export function forestModel(): Uint8Array {
     },
   });
   graph.output('label', tensorType('INT64', [batch]));
-  graph.output('probabilities', tensorType('FP32', [batch, 3]));
+  graph.output('probabilities', tensorType('FP32', [batch, classes.length]));
   return writeOnnxModel(graph, options);
 }
 

@@ -14,6 +14,7 @@ export interface Call {
   /** Names of the outputs wanted; all when absent. */
   readonly outputs?: readonly string[];
   readonly id?: string | number;
+  readonly parameters?: Readonly<Record<string, string | number | boolean>>;
 }
 
 export interface Answered {
@@ -58,7 +59,10 @@ export function predictPath({ model, version }: Pick<Call, 'model' | 'version'>)
 }
 
 /** `nested`: arrays in arrays as the shape says, otherwise flat. */
-export function oipJsonBody({ id, inputs, outputs }: Call, layout: 'flat' | 'nested' = 'flat'): string {
+export function oipJsonBody(
+  { id, inputs, outputs, parameters }: Call,
+  layout: 'flat' | 'nested' = 'flat',
+): string {
   const tensors = inputs.map(({ name, datatype, shape, data }) => {
     const elements = [...data].map((element) => elementText(datatype, element));
     const text =
@@ -67,6 +71,7 @@ export function oipJsonBody({ id, inputs, outputs }: Call, layout: 'flat' | 'nes
   });
   const parts = [
     ...(id === undefined ? [] : [`"id":${JSON.stringify(id)}`]),
+    ...(parameters === undefined ? [] : [`"parameters":${JSON.stringify(parameters)}`]),
     `"inputs":[${tensors.join()}]`,
     ...(outputs === undefined ? [] : [`"outputs":${JSON.stringify(outputs.map((name) => ({ name })))}`]),
   ];
@@ -84,12 +89,13 @@ export function predictBody({ inputs }: Call): string {
 
 /** `values`: arrays of msgpack values, otherwise packed elements as `bin`. */
 export function msgpackMessage(
-  { id, inputs, outputs }: Call,
+  { id, inputs, outputs, parameters }: Call,
   { elements = 'bin', fields = {} }: { readonly elements?: 'bin' | 'values'; readonly fields?: Fields } = {},
 ): Fields {
   return {
     ...fields,
     ...(id === undefined ? {} : { id }),
+    ...(parameters === undefined ? {} : { parameters }),
     inputs: inputs.map((tensor) => ({
       name: tensor.name,
       shape: tensor.shape,

@@ -230,6 +230,14 @@ describe('register', () => {
     expect(codeOf(readRegisterJson(fields(metrics)))).toContain("'metrics' is not an object of numbers");
     const stage = { ...named, artifact_path: 'a', stage: 'production' };
     expect(codeOf(readRegisterJson(fields(stage)))).toContain('use one of staged, training');
+    const state = { ...named, artifact_path: 'a', state: ['h=hn,2x1x64', 'c=cn'] };
+    expect(valueOf(readRegisterJson(fields(state))).request.metadata.state).toEqual([
+      { input: 'h', output: 'hn', shape: [2, 1, 64] },
+      { input: 'c', output: 'cn' },
+    ]);
+    expect(codeOf(readRegisterJson(fields({ ...state, state: ['h'] })))).toContain(
+      "'state' is written as input=output",
+    );
   });
 
   test('takes facts from the query or the header, and none from both', () => {
@@ -249,6 +257,9 @@ describe('register', () => {
     );
     expect(codeOf(facts('author=ada', '[1]'))).toContain('is not a JSON object');
     expect(codeOf(facts('author=ada&metric=f1'))).toContain("'metrics'");
+    expect(valueOf(facts('author=ada&state=h=hn,')).metadata.state).toEqual([
+      { input: 'h', output: 'hn', shape: [] },
+    ]);
     expect(codeOf(facts('author=ada&name=rose'))).toContain('UNKNOWN_FIELD');
     expect(valueOf(facts('author=ada', '{}')).metadata.author).toBe('ada');
     expect(queryFields(new URLSearchParams('why=a&why=b')).get('why')).toBe('b');

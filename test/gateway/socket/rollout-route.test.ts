@@ -44,7 +44,15 @@ async function serve(rollouts: () => RolloutReport): Promise<string> {
   const services = { open: new OpenExchanges(), crossOrigin: new CrossOrigin([], '127.0.0.1') };
   const registry = new RouteRegistry(app, { ...services, onFault: () => undefined });
   addInformationRoutes({
-    ...{ registry, identity, rollouts, mayChangeStore: false, batchRowsMax: 1, threads: 1 },
+    ...{
+      registry,
+      identity,
+      rollouts,
+      mayChangeStore: false,
+      batchRowsMax: 1,
+      sequenceIdleMsMax: 60_000,
+      threads: 1,
+    },
     routes: () => new RouteTable(new Map(), new Map()),
     ready: () => true,
     health: () => ({}),

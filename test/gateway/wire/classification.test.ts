@@ -11,6 +11,7 @@ function wanting(...classes: readonly number[]): RequestOptions {
     beginWithinMs: undefined,
     priority: 0,
     outputForms: classes.map((count) => ({ binary: false, classes: count })),
+    sequence: undefined,
     defaultForm: { binary: false, classes: 0 },
   };
 }

@@ -23,6 +23,7 @@ const allBinary: RequestOptions = {
   beginWithinMs: undefined,
   priority: 0,
   outputForms: undefined,
+  sequence: undefined,
   defaultForm: { binary: true, classes: 0 },
 };
 

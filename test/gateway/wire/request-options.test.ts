@@ -18,7 +18,14 @@ function read(message: object): unknown {
 }
 
 const plain = { binary: false, classes: 0 };
-const none = { beginWithinMs: undefined, priority: 0, outputForms: undefined, defaultForm: plain };
+const none = {
+  beginWithinMs: undefined,
+  priority: 0,
+  outputForms: undefined,
+  defaultForm: plain,
+  sequence: undefined,
+};
+const middle = { id: undefined, start: false, end: false };
 
 describe('parameters', () => {
   it.each([
@@ -27,6 +34,7 @@ describe('parameters', () => {
     { parameters: {} },
     { parameters: { timeout: 0, priority: 0, binary_data_output: false } },
     { parameters: { timeout: null, sequence_id: 0, sequence_start: false, mine: 'x' } },
+    { parameters: { sequence_id: '', sequence_end: false } },
     { outputs: [{ name: 'y', parameters: { binary_data: false, classification: 0 } }] },
     { outputs: [{ name: 'y', parameters: { other: [1, { a: 2 }] } }] },
   ])('%j ask for nothing', (message) => {
@@ -36,6 +44,12 @@ describe('parameters', () => {
   it.each([
     [{ parameters: { timeout: 1500 } }, { ...none, beginWithinMs: 1.5 }],
     [{ parameters: { timeout: Number.MAX_SAFE_INTEGER } }, { ...none, beginWithinMs: 3_600_000 }],
+    [{ parameters: { sequence_id: 5 } }, { ...none, sequence: { ...middle, id: '5' } }],
+    [{ parameters: { sequence_end: true } }, { ...none, sequence: { ...middle, end: true } }],
+    [
+      { parameters: { sequence_start: true, sequence_id: 'a' } },
+      { ...none, sequence: { id: 'a', start: true, end: false } },
+    ],
     [{ parameters: { priority: 3 } }, { ...none, priority: 3 }],
     [{ parameters: { binary_data_output: true } }, { ...none, defaultForm: { binary: true, classes: 0 } }],
     [
@@ -67,9 +81,12 @@ describe('parameters', () => {
     [{ parameters: { binary_data_output: 'yes' } }, 'INVALID_REQUEST'],
     [{ parameters: { mine: [1] } }, 'INVALID_REQUEST'],
     [{ parameters: { mine: {} } }, 'INVALID_REQUEST'],
-    [{ parameters: { sequence_id: 5 } }, 'UNSUPPORTED_PARAMETER'],
-    [{ parameters: { sequence_id: 'a' } }, 'UNSUPPORTED_PARAMETER'],
-    [{ parameters: { sequence_end: true } }, 'UNSUPPORTED_PARAMETER'],
+    [{ parameters: { sequence_id: -5 } }, 'INVALID_REQUEST'],
+    [{ parameters: { sequence_id: 1.5 } }, 'INVALID_REQUEST'],
+    [{ parameters: { sequence_id: true } }, 'INVALID_REQUEST'],
+    [{ parameters: { sequence_id: 'x'.repeat(257) } }, 'INVALID_REQUEST'],
+    [{ parameters: { sequence_start: 1 } }, 'INVALID_REQUEST'],
+    [{ parameters: { sequence_end: 'true' } }, 'INVALID_REQUEST'],
     [{ parameters: { triton_final_response: true } }, 'UNSUPPORTED_PARAMETER'],
     [{ outputs: [{ name: 'y', parameters: { classification: -1 } }] }, 'INVALID_REQUEST'],
     [{ outputs: [{ name: 'y', parameters: { classification: 1.5 } }] }, 'INVALID_REQUEST'],

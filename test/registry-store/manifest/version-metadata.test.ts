@@ -22,6 +22,7 @@ const facts: VersionFacts = {
   tags: ['a'],
   stage: 'staged',
   published: { revision: 3, by: 'Ada', why: 'a test' },
+  state: [],
   signature: { inputs: [{ name: 'x', datatype: 'FP32', shape: [-1, 4] }], outputs: [], batching: 'rows' },
   onnx: { irVersion: 8, opsets: new Map([['ai.onnx', 17]]), parameterCount: 0, producer: '' },
 };
