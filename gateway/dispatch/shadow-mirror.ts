@@ -127,7 +127,7 @@ class AnswerPair implements ReplySink {
   }
 
   fail({ code }: WireError): void {
-    // Not begun in time, or the rollout ended: nothing is known of the candidate.
+    // Not run in time, or the rollout ended: nothing is known of the candidate.
     if (code === 'DEADLINE_EXCEEDED' || code === 'SHUTTING_DOWN') {
       this.drop();
       return;

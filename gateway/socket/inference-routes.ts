@@ -212,7 +212,7 @@ function headerVersion(req: HttpRequest): string | undefined {
 
 const noDeadline = succeed(undefined);
 
-/** Milliseconds within which the request must have begun to run. */
+/** Milliseconds within which the request must be answered. */
 function readDeadline(req: HttpRequest): Result<number | undefined> {
   const header = req.getHeader(headers.deadline);
   if (header === '') return noDeadline;

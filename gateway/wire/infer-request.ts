@@ -50,7 +50,7 @@ export interface SequenceWish {
 
 /** What a request asks for beyond tensors. */
 export interface RequestOptions {
-  /** Milliseconds after its arrival by which it must have begun to run; undefined lets it wait. */
+  /** Milliseconds after its arrival by which its answer is due; undefined lets it wait. */
   readonly beginWithinMs: number | undefined;
   /** As sent: 0 is the default, 1 the most urgent, larger numbers come later. */
   readonly priority: number;

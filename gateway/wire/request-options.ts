@@ -82,7 +82,7 @@ export class OptionsDraft {
     return undefined;
   }
 
-  /** The request must begin to run within this time; the shortest one counts. */
+  /** The request must be answered within this time; the shortest one counts. */
   beginWithin(ms: number): void {
     this.#beginWithinMs = Math.min(this.#beginWithinMs ?? beginWithinMsMax, ms);
   }
