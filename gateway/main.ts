@@ -275,7 +275,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     sharesPort: siblings !== undefined,
     onFault,
   });
-  addGatewayGauges(metrics, { pool, dispatcher, server, store, ready });
+  addGatewayGauges(metrics, { pool, dispatcher, sequences, server, store, ready });
 
   const unsubscribe = store.subscribe((event) => {
     report.take(event);

@@ -16,13 +16,14 @@ export interface GaugeSources {
       readonly requests: number;
     }>;
   };
+  readonly sequences: { readonly open: number; readonly bytes: number };
   readonly server: { readonly openExchanges: number };
   readonly store: { readonly current: { readonly revision: number } };
   readonly ready: () => boolean;
 }
 
 export function addGatewayGauges(page: MetricsPage, sources: GaugeSources): void {
-  const { pool, dispatcher, server, store } = sources;
+  const { pool, dispatcher, sequences, server, store } = sources;
   const single = (name: string, help: string, read: () => number): void => {
     page.gauge({ name, help, read: () => [{ labels: {}, value: read() }] });
   };
@@ -37,6 +38,12 @@ export function addGatewayGauges(page: MetricsPage, sources: GaugeSources): void
     'tidegate_inflight_requests',
     'Requests accepted and not yet answered.',
     () => dispatcher.inflightRequests,
+  );
+  single('tidegate_sequences', 'Sequences of models with state that are open.', () => sequences.open);
+  single(
+    'tidegate_sequence_bytes',
+    'What open sequences hold: states, and inputs of calls that wait for their turn.',
+    () => sequences.bytes,
   );
   single(
     'tidegate_open_exchanges',

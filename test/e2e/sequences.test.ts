@@ -225,6 +225,10 @@ describe('a sequence', () => {
     const start = async (id: number): Promise<unknown> =>
       total(await caller.call(sumCall([1, 1], { sequence_id: id, sequence_start: true })));
     expect(await start(1)).toEqual([1, 1]);
+    const metrics = await under.metrics();
+    expect(metrics.sum('tidegate_sequences')).toBe(1);
+    // Two numbers of 4 bytes.
+    expect(metrics.sum('tidegate_sequence_bytes')).toBe(8);
     expect(await start(2)).toBe('TOO_MANY_SEQUENCES');
     await caller.call(sumCall([1, 1], { sequence_id: 1, sequence_end: true }));
     expect(await start(2)).toEqual([1, 1]);
