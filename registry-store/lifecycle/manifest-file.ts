@@ -24,6 +24,7 @@ import { deploymentManifestPath } from '../manifest/names.ts';
 import type { Stage } from '../manifest/stage.ts';
 import { StoreError } from '../store-error.ts';
 import type { LoadedStore } from '../storage/load-store.ts';
+import { requireInPlace } from '../storage/needed-files.ts';
 import { readSegment } from '../storage/read-history-segments.ts';
 import { sha256Of } from '../trust/artifact-digest.ts';
 import { canonicalJson } from '../trust/canonical-json.ts';
@@ -52,10 +53,15 @@ export async function recordChange(
   const { snapshot } = editor.current;
   const event = eventOf(editor, change);
   const { revision, at, by, why } = event;
+  const after = applyChanges(editor.current, change.changes);
+  // Nodes refuse a state without its files; who puts something live is told before it is signed, not after.
+  if (change.changes.some((one) => one.kind === 'deployment' && one.after !== null)) {
+    await requireInPlace(editor.source, { models: snapshot.models, deployments: after.deployments });
+  }
   const segment = await nextSegment(editor, event);
   const { events } = snapshot.manifest.history;
   const manifest: DeploymentManifest = {
-    ...applyChanges(editor.current, change.changes),
+    ...after,
     revision,
     changed: { at, by, why },
     history: { events: events + 1, segments: segment.number },
@@ -73,12 +79,17 @@ export function eventOf(
 ): HistoryEvent {
   return {
     revision: editor.current.snapshot.revision + 1,
-    at: new Date(change.options.nowMs).toISOString(),
+    at: timeOfChange(editor),
     by: change.options.actor,
     why: change.options.why ?? '',
     action: change.action,
     changes: change.changes,
   };
+}
+
+/** When a change is made, for the history: clocks differ and go back, a history does not. */
+export function timeOfChange({ nowMs, current }: StoreEditor): string {
+  return new Date(Math.max(nowMs, Date.parse(current.snapshot.manifest.changed.at))).toISOString();
 }
 
 /** What is live, and where versions stand, after the changes. */

@@ -16,6 +16,7 @@ import { StoreError } from '../store-error.ts';
 import { sha256Of } from '../trust/artifact-digest.ts';
 import { canonicalJson } from '../trust/canonical-json.ts';
 import { changeStore } from './change-store.ts';
+import { timeOfChange } from './manifest-file.ts';
 import type { ChangeOptions } from './publisher-options.ts';
 
 /** `actor` and `why` say who publishes and why; `author` who made the model. */
@@ -49,7 +50,7 @@ export async function publishModel(options: PublishOptions): Promise<PublishResu
   // Reading the model takes longest and needs nothing of the store, so it is done before the lock is taken.
   const described = describeVersion(options, 1);
   const { name, version, artifact } = described;
-  const { snapshot } = await changeStore(options, ({ snapshot: current }) => {
+  const { snapshot } = await changeStore(options, ({ snapshot: current }, editor) => {
     if (current.models.get(name)?.has(version) === true) {
       throw new StoreError(
         'DUPLICATE_VERSION',
@@ -57,7 +58,7 @@ export async function publishModel(options: PublishOptions): Promise<PublishResu
       );
     }
     const published = { ...described.published, revision: current.revision + 1 };
-    const custom = versionMetadataJson({ ...described, published });
+    const custom = versionMetadataJson({ ...described, published, createdAt: timeOfChange(editor) });
     const target = { path: artifact.path, sizeBytes: artifact.lengthBytes, sha256: artifact.sha256, custom };
     return { put: [{ target, bytes: options.artifact }] };
   });

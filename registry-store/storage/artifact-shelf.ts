@@ -11,6 +11,7 @@ import { download } from './artifact-download.ts';
 import { auditTarget } from './folder-audit.ts';
 import type { FolderSource } from './folder-source.ts';
 import type { HttpSource } from './http-source.ts';
+import { neededFiles, requireInPlace, signedFile } from './needed-files.ts';
 
 /** How far a round of downloads is. */
 export interface DownloadProgress {
@@ -21,7 +22,10 @@ export interface DownloadProgress {
 }
 
 export interface ArtifactShelf {
-  /** Resolves when all files that this state needs are at hand and checked; `before` is the state that serves now. */
+  /**
+   * Resolves when all files that this state needs are at hand and checked; `before` is the state that serves now, and may
+   * be the same.
+   */
   provide(next: StoreSnapshot, before: StoreSnapshot | undefined): Promise<void>;
   /** This state counts from now on: what only older ones needed may go. */
   settle(current: StoreSnapshot): Promise<void>;
@@ -34,27 +38,10 @@ export interface ArtifactShelf {
 /** Files downloaded at a time. */
 const downloadsMax = 4;
 
-/** What must be loaded to serve a state and to go back one step in it: live, previous and candidate versions. */
-export function neededFiles(snapshot: StoreSnapshot): ReadonlyMap<string, SignedFile> {
-  const needed = new Map<string, SignedFile>();
-  for (const { model, version, previousVersion, candidate } of snapshot.deployments.values()) {
-    for (const name of [version, previousVersion, candidate?.version]) {
-      const artifact = name === undefined ? undefined : snapshot.models.get(model)?.get(name)?.artifact;
-      if (artifact !== undefined) needed.set(artifact.sha256, signedFile(artifact));
-    }
-  }
-  return needed;
-}
-
-export function signedFile(artifact: {
-  readonly path: string;
-  readonly sha256: string;
-  readonly lengthBytes: number;
-}): SignedFile {
-  return { path: artifact.path, sha256: artifact.sha256, sizeBytes: artifact.lengthBytes };
-}
-
-/** Models in place. Every version that appears must be whole before the state that lists it counts. */
+/**
+ * Models in place. Every version that appears must be whole before the state that lists it counts; of those that were
+ * whole before, the ones that the state needs must still be there.
+ */
 export class FolderShelf implements ArtifactShelf {
   readonly #source: FolderSource;
 
@@ -71,6 +58,7 @@ export class FolderShelf implements ArtifactShelf {
         if (!isKnown) await auditTarget(this.#source, { ...signedFile(artifact), custom: undefined });
       }
     }
+    await requireInPlace(this.#source, next);
   }
 
   settle(): Promise<void> {

@@ -46,6 +46,17 @@ export class FolderSource implements StoreSource {
     }
   }
 
+  /** Length of a file; undefined when there is none. */
+  async sizeOf(path: string): Promise<number | undefined> {
+    const file = await this.#open(path);
+    if (file === undefined) return undefined;
+    try {
+      return (await file.stat()).size;
+    } finally {
+      await file.close();
+    }
+  }
+
   async *stream(path: string): AsyncGenerator<Uint8Array, void, undefined> {
     const file = await this.#open(path);
     if (file === undefined) throw refusal('file-present', `${path} is missing.`);
@@ -121,7 +132,7 @@ export class FolderSource implements StoreSource {
 
 function unreadable(path: string, error: unknown): StoreError {
   if (systemCode(error) === 'ENOENT') {
-    return new StoreError('STORE_MISSING', `There is no store at ${path}. Create one with: tidegate init`, {
+    return new StoreError('STORE_MISSING', `There is no store at ${path}. Create one with "tidegate init".`, {
       cause: error,
     });
   }

@@ -71,11 +71,22 @@ export async function readPinnedRoot(path: string): Promise<Uint8Array> {
 
 /** A folder without a store is not a store that fails to verify. */
 export async function requireStore(source: FolderSource): Promise<void> {
+  if (looksLikeAddress(source.folder)) {
+    throw new StoreError(
+      'INVALID_ARGUMENT',
+      `${source.folder} is an address; give the folder of the store here.`,
+    );
+  }
   if (await source.exists()) return;
   throw new StoreError(
     'STORE_MISSING',
-    `There is no store at ${source.folder}. Create one with: tidegate init`,
+    `There is no store at ${source.folder}. Create one with "tidegate init".`,
   );
+}
+
+/** `ftp://x` is nobody's folder. */
+export function looksLikeAddress(source: string): boolean {
+  return /^[a-z][a-z0-9+.-]*:\/\//i.test(source);
 }
 
 async function load(options: LoadOptions): Promise<LoadedStore> {

@@ -158,10 +158,8 @@ export class StoreKeeper {
     const missing = await origin.shelf.findMissing(lastGood.snapshot);
     if (missing !== undefined) {
       const message = `${error.message} The state accepted before cannot be started from either: ${missing}`;
-      throw new StoreError(error.code, message, {
-        ...(error.check === undefined ? {} : { check: error.check }),
-        cause: error,
-      });
+      const { code, check } = error;
+      throw new StoreError(code, message, { ...(check !== undefined && { check }), cause: error });
     }
     this.#loaded = lastGood;
     this.#lifetimes = lifetimesOf(lastGood.metadata, this.#accepted.latestMs);
@@ -197,7 +195,8 @@ export class StoreKeeper {
         await this.#accept(next);
         await origin.shelf.settle(next.snapshot);
       }
-      if (this.#refused === undefined || this.#isUnchanged()) this.#allIsWell();
+      // The source went back to what is in force; unless it is that which does not verify any more.
+      if (this.#isUnchanged() && !isSame(this.#refused?.timestamp, this.#seen)) this.#allIsWell();
     } catch (error) {
       if (!this.#closed) this.#report(asStoreError(error));
     }
@@ -239,6 +238,8 @@ export class StoreKeeper {
 
   async #accept(next: LoadedStore): Promise<void> {
     const before = this.#loaded;
+    // Also when nothing is new: a file that was there may be gone.
+    await this.#parts.origin.shelf.provide(next.snapshot, before?.snapshot);
     const isKnown = (path: string): boolean =>
       isSame(before?.metadata.files.get(path), next.metadata.files.get(path));
     if (isKnown(timestampFile) && isKnown(metadataFile('root', next.metadata.root.version))) {
@@ -246,7 +247,6 @@ export class StoreKeeper {
       this.#refused = undefined;
       return;
     }
-    await this.#parts.origin.shelf.provide(next.snapshot, before?.snapshot);
     if (!this.#closed) await this.#putInForce(next);
   }
 

@@ -15,6 +15,7 @@ import {
   type LoadOptions,
   type LoadedStore,
   loadAndAuditStore,
+  looksLikeAddress,
   readPinnedRoot,
   requireStore,
 } from './load-store.ts';
@@ -59,7 +60,11 @@ export function isAddress(source: string): boolean {
 }
 
 export function openOrigin(options: OriginOptions): Promise<StoreOrigin> {
-  return isAddress(options.source) ? openAddress(options) : Promise.resolve(openFolder(options));
+  const { source } = options;
+  if (isAddress(source)) return openAddress(options);
+  if (!looksLikeAddress(source)) return Promise.resolve(openFolder(options));
+  const message = `${source} is no store: it is a folder, or an address that begins with https:// or http://.`;
+  return Promise.reject(new StoreError('INVALID_ARGUMENT', message));
 }
 
 function openFolder(options: OriginOptions): StoreOrigin {

@@ -10,7 +10,7 @@ export function checkExpiry(
     if (expires <= now) {
       return refused(
         'expiry',
-        `${role} expired at ${expires} and it is ${now}. Publish or deploy anything to sign it anew, or set the clock.`,
+        `${role} expired at ${expires} and it is ${now}. Sign it anew with tidegate refresh --all where the keys are, or set the clock.`,
       );
     }
   }

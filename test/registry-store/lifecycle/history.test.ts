@@ -64,6 +64,18 @@ describe('a history', () => {
     expect(events[4]).toMatchObject({ by: 'test', why: 'a test' });
   });
 
+  test('never goes back in time, though the clock of a publisher does', async () => {
+    const store = await TemporaryStore.makeWithIris();
+    const iris = { ...by(store), model: 'iris' };
+    const aheadMs = Date.now() + 3_600_000;
+    await moveStage({ ...iris, nowMs: aheadMs, version: '1.0.0', to: 'production' });
+    await moveStage({ ...iris, version: '2.0.0', to: 'production' });
+    await store.publish('tulip', '1.0.0');
+    const times = (await readHistory({ ...store.reader, nowMs: aheadMs })).map(({ at }) => at);
+    expect(times).toEqual([...times].sort());
+    expect(times.slice(-3)).toEqual(Array.from({ length: 3 }, () => new Date(aheadMs).toISOString()));
+  });
+
   test('can be asked for a model, a beginning and a number', async () => {
     const store = await withMuch();
     const ask = async (options: object): Promise<readonly string[]> =>
