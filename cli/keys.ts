@@ -142,20 +142,25 @@ Examples:
       const reader = readerOf(options);
       const listing = await listKeys({ ...reader, keysFolders: options.keys });
       write(output, { json: listingJson(listing), lines: listingLines(listing, reader.nowMs) }, options);
+      if (options.json === true) return;
+      for (const { problem } of listing.unusable) output.err(`warning: ${problem}\n`);
     });
 }
 
-function listingJson({ files, roles }: KeyListing): object {
+function listingJson({ files, unusable, roles }: KeyListing): object {
   return {
     keys: files.map(({ keyId, publicHex, ...file }) => ({ ...file, key_id: keyId, public: publicHex })),
+    unusable,
     roles: roles.map(({ keyIds, ...role }) => ({ ...role, key_ids: keyIds })),
   };
 }
 
-function listingLines({ files, roles }: KeyListing, nowMs: number): readonly string[] {
+function listingLines({ files, unusable, roles }: KeyListing, nowMs: number): readonly string[] {
   const here = new Set(files.map(({ keyId }) => keyId));
   return [
-    ...(files.length === 0 ? ['No key is in these folders.'] : []),
+    ...(files.length === 0
+      ? [unusable.length === 0 ? 'No key is in these folders.' : 'No key here can be used.']
+      : []),
     ...columns(
       files.map(({ name, keyId, form, roles: spoken }) => [
         name,

@@ -60,7 +60,15 @@ export async function startControl(options: ControlOptions): Promise<ControlPlan
     throw new StoreError('FILE_UNREADABLE', `The audit log ${options.auditFile} cannot be written.`);
   }
   const tls = await readTls(options);
-  const store = await openControlStore(options, limits);
+  const store = await openControlStore(
+    {
+      ...options,
+      reportKey: (trouble) => {
+        log.warn({ trouble }, 'signing key cannot be used');
+      },
+    },
+    limits,
+  );
   const endpointOf = (model: string): string =>
     `${options.inferenceUrl.replace(/\/$/, '')}/predict/${encodeURIComponent(model)}`;
   const changes =

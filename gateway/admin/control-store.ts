@@ -4,7 +4,7 @@
  */
 import { type StoreSnapshot, readHistory, readStatus } from '../../registry-store/main.ts';
 import type { HistoryEvent, PassphraseSource } from '../../registry-store/main.ts';
-import { readKeyFolder } from '../../registry-store/lifecycle/key-folder.ts';
+import { readKeyFolders } from '../../registry-store/lifecycle/key-folder.ts';
 import { StoreAccess } from '../../registry-store/platform/store-access.ts';
 import type { HistoryRequest } from './control-requests.ts';
 
@@ -20,6 +20,8 @@ export interface ControlStoreOptions {
   readonly current: () => StoreSnapshot;
   /** Opens keys that are locked; without it they cannot be used. */
   readonly passphrase?: PassphraseSource;
+  /** Told of each key file that cannot be used, and why. */
+  readonly reportKey?: (trouble: string) => void;
 }
 
 export interface ControlStore {
@@ -42,7 +44,7 @@ export async function openControlStore(
 ): Promise<ControlStore> {
   const { source: folder, pinnedRootPath, stateFolder, keysFolders, passphrase } = options;
   const isFolder = !/^https?:\/\//i.test(folder);
-  const hasKeys = isFolder && (await holdsSigningKey(keysFolders));
+  const hasKeys = isFolder && (await holdsSigningKey(keysFolders, options.reportKey));
   const access = hasKeys
     ? new StoreAccess({
         store: folder,
@@ -77,7 +79,12 @@ export async function openControlStore(
   };
 }
 
-async function holdsSigningKey(keysFolders: readonly string[]): Promise<boolean> {
-  for (const folder of keysFolders) if ((await readKeyFolder(folder)).length > 0) return true;
-  return false;
+/** Keys that cannot be used are keys all the same: what needs one of them says what is wrong with it. */
+async function holdsSigningKey(
+  keysFolders: readonly string[],
+  report: ((trouble: string) => void) | undefined,
+): Promise<boolean> {
+  const { files, unusable } = await readKeyFolders(keysFolders);
+  for (const { error } of unusable) report?.(error.message);
+  return files.length + unusable.length > 0;
 }

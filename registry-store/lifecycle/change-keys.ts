@@ -4,7 +4,7 @@ import { StoreError } from '../store-error.ts';
 import { keyIdOf } from '../trust/role-keys.ts';
 import { type KeyPlan, applyKeyPlan, keySetsInForce } from './key-plan.ts';
 import { keyFile } from './key-file.ts';
-import { createKey, readKeyFolder } from './key-folder.ts';
+import { createKey, readKeyFolders } from './key-folder.ts';
 import type { KeySet } from './metadata-content.ts';
 import { type ChangeOptions, homeFolder } from './publisher-options.ts';
 import type { PassphraseSource } from './signer.ts';
@@ -179,8 +179,10 @@ async function makeKey(
   options: RotateKeyOptions,
   oldKeyId: string,
 ): Promise<{ readonly keyId: string; readonly publicHex: string; readonly path: string }> {
-  const files = (await Promise.all(options.keysFolders.map(readKeyFolder))).flat();
+  const { files, unusable } = await readKeyFolders(options.keysFolders);
   const old = files.find(({ keyId }) => keyId === oldKeyId);
+  // It may be one of these, and then it may be encrypted: the new one must not be less safe because nobody could look.
+  if (old === undefined && unusable[0] !== undefined) throw unusable[0].error;
   const isLikeOld = old?.secret.form === 'encrypted';
   const isOldUnknown = old === undefined || old.secret.form === 'command';
   const encrypt = options.encrypt ?? (isLikeOld || isOldUnknown);

@@ -127,17 +127,29 @@ export class KeyFolderSigners implements SignerProvider {
   }
 }
 
-/** Every key file of a folder, sorted; files that cannot be used are left out. */
-export async function readKeyFolder(folder: string): Promise<readonly KeyFile[]> {
+export interface KeyFolderContent {
+  /** Sorted by path. */
+  readonly files: readonly KeyFile[];
+  /** Files that are there and cannot be used, each with what is wrong: read by others, damaged, no key. */
+  readonly unusable: readonly { readonly path: string; readonly error: StoreError }[];
+}
+
+/** Every key file of these folders, folder by folder. Throws FILE_UNREADABLE when a folder cannot be read. */
+export async function readKeyFolders(folders: readonly string[]): Promise<KeyFolderContent> {
   const files: KeyFile[] = [];
-  for (const path of await keyPaths(folder)) {
-    const file = await readKeyFile(path).catch((error: unknown) => {
-      if (!isStoreError(error)) throw error;
-      return undefined;
-    });
-    if (file !== undefined) files.push(file);
+  const unusable: { readonly path: string; readonly error: StoreError }[] = [];
+  for (const folder of folders) {
+    for (const path of await keyPaths(folder)) {
+      try {
+        const file = await readKeyFile(path);
+        if (file !== undefined) files.push(file);
+      } catch (error) {
+        if (!isStoreError(error)) throw error;
+        unusable.push({ path, error });
+      }
+    }
   }
-  return files;
+  return { files, unusable };
 }
 
 async function keyPaths(folder: string): Promise<readonly string[]> {

@@ -3,7 +3,8 @@ import { recallState } from '../storage/accepted-state.ts';
 import { FolderSource } from '../storage/folder-source.ts';
 import { loadStore, readPinnedRoot, requireStore } from '../storage/load-store.ts';
 import type { VerifiedMetadata } from '../storage/verified-metadata.ts';
-import { readKeyFolder } from './key-folder.ts';
+import type { StoreErrorCode } from '../store-error.ts';
+import { readKeyFolders } from './key-folder.ts';
 import type { ReaderOptions } from './publisher-options.ts';
 
 /** How a private key is kept. */
@@ -28,8 +29,17 @@ export interface RoleKeysInfo {
   readonly expires: string;
 }
 
+export interface UnusableKeyInfo {
+  readonly path: string;
+  readonly code: StoreErrorCode;
+  /** What is wrong with the file and what to do. */
+  readonly problem: string;
+}
+
 export interface KeyListing {
   readonly files: readonly KeyFileInfo[];
+  /** Files that count for nothing until they are mended. */
+  readonly unusable: readonly UnusableKeyInfo[];
   /** Every role of the store, in the order of trust. */
   readonly roles: readonly RoleKeysInfo[];
 }
@@ -46,16 +56,17 @@ export async function listKeys(options: ListKeysOptions): Promise<KeyListing> {
   const accepted = await recallState(options.stateFolder, pinnedRoot);
   const { nowMs } = options;
   const { metadata } = await loadStore({ source, pinnedRoot, accepted, nowMs, expired: 'tolerated' });
-  const files: KeyFileInfo[] = [];
-  for (const folder of options.keysFolders) {
-    for (const { name, path, keyId, publicHex, secret } of await readKeyFolder(folder)) {
-      files.push({ name, path, keyId, publicHex, form: secret.form, roles: rolesOf(metadata, keyId) });
-    }
-  }
+  const found = await readKeyFolders(options.keysFolders);
+  const files = found.files.map(({ name, path, keyId, publicHex, secret }): KeyFileInfo => {
+    return { name, path, keyId, publicHex, form: secret.form, roles: rolesOf(metadata, keyId) };
+  });
+  const unusable = found.unusable.map(({ path, error }): UnusableKeyInfo => {
+    return { path, code: error.code, problem: error.message };
+  });
   const roles = [...metadata.roles].map(([role, { keys, expires }]) => {
     return { role, threshold: keys.threshold, keyIds: [...keys.keys.keys()].sort(), expires };
   });
-  return { files, roles };
+  return { files, unusable, roles };
 }
 
 function rolesOf(metadata: VerifiedMetadata, keyId: string): readonly string[] {

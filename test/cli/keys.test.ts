@@ -1,6 +1,6 @@
 /** Keys as their holders use them: made, granted, rotated, revoked, locked, and kept apart for a threshold. */
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, rename, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { CommandLine, modelFile } from './command-line.ts';
@@ -46,6 +46,40 @@ describe('keys list', () => {
     expect(out).toMatch(/^models-\* +2 roles/m);
     expect(out).not.toContain('models-iris');
     expect(await cli.ok('status')).toMatch(/^models-\* +2 roles +until/m);
+  });
+});
+
+describe('keys that others can read', () => {
+  const chmodAll = async (mode: number): Promise<readonly string[]> => {
+    const paths = (await readdir(cli.store.keysFolder))
+      .filter((name) => name.endsWith('.key'))
+      .map((name) => join(cli.store.keysFolder, name));
+    for (const path of paths) await chmod(path, mode);
+    return paths;
+  };
+
+  test('are told of with what to do, and are not called missing', async () => {
+    await cli.ok('init');
+    const paths = await chmodAll(0o644);
+    const { code, out, err } = await cli.run('keys', 'list');
+    expect(code).toBe(0);
+    expect(out).toContain('No key here can be used.');
+    for (const path of paths)
+      expect(err).toContain(`warning: ${path} can be read by others. Run: chmod 600 ${path}\n`);
+    const { keys, unusable } = (await cli.json('keys', 'list')) as unknown as Listing & {
+      readonly unusable: readonly { readonly path: string; readonly code: string }[];
+    };
+    expect(keys).toEqual([]);
+    expect(unusable.map(({ path }) => path)).toEqual([...paths].sort());
+    expect(new Set(unusable.map((one) => one.code))).toEqual(new Set(['KEY_UNSAFE']));
+    await chmodAll(0o600);
+    expect(await cli.ok('keys', 'list')).toMatch(/^deployments +[0-9a-f]{12} +plain/m);
+  });
+
+  test('are not replaced by one that is less safe', async () => {
+    await cli.ok('init');
+    await chmod(join(cli.store.keysFolder, 'timestamp.key'), 0o644);
+    expect(await cli.failure('keys', 'rotate', 'timestamp')).toMatchObject({ code: 'KEY_UNSAFE' });
   });
 });
 

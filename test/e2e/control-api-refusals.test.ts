@@ -196,6 +196,16 @@ test('a node without signing keys tells where the keys are, and still shows ever
   expect((await control.audit()).map(({ code }) => code)).toEqual(['READ_ONLY_NODE', 'OK']);
 });
 
+test('a node whose keys can be read by others says so at the start and to who needs one', async () => {
+  const store = await TemporaryStore.makeWithIris();
+  const key = join(store.keysFolder, 'deployments.key');
+  await chmod(key, 0o644);
+  const control = await startWithIris({ store });
+  expect(control.log.join('')).toContain(`chmod 600 ${key}`);
+  const { status, body } = await control.call('POST', '/deploy_model', { body: deployBody });
+  expect([status, body['code']]).toEqual([500, 'KEY_UNSAFE']);
+});
+
 test('limits have names, and what is too much is said at once', async () => {
   const limits = { jsonBytesMax: 100, artifactBytesMax: 1000, failuresMax: 3, uploadsMax: 0 };
   const control = await startWithIris({ limits });
