@@ -88,7 +88,7 @@ Examples:
       );
       const { deployment, changed, revision } = result;
       const lines = changed
-        ? deploymentLines(deployment, revision)
+        ? deploymentLines(deployment, revision, options)
         : [`${model} ${options.version} was deployed like this already; nothing changed`];
       write(output, { json: deploymentAnswerJson(model, result), lines }, options);
     });

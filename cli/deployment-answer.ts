@@ -6,6 +6,7 @@ import { resourcesJson } from '../registry-store/manifest/deployment.ts';
 import { analysisJson } from '../registry-store/manifest/rollout-analysis.ts';
 import { planJson } from '../registry-store/manifest/rollout-plan.ts';
 import { batchingText, resourcesText, rolloutText } from './change-text.ts';
+import { type StoreOptions, placeText } from './store-options.ts';
 
 /** `version` and the rest are null when nothing is deployed. */
 export function deploymentAnswerJson(
@@ -36,7 +37,11 @@ export function deploymentFields(deployment: Deployment | undefined): object {
 }
 
 /** `iris 2.0.0 is live; 1.0.0 is kept for going back (revision 5)`, and how a rollout goes on. */
-export function deploymentLines(deployment: Deployment, revision: number): readonly string[] {
+export function deploymentLines(
+  deployment: Deployment,
+  revision: number,
+  place: Pick<StoreOptions, 'store' | 'keys'>,
+): readonly string[] {
   const { model, version, previousVersion, candidate, resources, batching } = deployment;
   const kept = previousVersion === undefined ? '' : `; ${previousVersion} is kept for going back`;
   const limits = resourcesText(resources);
@@ -45,18 +50,22 @@ export function deploymentLines(deployment: Deployment, revision: number): reado
     `${model} ${version} is live${kept} (revision ${revision})`,
     ...(limits === '' ? [] : [`  with ${limits}`]),
     ...(batches === '' ? [] : [`  with ${batches}`]),
-    ...(candidate === undefined ? [] : rolloutLines(deployment, candidate.version)),
+    ...(candidate === undefined ? [] : rolloutLines(deployment, candidate.version, place)),
   ];
 }
 
-function rolloutLines(deployment: Deployment, candidate: string): readonly string[] {
-  const { model } = deployment;
+function rolloutLines(
+  deployment: Deployment,
+  candidate: string,
+  place: Pick<StoreOptions, 'store' | 'keys'>,
+): readonly string[] {
+  const rest = `${deployment.model}${placeText(place)}`;
   return [
     `  beside it: ${rolloutText(deployment)}`,
     effectOf(deployment, candidate),
     '',
-    `Next: tidegate promote ${model}    puts ${candidate} live`,
-    `      tidegate rollback ${model}   drops it`,
+    `Next: tidegate promote ${rest}    puts ${candidate} live`,
+    `      tidegate rollback ${rest}   drops it`,
   ];
 }
 

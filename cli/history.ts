@@ -39,9 +39,14 @@ Examples:
         ...(model !== undefined && { model }),
         ...(options.from !== undefined && { fromRevision: options.from }),
       });
-      const lines = events.length === 0 ? ['Nothing of the kind happened.'] : historyLines(events);
+      const lines = events.length === 0 ? [emptyText(model, options.from)] : historyLines(events);
       write(output, { json: { events: events.map(eventJson) }, lines }, options);
     });
+}
+
+function emptyText(model: string | undefined, fromRevision: number | undefined): string {
+  const what = model === undefined ? 'The history has no change' : `The history has no change of ${model}`;
+  return fromRevision === undefined ? `${what}.` : `${what} from revision ${fromRevision} on.`;
 }
 
 export function registerDiff(program: Command, output: Output): void {

@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander';
 import { initStore } from '../registry-store/main.ts';
 import { type Output, write } from './output.ts';
 import { countOption } from './quantity.ts';
-import { type ChangeOptions, addChangeOptions } from './store-options.ts';
+import { type ChangeOptions, addChangeOptions, placeText } from './store-options.ts';
 import { interruptible } from './terminal/interrupt.ts';
 import { isPassphraseGiven, newPassphrase } from './terminal/passphrase.ts';
 
@@ -80,7 +80,7 @@ Examples:
         `Keys    ${keysFolder}  (${made.keys.join(', ')}; keep them secret and backed up)`,
         `Root    ${made.pinnedRootPath}  (the root of trust: copy it to every node that serves)`,
         '',
-        'Next: tidegate publish <model> <file.onnx> --version <version>',
+        `Next: tidegate publish <model> <file.onnx> --version <version>${placeText(options)}`,
       ];
       write(output, { json, lines }, options);
     });

@@ -8,7 +8,7 @@ import { versionJson } from '../registry-store/manifest/version-facts.ts';
 import { readModelFile } from './model-file.ts';
 import { type Output, write } from './output.ts';
 import { sizeText } from './quantity.ts';
-import { type ChangeOptions, addChangeOptions, userName, withChange } from './store-options.ts';
+import { type ChangeOptions, addChangeOptions, placeText, userName, withChange } from './store-options.ts';
 import { progressFor } from './terminal/progress.ts';
 import { tensorLines } from './version-text.ts';
 
@@ -66,8 +66,8 @@ State begins as zeros. Sizes that the model leaves open are said behind a comma.
         ...tensorLines(version),
         '',
         version.stage === 'staged'
-          ? `Next: tidegate deploy ${version.name} --version ${version.version}`
-          : `Next: tidegate stage ${version.name} ${version.version}`,
+          ? `Next: tidegate deploy ${version.name} --version ${version.version}${placeText(options)}`
+          : `Next: tidegate stage ${version.name} ${version.version}${placeText(options)}`,
       ];
       write(output, { json: { ...versionJson(version), revision: snapshot.revision }, lines }, options);
     });

@@ -32,6 +32,15 @@ export function durationOption(text: string): number {
   throw new InvalidArgumentError('Write a time like 30s, 10m, 2h or 1d.');
 }
 
+/** The same, and more than no time at all: for how long something may count. */
+export function lifetimeOption(text: string): number {
+  const lifetimeMs = durationOption(text);
+  if (lifetimeMs > 0) return lifetimeMs;
+  throw new InvalidArgumentError(
+    'With no time at all it would have expired at once; write one like 2h or 90d.',
+  );
+}
+
 export function coresOption(text: string): string {
   if (parseCoresMillis(text) !== undefined) return text;
   throw new InvalidArgumentError('Write cores like 0.5, 2 or 1500m.');

@@ -60,7 +60,7 @@ function modelOf(argument: string | undefined, { model, to }: RollbackOptions): 
 async function backToPrevious(model: string, options: RollbackOptions, output: Output): Promise<void> {
   const result = await withChange(options, output, (change) => rollbackModel({ ...change, model }));
   const { deployment, revision } = result;
-  const lines = deploymentLines(deployment, revision);
+  const lines = deploymentLines(deployment, revision, options);
   write(output, { json: deploymentAnswerJson(model, result), lines }, options);
 }
 

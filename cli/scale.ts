@@ -35,7 +35,7 @@ Examples:
       );
       const { deployment, changed, revision } = result;
       const lines = changed
-        ? deploymentLines(deployment, revision)
+        ? deploymentLines(deployment, revision, options)
         : [`${model} was scaled like this already; nothing changed`];
       write(output, { json: deploymentAnswerJson(model, result), lines }, options);
     });
@@ -65,7 +65,7 @@ Examples:
       const lines =
         deployment === undefined
           ? [`${model} is out of service (revision ${revision})`]
-          : deploymentLines(deployment, revision);
+          : deploymentLines(deployment, revision, options);
       write(output, { json: deploymentAnswerJson(model, result), lines }, options);
     });
 }

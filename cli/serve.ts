@@ -58,7 +58,7 @@ async function serveHere(
   const log = share === undefined ? all : all.child({ process: share.slot });
   if (options.dev === true && /^https?:/i.test(options.store)) {
     throw new InvalidArgumentError(
-      '--dev makes a store of its own in a folder; leave it away to serve a URL.',
+      '--dev makes a store of its own in a folder; leave it out to serve a URL.',
     );
   }
   if (options.dev === true) {

@@ -46,7 +46,7 @@ Examples:
       }
       const result = await withChange(options, output, (change) => promoteCandidate({ ...change, model }));
       const { deployment, revision } = result;
-      const lines = deploymentLines(deployment, revision);
+      const lines = deploymentLines(deployment, revision, options);
       write(output, { json: deploymentAnswerJson(model, result), lines }, options);
     });
 }

@@ -56,7 +56,7 @@ export function registerSteering(program: Command, output: Output): void {
         const result = await withChange(options, output, (signed) => change({ ...signed, model }));
         const { deployment, changed, revision } = result;
         const lines = changed
-          ? deploymentLines(deployment, revision)
+          ? deploymentLines(deployment, revision, options)
           : [`the rollout of ${model} was like this already; nothing changed`];
         write(output, { json: deploymentAnswerJson(model, result), lines }, options);
       });

@@ -22,13 +22,14 @@ export interface ChangeOptions extends StoreOptions, PassphraseOptions {
   readonly why?: string;
 }
 
+const defaultStore = '.tidegate/store';
 const defaultKeys: readonly string[] = ['.tidegate/keys'];
 
 /** The store and the keys folders. */
 export function addStoreOptions(command: Command): Command {
   return addKeysOptions(
     command.addOption(
-      new Option('--store <folder>', 'the store').env('TIDEGATE_STORE').default('.tidegate/store'),
+      new Option('--store <folder>', 'the store').env('TIDEGATE_STORE').default(defaultStore),
     ),
   );
 }
@@ -61,6 +62,19 @@ export function addChangeOptions(command: Command): Command {
       .option('--why <text>', 'the reason, for the record')
       .option('--by <name>', 'who decided it', userName()),
   );
+}
+
+/** What a line to paste needs to mean the same store: the options that are not as usual, each after a space. */
+export function placeText({ store, keys }: Pick<StoreOptions, 'store' | 'keys'>): string {
+  const words = [
+    ...(store === defaultStore ? [] : ['--store', store]),
+    ...(keys.join() === defaultKeys.join() ? [] : keys.flatMap((folder) => ['--keys', folder])),
+  ];
+  return words.map((word) => ` ${shellWord(word)}`).join('');
+}
+
+function shellWord(word: string): string {
+  return /^[\w./:@%+=,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
 /** What every reading function of the store takes. */

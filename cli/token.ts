@@ -18,7 +18,7 @@ import { StoreError, type StoreSnapshot } from '../registry-store/main.ts';
 import { distanceText, momentText } from './moment.ts';
 import { type Output, columns, write } from './output.ts';
 import { packageVersion } from './package-version.ts';
-import { durationOption } from './quantity.ts';
+import { lifetimeOption } from './quantity.ts';
 import { isPassphraseGiven, passphrases } from './terminal/passphrase.ts';
 
 interface TokenOptions {
@@ -56,7 +56,7 @@ export function registerToken(program: Command, output: Output): void {
       new Option(
         '--expires <time>',
         'how long it counts, such as 90d (default: until it is revoked)',
-      ).argParser(durationOption),
+      ).argParser(lifetimeOption),
     )
     .addHelpText(
       'after',
@@ -110,12 +110,10 @@ async function create(name: string, options: CreateOptions, output: Output): Pro
   const { scopes: granted, expiresAt } = made.entry;
   const json = { name, token: made.token, scopes: granted, expires_at: expiresAt ?? null };
   const until = expiresAt === undefined ? 'until it is revoked' : `until ${momentText(expiresAt)}`;
-  const lines = [
-    made.token,
-    '',
-    `The token ${name} may ${granted.join(', ')} ${until}. It is not shown again.`,
-  ];
-  write(output, { json, lines }, options);
+  write(output, { json, lines: [made.token] }, options);
+  // Beside the answer, so that `TOKEN=$(tidegate token create ...)` is the token and nothing else.
+  if (options.json === true) return;
+  output.err(`The token ${name} may ${granted.join(', ')} ${until}. It is not shown again.\n`);
 }
 
 async function list(options: TokenOptions, output: Output): Promise<void> {

@@ -135,7 +135,10 @@ function newId(model: string): string {
 function checkAnalysis(strategy: DeploymentStrategy, analysis: RolloutAnalysis | undefined): void {
   if (analysis === undefined) return;
   if (!isJudged(strategy)) {
-    throw new StoreError('INVALID_STRATEGY', `${strategy} is not judged; gates go with a canary or rolling.`);
+    throw new StoreError(
+      'INVALID_STRATEGY',
+      `Gates belong to a canary or rolling; a deployment with the strategy ${strategy} is not judged.`,
+    );
   }
   const problem = analysisProblem(analysis);
   if (problem !== undefined) throw new StoreError('INVALID_STRATEGY', problem);

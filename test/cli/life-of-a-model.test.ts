@@ -16,7 +16,7 @@ test('from init to the archive, for a person', async () => {
   );
   expect(published).toMatch(/^Published iris 1\.0\.0 \(revision 2\)\n {2}file +643 B, \d+ parameters\n/);
   expect(published).toContain('features FP32 [-1, 4]');
-  expect(published).toMatch(/Next: tidegate stage iris 1\.0\.0\n$/);
+  expect(published).toMatch(/\nNext: tidegate stage iris 1\.0\.0 --store \S+ --keys \S+\n$/);
   expect(await cli.ok('stage', 'iris', '1.0.0')).toBe('iris 1.0.0: training -> staged (revision 3)\n');
   expect(await cli.ok('stage', 'iris', '1.0.0')).toBe('iris 1.0.0 was staged already; nothing changed\n');
   expect(await cli.ok('promote', 'iris', '1.0.0', '--why', 'good')).toContain('staged -> production');
