@@ -10,7 +10,8 @@ import type {
   StateChange,
 } from '../registry-store/main.ts';
 import { ruleTexts } from '../registry-store/manifest/cohorts.ts';
-import { momentText } from './moment.ts';
+import type { FlipPlan } from '../registry-store/manifest/flip-plan.ts';
+import { durationText, momentText } from './moment.ts';
 import { columns } from './output.ts';
 import { coresText, counted, shareText, sizeText } from './quantity.ts';
 
@@ -84,6 +85,8 @@ function deploymentChangeText({ model, before, after }: DeploymentChange): strin
  */
 export function rolloutText(deployment: Deployment): string {
   const { candidate, stable } = deployment.cohorts ?? {};
+  const { watch } = deployment;
+  if (watch !== undefined) return `watched for ${durationText(watch.watchMs)}`;
   return `${wayText(deployment)}${cohortText('for', candidate)}${cohortText('never for', stable)}`;
 }
 
@@ -95,7 +98,7 @@ function cohortText(verb: string, cohort: Cohort | undefined): string {
   return `, ${verb} ${shown}${more}`;
 }
 
-function wayText({ strategy, candidate, trafficBps, plan }: Deployment): string {
+function wayText({ strategy, candidate, trafficBps, plan, flip }: Deployment): string {
   if (candidate === undefined) return '';
   if (plan !== undefined) {
     const way = plan.steps.map((step) => shareText(step.trafficBps)).join(', ');
@@ -103,7 +106,17 @@ function wayText({ strategy, candidate, trafficBps, plan }: Deployment): string 
     return `${strategy} ${candidate.version} by ${way}${approved}${plan.paused ? ', paused' : ''}`;
   }
   const share = trafficBps === undefined ? '' : ` at ${shareText(trafficBps)}`;
-  return `${strategy.replace('_', '/')} ${candidate.version}${share}`;
+  return `${strategy.replace('_', '/')} ${candidate.version}${share}${flipText(flip)}`;
+}
+
+/** `, flips by itself after 10m and 20 requests, watched for 1h` */
+function flipText(flip: FlipPlan | undefined): string {
+  if (flip === undefined) return '';
+  const { autoAfterMs, previewRequestsMin, watchMs } = flip;
+  const after = autoAfterMs === undefined ? '' : ` after ${durationText(autoAfterMs)} and`;
+  const way = autoAfterMs === undefined ? 'judged with' : `flips by itself${after}`;
+  const watch = watchMs === undefined ? '' : `, watched for ${durationText(watchMs)}`;
+  return `, ${way} ${counted(previewRequestsMin, 'request')}${watch}`;
 }
 
 /** `2 replicas, 1 to 4 replicas at 70% CPU, 1.5 cores, 512 MiB`, or nothing. */

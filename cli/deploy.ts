@@ -64,6 +64,7 @@ Examples:
   $ tidegate deploy iris --version 2.0.0 --canary 10 --gate latency=pause:2 --gate prediction=rollback
   $ tidegate deploy iris --version 2.0.0 --canary 10 --cohort 'header:x-tenant=beta-*' --never key:ada
   $ tidegate deploy iris --version 2.0.0 --rolling --replicas 4 --hold 1m
+  $ tidegate deploy iris --version 2.0.0 --blue-green --auto-promote-after 10m --watch 1h
   $ tidegate deploy iris --version 2.0.0 --min-replicas 1 --max-replicas 4 --memory-limit 512Mi`,
     )
     .action(async (model: string, options: DeployOptions) => {

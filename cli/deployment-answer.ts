@@ -2,10 +2,12 @@
 import type { Deployment, RolloutPlan } from '../registry-store/main.ts';
 import { batchingJson } from '../registry-store/manifest/batching.ts';
 import { cohortsJson } from '../registry-store/manifest/cohorts.ts';
+import { flipPlanJson, watchJson } from '../registry-store/manifest/flip-plan.ts';
 import { resourcesJson } from '../registry-store/manifest/deployment.ts';
 import { analysisJson } from '../registry-store/manifest/rollout-analysis.ts';
 import { planJson } from '../registry-store/manifest/rollout-plan.ts';
 import { batchingText, resourcesText, rolloutText } from './change-text.ts';
+import { durationText } from './moment.ts';
 import { type StoreOptions, placeText } from './store-options.ts';
 
 /** `version` and the rest are null when nothing is deployed. */
@@ -29,6 +31,8 @@ export function deploymentFields(deployment: Deployment | undefined): object {
     candidate_version: deployment?.candidate?.version ?? null,
     traffic_bps: deployment?.trafficBps ?? null,
     plan: deployment?.plan === undefined ? null : planJson(deployment.plan),
+    flip: deployment?.flip === undefined ? null : flipPlanJson(deployment.flip),
+    watch: deployment?.watch === undefined ? null : watchJson(deployment.watch),
     analysis: deployment?.analysis === undefined ? null : analysisJson(deployment.analysis),
     cohorts: deployment?.cohorts === undefined ? null : cohortsJson(deployment.cohorts),
     resources: deployment?.resources === undefined ? null : resourcesJson(deployment.resources),
@@ -42,7 +46,7 @@ export function deploymentLines(
   revision: number,
   place: Pick<StoreOptions, 'store' | 'keys'>,
 ): readonly string[] {
-  const { model, version, previousVersion, candidate, resources, batching } = deployment;
+  const { model, version, previousVersion, candidate, watch, resources, batching } = deployment;
   const kept = previousVersion === undefined ? '' : `; ${previousVersion} is kept for going back`;
   const limits = resourcesText(resources);
   const batches = batchingText(batching);
@@ -50,6 +54,11 @@ export function deploymentLines(
     `${model} ${version} is live${kept} (revision ${revision})`,
     ...(limits === '' ? [] : [`  with ${limits}`]),
     ...(batches === '' ? [] : [`  with ${batches}`]),
+    ...(watch === undefined
+      ? []
+      : [
+          `  watched for ${durationText(watch.watchMs)}: each gateway goes back to ${previousVersion ?? ''} by itself when it is worse`,
+        ]),
     ...(candidate === undefined ? [] : rolloutLines(deployment, candidate.version, place)),
   ];
 }
@@ -69,8 +78,11 @@ function rolloutLines(
   ];
 }
 
-function effectOf({ version, strategy, plan }: Deployment, candidate: string): string {
+function effectOf({ version, strategy, plan, flip }: Deployment, candidate: string): string {
   if (plan !== undefined) return stepsText(plan, candidate);
+  if (flip?.autoAfterMs !== undefined) {
+    return `Gateways load ${candidate} and flip to it by themselves when the preview shows nothing wrong. Try it: header x-model-version: ${candidate}`;
+  }
   switch (strategy) {
     case 'canary':
       return `Gateways send that share of the keys to ${candidate}; a key that met it stays with it.`;

@@ -11,6 +11,7 @@ import {
   toleratedPercentMax,
   toleratedPercentMin,
 } from '../registry-store/manifest/rollout-analysis.ts';
+import { previewRequestsMinDefault } from '../registry-store/manifest/flip-plan.ts';
 import type { PlanRequest } from '../registry-store/lifecycle/plan-rollout.ts';
 import { callersOption, countOption, durationOption, sharesOption } from './quantity.ts';
 
@@ -23,6 +24,9 @@ export interface RolloutOptions {
   readonly surge?: number;
   readonly bake?: number;
   readonly deadline?: number;
+  readonly autoPromoteAfter?: number;
+  readonly previewRequests?: number;
+  readonly watch?: number;
   readonly gate?: Gates;
   readonly minCallers?: number;
   readonly inconclusiveAfter?: number;
@@ -53,6 +57,24 @@ export function addRolloutOptions(command: Command): Command {
     )
     .addOption(
       new Option(
+        '--auto-promote-after <time>',
+        'with --blue-green: gateways flip by themselves after a preview of so long that shows nothing wrong',
+      ).argParser(durationOption),
+    )
+    .addOption(
+      new Option(
+        '--preview-requests <count>',
+        `with --blue-green: requests that it must have answered before (default: ${previewRequestsMinDefault})`,
+      ).argParser(countOption),
+    )
+    .addOption(
+      new Option(
+        '--watch <time>',
+        'with --blue-green: watch it so long after, and go back when it is worse',
+      ).argParser(durationOption),
+    )
+    .addOption(
+      new Option(
         '--gate <metric=action>',
         `what follows when it is worse in ${gateMetrics.join(', ')}: ${gateActions.join(', ')}; latency=pause:1.5 tolerates 1.5 times as many; repeatable`,
       ).argParser(gateOption),
@@ -77,6 +99,11 @@ export function addRolloutOptions(command: Command): Command {
 /** What a deploy says of the way; only what was given. */
 export function planRequest(options: RolloutOptions): PlanRequest {
   const { rolling, steps, hold: holdMs, surge, bake: bakeMs, deadline: deadlineMs } = options;
+  const {
+    autoPromoteAfter: autoPromoteAfterMs,
+    previewRequests: previewRequestsMin,
+    watch: watchMs,
+  } = options;
   if (steps === undefined && rolling !== true && holdMs !== undefined) {
     throw new InvalidArgumentError('--hold goes with --steps, such as --steps 1,5,25,50,100, or --rolling.');
   }
@@ -88,6 +115,9 @@ export function planRequest(options: RolloutOptions): PlanRequest {
     ...(surge !== undefined && { surge }),
     ...(bakeMs !== undefined && { bakeMs }),
     ...(deadlineMs !== undefined && { deadlineMs }),
+    ...(autoPromoteAfterMs !== undefined && { autoPromoteAfterMs }),
+    ...(previewRequestsMin !== undefined && { previewRequestsMin }),
+    ...(watchMs !== undefined && { watchMs }),
   };
 }
 

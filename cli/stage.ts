@@ -1,8 +1,9 @@
 /** `tidegate stage`, `promote` and `archive`: a version's way through its life, and the end of a rollout. */
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type Stage, moveStage, promoteCandidate } from '../registry-store/main.ts';
 import { deploymentAnswerJson, deploymentLines } from './deployment-answer.ts';
 import { type Output, write } from './output.ts';
+import { durationOption } from './quantity.ts';
 import { type ChangeOptions, addChangeOptions, withChange } from './store-options.ts';
 
 export function registerStage(program: Command, output: Output): void {
@@ -24,8 +25,22 @@ Examples:
     });
 }
 
+interface PromoteOptions extends ChangeOptions {
+  /** Milliseconds; false for none. */
+  readonly watch?: number | false;
+}
+
 export function registerPromote(program: Command, output: Output): void {
-  addChangeOptions(program.command('promote'))
+  const command = program
+    .command('promote')
+    .addOption(
+      new Option(
+        '--watch <time>',
+        'watch it so long and go back when it is worse (default: as a blue/green was signed)',
+      ).argParser(durationOption),
+    )
+    .option('--no-watch', 'do not watch it');
+  addChangeOptions(command)
     .description('move a version to production; without one, put a candidate live')
     .argument('<model>', 'name of the model')
     .argument('[version]', 'version of it')
@@ -37,14 +52,20 @@ With a version this says that it is fit for production; it does not put it live.
 
 Examples:
   $ tidegate promote iris 2.0.0
+  $ tidegate promote iris --watch 1h
   $ tidegate promote iris --why "a week without complaints"`,
     )
-    .action(async (model: string, version: string | undefined, options: ChangeOptions) => {
+    .action(async (model: string, version: string | undefined, options: PromoteOptions) => {
+      const watchMs = options.watch === false ? 0 : options.watch;
       if (version !== undefined) {
+        if (watchMs !== undefined)
+          throw new InvalidArgumentError('--watch goes with a candidate: leave the version out.');
         await move({ model, version, to: 'production' }, options, output);
         return;
       }
-      const result = await withChange(options, output, (change) => promoteCandidate({ ...change, model }));
+      const result = await withChange(options, output, (change) =>
+        promoteCandidate({ ...change, model, ...(watchMs !== undefined && { watchMs }) }),
+      );
       const { deployment, revision } = result;
       const lines = deploymentLines(deployment, revision, options);
       write(output, { json: deploymentAnswerJson(model, result), lines }, options);

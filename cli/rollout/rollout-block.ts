@@ -61,7 +61,8 @@ interface PhaseWords {
   readonly hint: string;
 }
 
-function phaseWords({ phase, model, candidate, stable, judge }: RolloutState): PhaseWords {
+function phaseWords(state: RolloutState): PhaseWords {
+  const { phase, model, candidate, stable, judge } = state;
   const word = wordsOf(phase);
   switch (phase) {
     case 'running':
@@ -70,12 +71,13 @@ function phaseWords({ phase, model, candidate, stable, judge }: RolloutState): P
       return {
         word,
         style: 'yellow',
-        hint: judge?.verdict === 'pause' ? 'by the judge' : `until "tidegate resume ${model}"`,
+        hint:
+          isFlip(state) || judge?.verdict === 'pause' ? 'by the judge' : `until "tidegate resume ${model}"`,
       };
     case 'awaiting_approval':
       return { word, style: 'yellow', hint: `"tidegate approve ${model}" lets it go on` };
     case 'bake':
-      return { word, style: 'green', hint: 'the last step is looked at for a while' };
+      return { word, style: 'green', hint: bakeHint(state) };
     case 'preview':
       return { word, style: 'cyan', hint: `requests that name ${candidate} get it, no others` };
     case 'complete':
@@ -87,6 +89,16 @@ function phaseWords({ phase, model, candidate, stable, judge }: RolloutState): P
       // A newer gateway may know more phases.
       return { word, style: 'yellow', hint: '' };
   }
+}
+
+/** All requests go to one of the two, before the flip or after. */
+function isFlip({ strategy }: RolloutState): boolean {
+  return strategy === 'blue_green' || strategy === 'promoted';
+}
+
+function bakeHint(state: RolloutState): string {
+  if (!isFlip(state)) return 'the last step is looked at for a while';
+  return `${state.candidate} takes all requests and is watched, ${state.stable} is kept`;
 }
 
 function trafficLines(
@@ -112,12 +124,24 @@ type Step = NonNullable<RolloutState['step']>;
 
 function stepLines(state: RolloutState, step: Step, canvas: Canvas): readonly string[] {
   const { number, percents, since } = step;
+  if (isFlip(state)) {
+    const left = state.phase === 'complete' ? '' : flipHoldText(step, canvas.nowMs);
+    return field('since', `${secondText(since)}${left}`, canvas);
+  }
   const marked = percents.map((percent, index) => (index === number - 1 ? `[${percent}%]` : `${percent}%`));
   const place = `step ${number} of ${percents.length} since ${secondText(since)}`;
   return [
     ...field('steps', marked.join(' > '), canvas, { word: marked[number - 1] ?? '', style: 'bold' }),
     ...field('', `${place}${holdText(state, step, canvas.nowMs)}`, canvas),
   ];
+}
+
+function flipHoldText({ since, hold_ms: holdMs }: Step, nowMs: number): string {
+  return holdMs === undefined ? '' : leftText(Date.parse(since) + holdMs - nowMs);
+}
+
+function leftText(leftMs: number): string {
+  return leftMs > 0 ? `, ${durationText(leftMs)} left` : ', held; waits for the judge';
 }
 
 function holdText(
@@ -128,8 +152,7 @@ function holdText(
   if (phase === 'complete' || phase === 'rolled_back' || number === percents.length) return '';
   if (phase === 'paused') return ', its clock stands still';
   if (holdMs === undefined) return ', until it is approved';
-  const leftMs = Date.parse(since) + holdMs - nowMs;
-  return leftMs > 0 ? `, ${durationText(leftMs)} left` : ', held; waits for the judge';
+  return leftText(Date.parse(since) + holdMs - nowMs);
 }
 
 const verdictStyles: Readonly<Record<string, Style>> = {

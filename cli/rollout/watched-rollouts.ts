@@ -62,6 +62,8 @@ const fates: ReadonlyMap<RolloutDecision['decision'], Fate> = new Map([
   ['rolled_back', 'rolled_back'],
   // By a person, maybe before its last step: what it was for came about.
   ['promoted', 'completed'],
+  // A promoted version whose watch is over.
+  ['kept', 'completed'],
   ['superseded', 'superseded'],
   ['ended', 'ended'],
 ]);

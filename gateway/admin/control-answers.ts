@@ -1,6 +1,7 @@
 /** What the control API says about versions and deployments. Every field is always there; null is what nobody asked for. */
 import type { Deployment, StoreSnapshot, VersionMetadata } from '../../registry-store/main.ts';
 import { cohortsJson } from '../../registry-store/manifest/cohorts.ts';
+import { flipPlanJson, watchJson } from '../../registry-store/manifest/flip-plan.ts';
 import { analysisJson } from '../../registry-store/manifest/rollout-analysis.ts';
 import { planJson } from '../../registry-store/manifest/rollout-plan.ts';
 import { roleOf, versionJson } from '../../registry-store/manifest/version-facts.ts';
@@ -13,7 +14,7 @@ export function versionAnswer(version: VersionMetadata, deployment: Deployment |
 
 /** `endpoint` is where predictions are asked for. */
 export function deploymentAnswer(deployment: Deployment, endpoint: string): Json {
-  const { resources, candidate, trafficBps, plan, analysis, cohorts } = deployment;
+  const { resources, candidate, trafficBps, plan, flip, watch, analysis, cohorts } = deployment;
   const { autoScaling } = resources ?? {};
   return {
     model: deployment.model,
@@ -24,6 +25,8 @@ export function deploymentAnswer(deployment: Deployment, endpoint: string): Json
     candidate_version: candidate?.version ?? null,
     canary_traffic_percentage: trafficBps === undefined ? null : trafficBps / 100,
     plan: plan === undefined ? null : planJson(plan),
+    flip: flip === undefined ? null : flipPlanJson(flip),
+    watch: watch === undefined ? null : watchJson(watch),
     analysis: analysis === undefined ? null : analysisJson(analysis),
     cohorts: cohorts === undefined ? null : cohortsJson(cohorts),
     replicas: resources?.replicas ?? null,

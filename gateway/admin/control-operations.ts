@@ -115,7 +115,8 @@ export class ControlOperations {
     }
   }
 
-  async deploy({ model, version, config, steps, why }: DeployRequest, asker: Asker): Promise<ChangeOutcome> {
+  async deploy(wanted: DeployRequest, asker: Asker): Promise<ChangeOutcome> {
+    const { model, version, config, steps, flip, why } = wanted;
     const { strategy, trafficBps, resources } = configured(config);
     return this.#change(asker, why, (change) =>
       deployModel({
@@ -123,6 +124,7 @@ export class ControlOperations {
         model,
         version,
         strategy,
+        ...flip,
         ...(steps !== undefined ? { steps } : trafficBps !== undefined && { trafficBps }),
         ...(resources !== undefined && { resources }),
       }),
@@ -137,7 +139,7 @@ export class ControlOperations {
   }
 
   /** A promote that names the version may be sent again; one that does not is refused when there is no candidate. */
-  async promote({ model, version, why }: PromoteRequest, asker: Asker): Promise<ChangeOutcome> {
+  async promote({ model, version, watchMs, why }: PromoteRequest, asker: Asker): Promise<ChangeOutcome> {
     if (version !== undefined) {
       const { deployments, revision } = await this.#store.verified();
       const deployment = deployments.get(model);
@@ -150,7 +152,9 @@ export class ControlOperations {
         return refuse('CANDIDATE_CHANGED', `${version} is not the candidate of ${model}. ${now}.`);
       }
     }
-    return this.#change(asker, why, (change) => promoteCandidate({ ...change, model }));
+    return this.#change(asker, why, (change) =>
+      promoteCandidate({ ...change, model, ...(watchMs !== undefined && { watchMs }) }),
+    );
   }
 
   async scale({ model, config, why }: ScaleRequest, asker: Asker): Promise<ChangeOutcome> {

@@ -14,6 +14,8 @@ import type {
   RolloutStep,
   ScaleConfig,
 } from '../../registry-store/main.ts';
+import type { PlanRequest } from '../../registry-store/lifecycle/plan-rollout.ts';
+import { previewRequestsMax } from '../../registry-store/manifest/flip-plan.ts';
 import { type ControlResult, accepted } from './control-error.ts';
 import { RequestFields, fieldsOf, shown } from './request-fields.ts';
 
@@ -37,6 +39,8 @@ export interface DeployRequest {
   readonly config: DeploymentConfigOptions;
   /** Instead of a share of its own in `config`, whose strategy is then CANARY. */
   readonly steps: readonly RolloutStep[] | undefined;
+  /** How a blue/green goes on; only what was given. */
+  readonly flip: Pick<PlanRequest, 'autoPromoteAfterMs' | 'previewRequestsMin' | 'watchMs'>;
   readonly why: string | undefined;
 }
 
@@ -54,6 +58,8 @@ export interface ModelRequest {
 export interface PromoteRequest extends ModelRequest {
   /** When given, only this candidate is promoted, and one that is live already is no error. */
   readonly version: string | undefined;
+  /** 0 is no watch. */
+  readonly watchMs: number | undefined;
 }
 
 export interface RollbackRequest {
@@ -90,7 +96,11 @@ const resourceFields = [
   'cpu_limit',
   'memory_limit',
 ] as const;
-const rolloutFields = ['strategy', 'canary_traffic_percentage', 'steps'] as const;
+const rolloutFields = [
+  ...['strategy', 'canary_traffic_percentage', 'steps'],
+  ...['auto_promote_after_seconds', 'preview_requests_min', 'watch_seconds'],
+] as const;
+const seconds = { min: 1, max: 30 * 86_400 };
 const revisions = { min: 1, max: Number.MAX_SAFE_INTEGER };
 
 /** `name` and `version` are fields, unless the path has them. */
@@ -163,7 +173,14 @@ export function readDeploy(fields: Fields, pathModel: string | undefined): Contr
     ...(strategy !== undefined && { strategy }),
     ...(share !== undefined && { canaryTrafficPercentage: share }),
   };
-  return reader.finish({ model, version, config, steps, why: reader.textIfGiven('why') });
+  return reader.finish({
+    model,
+    version,
+    config,
+    steps,
+    flip: readFlip(reader),
+    why: reader.textIfGiven('why'),
+  });
 }
 
 export function readScale(fields: Fields, pathModel: string | undefined): ControlResult<ScaleRequest> {
@@ -189,11 +206,12 @@ export function readPromote(fields: Fields, pathModel: string | undefined): Cont
   const [name, version] = pathModel === undefined ? ['model_name', 'model_version'] : ['', 'version'];
   const reader = new RequestFields(
     fields,
-    [name, version, 'why'].filter((field) => field !== ''),
+    [name, version, 'watch_seconds', 'why'].filter((field) => field !== ''),
   );
   return reader.finish({
     model: pathModel ?? reader.text('model_name'),
     version: reader.textIfGiven(version),
+    watchMs: msOf(reader.wholeIfGiven('watch_seconds', { ...seconds, min: 0 })),
     why: reader.textIfGiven('why'),
   });
 }
@@ -270,12 +288,27 @@ function readSteps(reader: RequestFields): readonly RolloutStep[] | undefined {
   });
 }
 
+function readFlip(reader: RequestFields): DeployRequest['flip'] {
+  const autoPromoteAfterMs = msOf(reader.wholeIfGiven('auto_promote_after_seconds', seconds));
+  const previewRequestsMin = reader.wholeIfGiven('preview_requests_min', { min: 1, max: previewRequestsMax });
+  const watchMs = msOf(reader.wholeIfGiven('watch_seconds', seconds));
+  return {
+    ...(autoPromoteAfterMs !== undefined && { autoPromoteAfterMs }),
+    ...(previewRequestsMin !== undefined && { previewRequestsMin }),
+    ...(watchMs !== undefined && { watchMs }),
+  };
+}
+
+function msOf(wholeSeconds: number | undefined): number | undefined {
+  return wholeSeconds === undefined ? undefined : wholeSeconds * 1000;
+}
+
 function readStep(value: unknown): RolloutStep | undefined {
   const fields = fieldsOf(value);
   if (fields === undefined) return undefined;
   const reader = new RequestFields(fields, ['percentage', 'hold_seconds']);
   const percentage = reader.numberIfGiven('percentage');
-  const holdSeconds = reader.wholeIfGiven('hold_seconds', { min: 1, max: 30 * 86_400 });
+  const holdSeconds = reader.wholeIfGiven('hold_seconds', seconds);
   if (reader.problem !== undefined || percentage === undefined) return undefined;
   const trafficBps = Math.round(percentage * 100);
   if (Math.abs(trafficBps - percentage * 100) > 1e-6) return undefined;

@@ -1,5 +1,6 @@
 /** The shapes of what the control API sends and takes, as JSON Schema 2020-12, which OpenAPI 3.1 speaks. */
 import { type Schema, list, object, ref, text } from '../openapi/schemas.ts';
+import { previewRequestsMax, previewRequestsMinDefault } from '../../registry-store/manifest/flip-plan.ts';
 import {
   gateActions,
   gateMetrics,
@@ -92,6 +93,13 @@ const deploymentProperties = {
       ['bake_ms', 'deadline_ms'],
     ),
   ),
+  flip: orNull(
+    closed({ auto_after_ms: positive, preview_requests_min: positive, watch_ms: positive }, [
+      'auto_after_ms',
+      'watch_ms',
+    ]),
+  ),
+  watch: orNull(closed({ rollout_id: text, watch_ms: positive })),
   analysis: orNull(
     allOptional({
       gates: allOptional(Object.fromEntries(gateMetrics.map((metric) => [metric, gate]))),
@@ -131,7 +139,30 @@ const rolloutProperties = {
     ...list(closed({ percentage, hold_seconds: positive }, ['hold_seconds'])),
     description: 'The way of a canary; a step without hold_seconds waits for approval.',
   },
+  auto_promote_after_seconds: {
+    ...positive,
+    description:
+      'For blue_green: nodes flip by themselves after a preview of so long that shows nothing wrong.',
+  },
+  preview_requests_min: {
+    ...positive,
+    maximum: previewRequestsMax,
+    description: `For blue_green: requests that the preview must have answered before (default ${previewRequestsMinDefault}).`,
+  },
+  watch_seconds: {
+    ...positive,
+    description: 'For blue_green: so long after it nodes watch the new version and go back by themselves.',
+  },
   ...resourceProperties,
+  why,
+};
+
+const promoteProperties = {
+  watch_seconds: {
+    ...count,
+    description:
+      'So long nodes watch it; 0 is not at all. Default as a blue_green was deployed, else not at all.',
+  },
   why,
 };
 
@@ -206,8 +237,11 @@ export const controlSchemas: Readonly<Record<string, Schema>> = {
   ScaleRequest: allOptional({ ...resourceProperties, why }),
   ModelNameRequest: closed({ ...model, why }, ['why']),
   WhyRequest: allOptional({ why }),
-  PromoteCanaryRequest: closed({ ...model, model_version: text, why }, ['model_version', 'why']),
-  PromoteRequest: allOptional({ version: text, why }),
+  PromoteCanaryRequest: closed({ ...model, model_version: text, ...promoteProperties }, [
+    'model_version',
+    ...Object.keys(promoteProperties),
+  ]),
+  PromoteRequest: allOptional({ version: text, ...promoteProperties }),
   RollbackStoreRequest: allOptional({ ...model, to_revision: positive, why }),
   RollbackRequest: allOptional({ to_revision: positive, why }),
 };

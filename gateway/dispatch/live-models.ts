@@ -205,24 +205,34 @@ export class LiveModels {
       return;
     }
     const all = new Map([[live.modelVersion, live]]);
-    if (deployment.previousVersion !== undefined) {
-      const previous = await this.#generation(versions.get(deployment.previousVersion), deployment);
-      if (typeof previous !== 'string') all.set(previous.modelVersion, previous);
-      else
-        this.#options.log.warn(
-          { model, version: deployment.previousVersion, reason: previous },
-          'previous version not kept',
-        );
-    }
+    const previous = await this.#previous(deployment, versions);
+    if (previous !== undefined) all.set(previous.modelVersion, previous);
     this.#notReady.delete(model);
     if (live.refusal === undefined) this.#problems.delete(model);
     const candidate = await this.#candidate(deployment, versions);
     if (candidate !== undefined) all.set(candidate.modelVersion, candidate);
-    const split = this.#rollouts.begin(deployment, live, candidate);
-    if (split === 'ROLLED_BACK') this.#problems.set(model, rolledBack);
+    const course = this.#rollouts.begin(deployment, { live, candidate, previous });
+    if (course.rolledBack !== undefined) this.#problems.set(model, rolledBack);
     const mirror = await this.#mirror(deployment, versions);
-    const rollout = { ...(typeof split === 'object' && { split }), ...(mirror !== undefined && { mirror }) };
-    this.#replace(model, { live, versions: all, ...rollout });
+    this.#replace(model, {
+      live: course.live,
+      versions: all,
+      ...(course.split !== undefined && { split: course.split }),
+      ...(mirror !== undefined && { mirror }),
+    });
+  }
+
+  /** The version before the live one, as far as it loads. */
+  async #previous(
+    deployment: Deployment,
+    versions: ReadonlyMap<string, VersionMetadata>,
+  ): Promise<ModelGeneration | undefined> {
+    const { model, previousVersion: version } = deployment;
+    if (version === undefined) return undefined;
+    const loaded = await this.#generation(versions.get(version), deployment);
+    if (typeof loaded !== 'string') return loaded;
+    this.#options.log.warn({ model, version, reason: loaded }, 'previous version not kept');
+    return undefined;
   }
 
   /**
@@ -295,13 +305,13 @@ export class LiveModels {
     }
   }
 
-  /** Away from the candidate at once: the live version never stopped, so this is one swap. */
+  /** Away from the candidate at once: the version before is loaded and warm, so this is one swap. */
   #rollBack({ rolloutId, stable }: ModelSplit): void {
     const model = stable.modelName;
     const routes = this.#models.get(model);
     if (routes?.split?.rolloutId !== rolloutId) return;
     this.#problems.set(model, rolledBack);
-    this.#replace(model, { live: routes.live, versions: routes.versions });
+    this.#replace(model, { live: stable, versions: routes.versions });
   }
 
   #publish(): void {

@@ -3,21 +3,19 @@
  * here. Its split is replaced with every step; what was counted stays.
  */
 import type { Deployment, RolloutPlan } from '../../registry-store/main.ts';
-import { bernoulliConfidence } from '../rollout/bernoulli-confidence.ts';
+import { CanaryJudge } from '../rollout/canary-judge.ts';
 import { judgeSettings } from '../rollout/judge-settings.ts';
-import type { JudgeSnapshot } from '../rollout/judge-snapshot.ts';
 import type { Verdict } from '../rollout/judge-verdict.ts';
 import { isSameAnalysis } from '../../registry-store/manifest/rollout-analysis.ts';
 import { isOverdue, nextStep, phaseOf, type StepState, within } from '../rollout/rollout-steps.ts';
 import type { TrafficSplit } from '../route/traffic-split.ts';
-import type { RolloutArm, RolloutDecision, RolloutState } from '../telemetry/rollout-report.ts';
+import type { RolloutDecision, RolloutState } from '../telemetry/rollout-report.ts';
+import { judgeReport } from './judge-report.ts';
 import type { ModelGeneration } from './model-generation.ts';
 import type { RolloutMemory } from './rollout-memory.ts';
 import { RolloutWatch } from './rollout-watch.ts';
 
 export type ModelSplit = TrafficSplit<ModelGeneration>;
-
-const failureRate = { errorMax: 0.05, trialsBest: 1000 };
 
 export interface LiveRolloutOptions {
   readonly deployment: Deployment;
@@ -30,7 +28,18 @@ export interface LiveRolloutOptions {
   readonly moved: () => void;
 }
 
-export class LiveRollout {
+/** A rollout on its way, of whichever kind. */
+export interface Carried {
+  readonly watch: RolloutWatch;
+  readonly split: ModelSplit;
+  /** What is signed, or the share, differs; the rollout is the same. */
+  follow(deployment: Deployment, split: ModelSplit, nowMs: number): void;
+  /** Looks at the evidence and the clock, and does what follows. */
+  tick(nowMs: number): void;
+  state(nowMs: number): RolloutState;
+}
+
+export class LiveRollout implements Carried {
   readonly watch: RolloutWatch;
   readonly #options: LiveRolloutOptions;
   #deployment: Deployment;
@@ -44,7 +53,7 @@ export class LiveRollout {
     this.#split = split;
     this.watch = new RolloutWatch({
       share: split.share,
-      settings: judgeSettings(deployment.analysis),
+      judge: new CanaryJudge(judgeSettings(deployment.analysis)),
       costs: split.stable.costs,
       rollBack: (reason) => {
         this.#options.rollBack(this.#split, reason);
@@ -70,7 +79,6 @@ export class LiveRollout {
     }
   }
 
-  /** Looks at the evidence and the clock, and does what follows. */
   tick(nowMs: number): void {
     const verdict = this.watch.look(nowMs);
     if (verdict.kind === 'rollback') return;
@@ -96,7 +104,7 @@ export class LiveRollout {
         plan === undefined || at === undefined ? unplannedPhase(verdict) : phaseOf(plan, at, verdict.kind),
       traffic_percent: trafficBps / 100,
       ...(step !== undefined && { step }),
-      judge: judgeReport(verdict, this.watch.snapshot()),
+      judge: judgeReport(verdict, this.watch.totals),
     };
   }
 
@@ -145,29 +153,5 @@ function stepReport({ steps }: RolloutPlan, { step, sinceMs }: StepState): NonNu
     percents: steps.map(({ trafficBps }) => trafficBps / 100),
     since: new Date(sinceMs).toISOString(),
     ...(holdMs !== undefined && { hold_ms: holdMs }),
-  };
-}
-
-function judgeReport(
-  { kind, reason }: Verdict,
-  { requests, crashed, metrics, candidateKeys }: JudgeSnapshot,
-): NonNullable<RolloutState['judge']> {
-  const arm = (name: 'candidate' | 'stable'): RolloutArm => {
-    const failed = metrics.error.channels[0]?.total[name] ?? 0;
-    const { lower, upper } = bernoulliConfidence(failed, requests[name], failureRate);
-    return {
-      requests: requests[name],
-      failed,
-      failure_rate: [lower, upper],
-      not_finite: metrics.nan.channels[0]?.total[name] ?? 0,
-      crashed: crashed[name],
-    };
-  };
-  return {
-    verdict: kind,
-    reason,
-    candidate: arm('candidate'),
-    stable: arm('stable'),
-    candidate_callers: candidateKeys,
   };
 }

@@ -3,14 +3,14 @@
  * versions there are is the business of live models; here is what begins, changes and ends with the split of one model.
  */
 import type { Deployment } from '../../registry-store/main.ts';
-import { isJudged } from '../../registry-store/manifest/deployment.ts';
-import { TrafficSplit } from '../route/traffic-split.ts';
+import type { CallerCounts } from '../rollout/caller-rates.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Gauge } from '../telemetry/metrics-page.ts';
 import type { RolloutDecision, RolloutReport, RolloutState } from '../telemetry/rollout-report.ts';
-import { LiveRollout, type ModelSplit, stepStateOf } from './live-rollout.ts';
+import { LiveFlip } from './live-flip.ts';
+import { type Carried, LiveRollout, type ModelSplit } from './live-rollout.ts';
 import type { ModelGeneration } from './model-generation.ts';
-import { rolloutIdOf } from './rollout-id.ts';
+import { type Course, courseOf, type LoadedVersions } from './rollout-course.ts';
 import type { RolloutMemory } from './rollout-memory.ts';
 import type { RolloutWatch } from './rollout-watch.ts';
 
@@ -36,8 +36,10 @@ const messages: Readonly<Record<RolloutDecision['decision'], string>> = {
   paused: 'rollout paused',
   resumed: 'rollout resumed',
   rolled_back: 'candidate taken out of the traffic',
+  flipped: 'all traffic flipped to the candidate',
   completed: 'rollout complete, the candidate waits to be promoted',
   promoted: 'candidate promoted, rollout over',
+  kept: 'watch over, the promoted version stays',
   superseded: 'rollout superseded by another',
   ended: 'rollout ended',
 };
@@ -45,7 +47,7 @@ const messages: Readonly<Record<RolloutDecision['decision'], string>> = {
 export class LiveRollouts {
   readonly #options: LiveRolloutsOptions;
   /** By id. */
-  readonly #rollouts = new Map<string, LiveRollout>();
+  readonly #rollouts = new Map<string, Carried>();
   /** What was signed for the splits that `begin` gave out. */
   readonly #deployments = new WeakMap<ModelSplit, Deployment>();
   /** By model: what the store still wants and this node went back from. */
@@ -56,29 +58,14 @@ export class LiveRollouts {
     this.#options = options;
   }
 
-  /**
-   * How the deployment is divided, at the step where this node stands; every node and every start divides alike at the
-   * same share. Undefined when nothing is divided. What was rolled back here stays so, whatever the store says of it.
-   */
-  begin(
-    deployment: Deployment,
-    live: ModelGeneration,
-    candidate: ModelGeneration | undefined,
-  ): ModelSplit | 'ROLLED_BACK' | undefined {
-    const { model, strategy, plan, cohorts } = deployment;
-    this.#givenUp.delete(model);
-    if (!isJudged(strategy) || candidate === undefined) return undefined;
-    const { memory } = this.#options;
-    const rolloutId = rolloutIdOf(deployment);
-    if (memory.has(rolloutId)) {
-      this.#givenUp.set(model, givenUp(deployment, rolloutId));
-      return 'ROLLED_BACK';
-    }
-    const step = plan === undefined ? undefined : plan.steps[stepStateOf(memory, rolloutId, plan).step];
-    const trafficBps = step?.trafficBps ?? deployment.trafficBps ?? 0;
-    const split = new TrafficSplit({ rolloutId, stable: live, candidate, trafficBps, cohorts });
-    this.#deployments.set(split, deployment);
-    return split;
+  /** What becomes of the traffic, at the step where this node stands. What was rolled back here stays so. */
+  begin(deployment: Deployment, loaded: LoadedVersions): Course {
+    const { model } = deployment;
+    const course = courseOf(deployment, loaded, this.#options.memory);
+    if (course.split !== undefined) this.#deployments.set(course.split, deployment);
+    if (course.rolledBack === undefined) this.#givenUp.delete(model);
+    else this.#givenUp.set(model, givenUp(deployment, course.rolledBack));
+    return course;
   }
 
   /** The split of a model was replaced. One whose share changes keeps its evidence; one that ended lets it go. */
@@ -87,7 +74,9 @@ export class LiveRollouts {
     after: ModelSplit | undefined,
     live: ModelGeneration | undefined,
   ): void {
-    if (before !== undefined && before.rolloutId !== after?.rolloutId) this.#end(before, after, live);
+    const isOver = before !== undefined && !isSameStage(before, after);
+    if (isOver && after !== undefined) this.#passOn(before, after);
+    if (isOver) this.#end(before, after, live);
     if (after !== undefined) this.#follow(before, after);
     this.#setTimer();
   }
@@ -125,16 +114,42 @@ export class LiveRollouts {
     acrossProcesses: 'average',
   };
 
+  /** A version that was promoted is held against what the one before it did until then. */
+  #passOn(before: ModelSplit, after: ModelSplit): void {
+    const { memory } = this.#options;
+    const isSamePair = before.stable === after.stable && before.candidate === after.candidate;
+    if (!isSamePair || after.stage !== 'promoted') return;
+    if (memory.flipOf(after.rolloutId)?.reference !== undefined) return;
+    const reference = this.#referenceOf(before);
+    if (reference !== undefined) memory.setFlip(after.rolloutId, { sinceMs: Date.now(), reference });
+  }
+
+  #referenceOf({ rolloutId }: ModelSplit): CallerCounts | undefined {
+    return (
+      this.#options.memory.flipOf(rolloutId)?.reference ?? this.#rollouts.get(rolloutId)?.watch.reference
+    );
+  }
+
   #end(before: ModelSplit, after: ModelSplit | undefined, live: ModelGeneration | undefined): void {
     const { watches } = this.#options;
     const { rolloutId } = before;
     watches.delete(rolloutId);
     // One that this node went back from has left already, with its reason.
     if (!this.#rollouts.delete(rolloutId)) return;
+    // It goes on after its flip, which is told.
+    if (after?.rolloutId === rolloutId) return;
+    if (this.#isKept(before, live)) return;
     if (live === before.candidate)
       this.#decided(before, 'promoted', `${live.modelVersion} is the live version now`);
     else if (after === undefined) this.#decided(before, 'ended', 'the store says so');
     else this.#decided(before, 'superseded', `${after.candidate.modelVersion} is the candidate now`);
+  }
+
+  /** The watch of a promoted version is over and it stays, which is told. */
+  #isKept(before: ModelSplit, live: ModelGeneration | undefined): boolean {
+    const isWatch = this.#deployments.get(before)?.watch !== undefined;
+    const isComplete = this.#options.memory.flipOf(before.rolloutId)?.isComplete === true;
+    return isWatch && isComplete && live === before.candidate;
   }
 
   #follow(before: ModelSplit | undefined, after: ModelSplit): void {
@@ -160,13 +175,20 @@ export class LiveRollouts {
     );
   }
 
-  #start(deployment: Deployment, split: ModelSplit): LiveRollout {
+  #start(deployment: Deployment, split: ModelSplit): Carried {
     const { memory, rollBack, moved } = this.#options;
     const { rolloutId, stable, candidate } = split;
     if (!memory.decisions.some(({ rollout_id: id }) => id === rolloutId)) {
-      this.#decided(split, 'began', `${candidate.modelVersion} beside ${stable.modelVersion}`);
+      const [one, other] = [candidate.modelVersion, stable.modelVersion];
+      const isWatch = deployment.watch !== undefined;
+      this.#decided(
+        split,
+        'began',
+        isWatch ? `${one} is watched, ${other} is kept` : `${one} beside ${other}`,
+      );
     }
-    return new LiveRollout({
+    const Kind = split.stage === 'divided' ? LiveRollout : LiveFlip;
+    return new Kind({
       deployment,
       split,
       memory,
@@ -214,13 +236,22 @@ export class LiveRollouts {
   }
 }
 
-function givenUp({ model, version, candidate, strategy }: Deployment, rolloutId: string): RolloutState {
+/** Whether what is counted goes on to count. */
+function isSameStage(before: ModelSplit, after: ModelSplit | undefined): boolean {
+  return before.rolloutId === after?.rolloutId && before.stage === after.stage;
+}
+
+function givenUp(deployment: Deployment, rolloutId: string): RolloutState {
+  const { model, version, previousVersion = '', candidate, strategy } = deployment;
+  const versions =
+    candidate === undefined
+      ? { stable: previousVersion, candidate: version }
+      : { stable: version, candidate: candidate.version };
   return {
     model,
     rollout_id: rolloutId,
-    strategy: strategy === 'rolling' ? 'rolling' : 'canary',
-    stable: version,
-    candidate: candidate?.version ?? '',
+    strategy: strategy === 'all' ? 'promoted' : strategy,
+    ...versions,
     phase: 'rolled_back',
     traffic_percent: 0,
   };

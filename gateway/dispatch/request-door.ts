@@ -245,15 +245,16 @@ export class RequestDoor {
       const { mirror, value } = routed;
       return mirror === undefined || mirror.takes(key) ? routed : succeed(value);
     }
-    const { id, variant, byBucket } = routed.rollout;
+    const { id, variant, evidence } = routed.rollout;
     // One that came before the rollout was not asked for a key.
-    const lacksKey = variant === 'stable' && key === undefined && headers !== undefined;
+    const lacksKey = routed.rollout.lacksKey === true && key === undefined && headers !== undefined;
     if (lacksKey && this.#options.missingKey === 'reject') return this.#missingKey;
     if (isOther(routed, expectedVersion)) return forceNotAllowed;
     incoming.sink.routed?.({ id, variant, modelVersion: routed.value.modelVersion });
-    // Who was not sent there by chance says nothing about the two.
-    const watch = byBucket ? this.#options.watches.get(id) : undefined;
-    return { ...routed, trial: watch?.trial(variant === 'canary' ? 'candidate' : 'stable', key ?? '') };
+    const watch = evidence === undefined ? undefined : this.#options.watches.get(id);
+    if (evidence === undefined || watch === undefined) return routed;
+    // Without a key each request is a caller of its own.
+    return { ...routed, trial: watch.trial(evidence, key ?? String(Math.random())) };
   }
 
   #keyOfNobody(): string | undefined {

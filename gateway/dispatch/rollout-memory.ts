@@ -6,6 +6,7 @@
  */
 import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
+import type { FlipState } from '../rollout/flip-course.ts';
 import type { StepState } from '../rollout/rollout-steps.ts';
 import type { RolloutDecision } from '../telemetry/rollout-report.ts';
 
@@ -25,6 +26,7 @@ export class RolloutMemory {
   readonly #options: RolloutMemoryOptions;
   readonly #ids: Set<string>;
   readonly #steps: Map<string, StepState>;
+  readonly #flips: Map<string, FlipState>;
   #decisions: readonly RolloutDecision[];
 
   constructor(options: RolloutMemoryOptions) {
@@ -32,6 +34,7 @@ export class RolloutMemory {
     const content = this.#read();
     this.#ids = new Set(content.rolled_back);
     this.#steps = new Map(Object.entries(content.steps ?? {}));
+    this.#flips = new Map(Object.entries(content.flips ?? {}));
     this.#decisions = content.decisions ?? [];
   }
 
@@ -62,10 +65,16 @@ export class RolloutMemory {
   }
 
   setStep(rolloutId: string, state: StepState): void {
-    this.#steps.delete(rolloutId);
-    this.#steps.set(rolloutId, state);
-    const [oldest] = this.#steps.keys();
-    if (this.#steps.size > rolloutsMax && oldest !== undefined) this.#steps.delete(oldest);
+    setNewest(this.#steps, rolloutId, state);
+    this.#write();
+  }
+
+  flipOf(rolloutId: string): FlipState | undefined {
+    return this.#flips.get(rolloutId);
+  }
+
+  setFlip(rolloutId: string, state: FlipState): void {
+    setNewest(this.#flips, rolloutId, state);
     this.#write();
   }
 
@@ -87,6 +96,7 @@ export class RolloutMemory {
     return {
       rolled_back: [...this.#ids],
       steps: Object.fromEntries(this.#steps),
+      flips: Object.fromEntries(this.#flips),
       decisions: this.#decisions,
     };
   }
@@ -111,9 +121,17 @@ export class RolloutMemory {
   }
 }
 
+function setNewest<State>(states: Map<string, State>, rolloutId: string, state: State): void {
+  states.delete(rolloutId);
+  states.set(rolloutId, state);
+  const [oldest] = states.keys();
+  if (states.size > rolloutsMax && oldest !== undefined) states.delete(oldest);
+}
+
 interface Content {
   readonly rolled_back: readonly string[];
   readonly steps?: Readonly<Record<string, StepState>>;
+  readonly flips?: Readonly<Record<string, FlipState>>;
   readonly decisions?: readonly RolloutDecision[];
 }
 
@@ -123,6 +141,7 @@ function isContent(content: unknown): content is Content {
   if (typeof content !== 'object' || content === null || !('rolled_back' in content)) return false;
   const { rolled_back: ids } = content;
   const steps = 'steps' in content ? content.steps : {};
+  const flips = 'flips' in content ? content.flips : {};
   const decisions = 'decisions' in content ? content.decisions : [];
   return (
     Array.isArray(ids) &&
@@ -130,6 +149,9 @@ function isContent(content: unknown): content is Content {
     typeof steps === 'object' &&
     steps !== null &&
     Object.values(steps).every(isStepState) &&
+    typeof flips === 'object' &&
+    flips !== null &&
+    Object.values(flips).every(isFlipState) &&
     Array.isArray(decisions) &&
     decisions.every(isDecision)
   );
@@ -140,6 +162,20 @@ function isStepState(value: unknown): value is StepState {
     return false;
   const { step, sinceMs } = value;
   return Number.isInteger(step) && Number(step) >= 0 && Number.isFinite(sinceMs);
+}
+
+function isFlipState(value: unknown): value is FlipState {
+  if (typeof value !== 'object' || value === null || !('sinceMs' in value)) return false;
+  return Number.isFinite(value.sinceMs) && (!('reference' in value) || isCounts(value.reference));
+}
+
+function isCounts(value: unknown): value is FlipState['reference'] {
+  if (typeof value !== 'object' || value === null || !('trials' in value) || !('failed' in value))
+    return false;
+  const { trials, failed } = value;
+  if (typeof failed !== 'object' || failed === null || !('error' in failed) || !('nan' in failed))
+    return false;
+  return [trials, failed.error, failed.nan].every((count) => Number.isInteger(count) && Number(count) >= 0);
 }
 
 function isDecision(value: unknown): value is RolloutDecision {

@@ -36,13 +36,15 @@ export function rolloutReport({ divided, deployments, routes }: RolloutSources):
 
 /** Undefined for what is not carried out here, or told by live rollouts. */
 function phaseBeside(
-  { strategy, candidate }: Deployment,
+  { strategy, candidate, flip }: Deployment,
   routes: ReportedRoutes | undefined,
 ): 'running' | 'preview' | undefined {
   if (candidate === undefined || routes === undefined) return undefined;
   if (strategy === 'shadow')
     return routes.mirror?.candidateVersion === candidate.version ? 'running' : undefined;
-  return strategy === 'blue_green' && routes.versions.has(candidate.version) ? 'preview' : undefined;
+  return strategy === 'blue_green' && flip === undefined && routes.versions.has(candidate.version)
+    ? 'preview'
+    : undefined;
 }
 
 function stateOf(deployment: Deployment, phase: 'running' | 'preview'): RolloutState {

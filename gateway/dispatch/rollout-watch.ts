@@ -5,21 +5,17 @@
 import type { RunCost } from '../../runtime/protocol/worker-task.ts';
 import { murmur3 } from '../route/murmur3.ts';
 import type { AnswerEvidence } from '../rollout/answer-evidence.ts';
-import {
-  CanaryJudge,
-  type Failure,
-  type Outcome as JudgedOutcome,
-  type Verdict,
-} from '../rollout/canary-judge.ts';
+import { type CallerCounts, CallerRates } from '../rollout/caller-rates.ts';
+import type { Failure, Judge, JudgedTotals, Outcome as JudgedOutcome } from '../rollout/judge.ts';
 import type { JudgeSettings } from '../rollout/judge-options.ts';
-import type { JudgeSnapshot } from '../rollout/judge-snapshot.ts';
+import type { Verdict } from '../rollout/judge-verdict.ts';
 import { rowScale } from '../rollout/row-scale.ts';
 import type { Outcome } from '../telemetry/version-metrics.ts';
 
 export interface RolloutWatchOptions {
   /** Share of the keys that the candidate answers, above 0 and below 1 where there is something to compare. */
   readonly share: number;
-  readonly settings?: JudgeSettings;
+  readonly judge: Judge;
   /** What runs of the live version cost. */
   readonly costs: readonly RunCost[];
   /** Told once, with the reason in words and numbers. */
@@ -55,7 +51,8 @@ const failures: ReadonlyMap<Outcome, Failure> = new Map<Outcome, Failure>([
 ]);
 
 export class RolloutWatch {
-  readonly #judge: CanaryJudge;
+  readonly #judge: Judge;
+  readonly #reference = new CallerRates();
   readonly #rollBack: (reason: string) => void;
   readonly #costs: readonly RunCost[];
   #share: number;
@@ -63,8 +60,8 @@ export class RolloutWatch {
   /** Compared when somebody last looked. */
   #runsSeen = 0;
 
-  constructor({ share, settings, costs, rollBack }: RolloutWatchOptions) {
-    this.#judge = new CanaryJudge(settings);
+  constructor({ share, judge, costs, rollBack }: RolloutWatchOptions) {
+    this.#judge = judge;
     this.#costs = costs;
     this.#share = share;
     this.#rollBack = rollBack;
@@ -74,7 +71,7 @@ export class RolloutWatch {
   setShare(share: number, nowMs: number): void {
     if (share === this.#share) return;
     this.#share = share;
-    this.#judge.beginStep(nowMs);
+    this.#judge.beginStep?.(nowMs);
   }
 
   /** Other gates were signed for the same rollout. */
@@ -91,6 +88,7 @@ export class RolloutWatch {
     const { arm, share, keyHash } = trial;
     const failure = outcome === 'OK' && answered?.isFinite === false ? 'nan' : failures.get(outcome);
     if (this.#isOver || (outcome !== 'OK' && failure === undefined)) return;
+    if (arm === 'stable') this.#reference.add(keyHash, nowMs, failure === 'crash' ? 'error' : failure);
     this.#judge.record({
       arm,
       share,
@@ -124,8 +122,13 @@ export class RolloutWatch {
     this.#rollBack(reason);
   }
 
-  /** What was counted. */
-  snapshot(): JudgeSnapshot {
-    return this.#judge.snapshot();
+  /** What was counted, for people. */
+  get totals(): JudgedTotals {
+    return this.#judge.totals;
+  }
+
+  /** What the stable version did: what its successor is held against once nobody is on it any more. */
+  get reference(): CallerCounts {
+    return this.#reference.counts;
   }
 }

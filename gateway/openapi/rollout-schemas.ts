@@ -8,7 +8,7 @@ const moment: Schema = { type: 'string', format: 'date-time' };
 const phases = ['running', 'paused', 'awaiting_approval', 'bake', 'preview', 'complete', 'rolled_back'];
 const decisions = [
   ...['began', 'next_step', 'paused', 'resumed'],
-  ...['rolled_back', 'completed', 'promoted', 'superseded', 'ended'],
+  ...['rolled_back', 'flipped', 'completed', 'promoted', 'kept', 'superseded', 'ended'],
 ];
 
 const step = object(
@@ -38,12 +38,15 @@ export const rolloutSchemas: Readonly<Record<string, Schema>> = {
     {
       model: text,
       rollout_id: text,
-      strategy: { enum: ['canary', 'blue_green', 'rolling', 'shadow'] },
+      strategy: { enum: ['canary', 'blue_green', 'rolling', 'shadow', 'promoted'] },
       stable: text,
       candidate: text,
       phase: { enum: phases },
       traffic_percent: percent,
-      step: { ...step, description: 'Only of a plan in steps.' },
+      step: {
+        ...step,
+        description: 'Of a plan in steps; of a preview and a watch that are judged, which are one step.',
+      },
       judge: { ...judge, description: 'Absent where nothing is judged.' },
     },
     ['step', 'judge'],

@@ -75,26 +75,40 @@ export interface Rate {
   readonly trialsBest: number;
 }
 
+/** How much more often than tolerated: `ratio` times as often and `difference` on top. */
+interface Tolerance {
+  readonly ratio: number;
+  readonly difference: number;
+}
+
 /**
  * Whether the confidence sequence of the difference of two probabilities lies above `difference`: no pair of
  * probabilities that differ by so little is left. The two are weighed together, since both would have to be unlikely.
  */
 export function isDifferenceAbove(one: Rate, other: Rate, difference: number, errorMax: number): boolean {
-  if (one.trials === 0 || other.trials === 0) return false;
+  return logEvidenceAbove(one, other, { ratio: 1, difference }) >= Math.log(1 / errorMax);
+}
+
+/**
+ * Logarithm of the e-value against "`one` happens at most `ratio` times as often as `other`, and `difference` on top": the
+ * least evidence against any pair of probabilities of which that is true. 0 where the rates themselves are such a pair.
+ */
+export function logEvidenceAbove(one: Rate, other: Rate, { ratio, difference }: Tolerance): number {
+  if (one.trials === 0 || other.trials === 0) return 0;
   let low = other.events / other.trials;
-  let high = one.events / one.trials - difference;
-  if (high <= low) return false;
+  let high = (one.events / one.trials - difference) / ratio;
+  if (high <= low) return 0;
   // The evidence against a pair falls and then rises between the two rates: the pair that is excluded last, by thirds.
   for (let step = 0; step < bisections && high - low > 1e-12; step += 1) {
     const third = (high - low) / 3;
     if (against(low + third) < against(high - third)) high -= third;
     else low += third;
   }
-  return against((low + high) / 2) >= Math.log(1 / errorMax);
+  return against((low + high) / 2);
 
   function against(probability: number): number {
     return (
-      logBinomialEvidence(one.events, one.trials, probability + difference, one.trialsBest) +
+      logBinomialEvidence(one.events, one.trials, ratio * probability + difference, one.trialsBest) +
       logBinomialEvidence(other.events, other.trials, probability, other.trialsBest)
     );
   }

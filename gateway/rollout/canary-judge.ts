@@ -7,33 +7,13 @@ import { addCounts, type Arm, ArmEvidence } from './arm-evidence.ts';
 import { type JudgeOptions, type JudgeSettings, judgeOptions, type MetricName } from './judge-options.ts';
 import type { JudgeSnapshot } from './judge-snapshot.ts';
 import { type EvidencePeaks, evidencePeaks, type Verdict, verdictOn } from './judge-verdict.ts';
+import type { Judge, JudgedTotals, Outcome } from './judge.ts';
 import { KeySet } from './key-set.ts';
 import { LatencyCuts, latencyQuantiles } from './latency-cuts.ts';
 import { MetricCounts } from './metric-counts.ts';
 import { predictionBins, PredictionBins } from './prediction-bins.ts';
 import { RunGroups } from './run-groups.ts';
 import { seatOf, UnitLedger } from './unit-ledger.ts';
-
-/** What a version can be blamed for: an error, an answer with numbers that are not finite, a crash. */
-export type Failure = 'error' | 'nan' | 'crash';
-
-export interface Outcome {
-  readonly arm: Arm;
-  /** Share of the candidate when the request was routed, 0 to 1. */
-  readonly share: number;
-  /** Unsigned 32-bit hash of the key, from another seed than the one that divides. */
-  readonly keyHash: number;
-  readonly failed: boolean;
-  /** In which way it failed. Default `error`. */
-  readonly failure?: Failure;
-  /** Never before that of an earlier outcome. Default 0: all is one window. */
-  readonly nowMs?: number;
-  /** Of an answer: how long its run took, without waiting. The answers of a run come one after the other. */
-  readonly serviceMs?: number | undefined;
-  /** Of an answer: the class, from 0, or else the score. */
-  readonly predictedClass?: number | undefined;
-  readonly score?: number | undefined;
-}
 
 /** Kinds of events that the ledger tells apart. Run times and predictions have ways of their own to count once. */
 const errorChannel = 0;
@@ -42,7 +22,7 @@ const channels = 2;
 
 export type { Verdict } from './judge-verdict.ts';
 
-export class CanaryJudge {
+export class CanaryJudge implements Judge {
   #options: JudgeOptions;
   readonly #ledger: UnitLedger;
   readonly #keys = new KeySet();
@@ -137,6 +117,17 @@ export class CanaryJudge {
     const snapshot = this.snapshot();
     this.#peaks = evidencePeaks(snapshot, this.#options, this.#peaks);
     return verdictOn(snapshot, this.#options, this.#peaks, nowMs);
+  }
+
+  get totals(): JudgedTotals {
+    const { error, nan } = this.#metrics;
+    return {
+      requests: { ...this.#requests },
+      failed: error.totalOf(0),
+      notFinite: nan.totalOf(0),
+      crashed: { ...this.#crashed },
+      candidateKeys: this.#candidateKeys.size,
+    };
   }
 
   snapshot(): JudgeSnapshot {

@@ -76,6 +76,11 @@ export class MetricCounts {
     if (isSample) counts.samples.add(arm, share);
   }
 
+  /** All requests with an event of this kind. */
+  totalOf(channel: number): ArmTotals {
+    return { candidate: 0, stable: 0, ...this.#channels[channel]?.total };
+  }
+
   /** `observed` where it is not counted here: what is known of each request. */
   snapshot(observed: ArmTotals = this.#observed): MetricSnapshot {
     return {

@@ -1,7 +1,7 @@
 /**
- * How a canary rollout divides the requests of one model: each key has a bucket, each bucket an owner. Immutable, and a
+ * How a rollout divides the requests of one model. Of a canary each key has a bucket, each bucket an owner: immutable, and a
  * function of what the store says alone, so that every node and every start of one decides alike, and growing the share
- * never moves a key back to the stable version.
+ * never moves a key back to the stable version. Of a blue/green all go to one of the two, before its flip or after.
  */
 import type { Cohorts } from '../../registry-store/manifest/cohorts.ts';
 import { BucketTable, bucketCount, bucketOf } from './bucket-table.ts';
@@ -9,7 +9,13 @@ import type { Caller } from './caller.ts';
 import { CohortTable } from './cohort-table.ts';
 
 /** How a request came to its version while a rollout is on. */
-export type Variant = 'stable' | 'canary' | 'forced' | 'cohort';
+export type Variant = 'stable' | 'canary' | 'forced' | 'cohort' | 'promoted';
+
+/**
+ * `divided`: by key. `preview`: all to the stable version, and who names the candidate is evidence about it. `promoted`: all
+ * to the candidate.
+ */
+export type SplitStage = 'divided' | 'preview' | 'promoted';
 
 /** A version for one request, and, while a rollout is on, why it was this one. */
 export interface Routed<Target, Mirror = never> {
@@ -23,8 +29,10 @@ export interface Routed<Target, Mirror = never> {
 interface RolloutChoice {
   readonly id: string;
   readonly variant: Variant;
-  /** A bucket decided, which is chance: only then the outcome says something about the two versions. */
-  readonly byBucket: boolean;
+  /** The version about which the outcome says something; undefined where neither chance nor the stage sent it there. */
+  readonly evidence?: 'candidate' | 'stable';
+  /** Nobody knew where else to send it, unless it has a key. */
+  readonly lacksKey?: true;
 }
 
 export interface TrafficSplitOptions<Target> {
@@ -36,6 +44,8 @@ export interface TrafficSplitOptions<Target> {
   readonly candidate: Target;
   /** Share of the keys that the candidate answers, in hundredths of a percent, 0 to 10000. */
   readonly trafficBps: number;
+  /** Default `divided`; in the others the share is that of the stage, none or all. */
+  readonly stage?: SplitStage;
   /** Who meets one of the two whatever the hash says. */
   readonly cohorts?: Cohorts | undefined;
 }
@@ -48,6 +58,7 @@ export class TrafficSplit<Target> {
   readonly stable: Target;
   readonly candidate: Target;
   readonly trafficBps: number;
+  readonly stage: SplitStage;
   readonly #buckets: BucketTable;
   readonly #cohorts: CohortTable | undefined;
   // One answer for all requests: nothing is allocated on the way of a request.
@@ -57,24 +68,30 @@ export class TrafficSplit<Target> {
   readonly #keptStable: Routed<Target>;
   readonly #cohortStable: Routed<Target>;
   readonly #cohortCandidate: Routed<Target>;
+  readonly #toAll: Routed<Target> | undefined;
 
-  constructor({ rolloutId, stable, candidate, trafficBps, cohorts }: TrafficSplitOptions<Target>) {
+  constructor(options: TrafficSplitOptions<Target>) {
+    const { rolloutId, stable, candidate, trafficBps, stage = 'divided', cohorts } = options;
     this.rolloutId = rolloutId;
     this.stable = stable;
     this.candidate = candidate;
     this.trafficBps = trafficBps;
+    this.stage = stage;
     this.#buckets = BucketTable.stable().withShares([trafficBps * bucketsPerBps]);
     this.#cohorts = cohorts === undefined ? undefined : new CohortTable(cohorts);
     const id = rolloutId;
-    this.#toStable = { ok: true, value: stable, rollout: { id, variant: 'stable', byBucket: true } };
-    this.#toCandidate = { ok: true, value: candidate, rollout: { id, variant: 'canary', byBucket: true } };
-    this.#keptStable = { ok: true, value: stable, rollout: { id, variant: 'stable', byBucket: false } };
-    this.#cohortStable = { ok: true, value: stable, rollout: { id, variant: 'cohort', byBucket: false } };
-    this.#cohortCandidate = {
+    const to = (value: Target, choice: Omit<RolloutChoice, 'id'>): Routed<Target> => ({
       ok: true,
-      value: candidate,
-      rollout: { id, variant: 'cohort', byBucket: false },
-    };
+      value,
+      rollout: { id, ...choice },
+    });
+    this.#toStable = to(stable, { variant: 'stable', evidence: 'stable' });
+    this.#toCandidate = to(candidate, { variant: 'canary', evidence: 'candidate' });
+    this.#keptStable = to(stable, { variant: 'stable', lacksKey: true });
+    this.#cohortStable = to(stable, { variant: 'cohort' });
+    this.#cohortCandidate = to(candidate, { variant: 'cohort' });
+    if (stage === 'preview') this.#toAll = this.#toStable;
+    if (stage === 'promoted') this.#toAll = to(candidate, { variant: 'promoted', evidence: 'candidate' });
   }
 
   /** Headers that have to be looked at while a request is there. */
@@ -92,6 +109,7 @@ export class TrafficSplit<Target> {
    * a request that is older than the rollout.
    */
   choose(caller: Caller): Routed<Target> {
+    if (this.#toAll !== undefined) return this.#toAll;
     if (caller.headers === undefined) return this.#keptStable;
     switch (this.#cohorts?.sideOf(caller)) {
       case 'stable':
@@ -117,7 +135,11 @@ export class TrafficSplit<Target> {
     return {
       ok: true,
       value: target,
-      rollout: { id: this.rolloutId, variant: 'forced', byBucket: false },
+      rollout: {
+        id: this.rolloutId,
+        variant: 'forced',
+        ...(this.stage === 'preview' && target === this.candidate && { evidence: 'candidate' }),
+      },
     };
   }
 }

@@ -15,12 +15,13 @@ export interface RolloutReport {
 export interface RolloutState {
   readonly model: string;
   readonly rollout_id: string;
-  readonly strategy: 'canary' | 'blue_green' | 'rolling' | 'shadow';
+  /** `promoted`: no rollout any more, but a promoted version that is watched. */
+  readonly strategy: 'canary' | 'blue_green' | 'rolling' | 'shadow' | 'promoted';
   readonly stable: string;
   readonly candidate: string;
   readonly phase: RolloutPhase;
   readonly traffic_percent: number;
-  /** Only of a plan in steps. */
+  /** Of a plan in steps; of a preview and a watch that are judged, which are one step. */
   readonly step?: {
     /** From 1. */
     readonly number: number;
@@ -57,8 +58,10 @@ export interface RolloutDecision {
     | 'paused'
     | 'resumed'
     | 'rolled_back'
+    | 'flipped'
     | 'completed'
     | 'promoted'
+    | 'kept'
     | 'superseded'
     | 'ended';
   /** In words, with the numbers. */

@@ -2,6 +2,7 @@
 import { batchingProblem, type DeploymentBatching, mergeBatching } from '../manifest/batching.ts';
 import type { Action } from '../manifest/change.ts';
 import { type Deployment, type DeploymentResources, isSameDeployment } from '../manifest/deployment.ts';
+import { holdProblem } from '../manifest/rollout-plan.ts';
 import type { StoreSnapshot } from '../manifest/store-snapshot.ts';
 import { StoreError } from '../store-error.ts';
 import { changeStore } from './change-store.ts';
@@ -36,8 +37,21 @@ export type UndeployResult = Omit<DeploymentResult, 'deployment'> & {
   readonly deployment: Deployment | undefined;
 };
 
-/** The candidate takes all traffic; the version that was live becomes the previous one. Codes: NOT_DEPLOYED, INVALID_STRATEGY. */
-export function promoteCandidate(options: ModelOptions): Promise<DeploymentResult> {
+export interface PromoteOptions extends ModelOptions {
+  /**
+   * So long nodes watch the version beside the one before it and go back by themselves, milliseconds; 0 is no watch.
+   * Default what a blue/green was signed with, or no watch.
+   */
+  readonly watchMs?: number;
+}
+
+/**
+ * The candidate takes all traffic; the version that was live becomes the previous one.
+ * Codes: NOT_DEPLOYED, INVALID_STRATEGY.
+ */
+export async function promoteCandidate(options: PromoteOptions): Promise<DeploymentResult> {
+  const problem = options.watchMs === 0 ? undefined : holdProblem('watch', options.watchMs);
+  if (problem !== undefined) throw new StoreError('INVALID_STRATEGY', problem);
   return changeDeployment(options, 'promote', (snapshot) => {
     const before = findDeployment(snapshot, options.model);
     const { candidate } = before;
@@ -47,8 +61,20 @@ export function promoteCandidate(options: ModelOptions): Promise<DeploymentResul
         `${options.model} has no candidate to promote: ${before.version} takes all traffic.`,
       );
     }
-    return keepingSettings(live(options.model, candidate, before), before);
+    const promoted = keepingSettings(live(options.model, candidate, before), before);
+    return { ...promoted, ...watchAfter(before, options.watchMs) };
   });
+}
+
+/** Judged as the rollout was. One of a store from before there were ids has nothing to be known by, and is not watched. */
+function watchAfter(
+  before: Deployment,
+  wantedMs: number | undefined,
+): Pick<Deployment, 'watch' | 'analysis'> {
+  const { flip, rolloutId, analysis } = before;
+  const watchMs = wantedMs ?? flip?.watchMs ?? 0;
+  if (watchMs === 0 || rolloutId === undefined) return {};
+  return { watch: { rolloutId, watchMs }, ...(analysis !== undefined && { analysis }) };
 }
 
 /** Codes: NOT_DEPLOYED, INVALID_ARGUMENT. */

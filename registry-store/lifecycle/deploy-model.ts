@@ -12,9 +12,11 @@ import {
   type VersionPin,
   hasCandidate,
   hasTraffic,
+  isAnalysed,
   isJudged,
   trafficBpsMax,
 } from '../manifest/deployment.ts';
+import type { FlipPlan } from '../manifest/flip-plan.ts';
 import { analysisProblem, type RolloutAnalysis } from '../manifest/rollout-analysis.ts';
 import type { RolloutPlan } from '../manifest/rollout-plan.ts';
 import { StoreError } from '../store-error.ts';
@@ -27,7 +29,7 @@ import {
 } from './change-deployment.ts';
 import { findDeployable } from './find-version.ts';
 import { live, previousOf } from './live-deployment.ts';
-import { keptPlan, planOf, type PlanRequest } from './plan-rollout.ts';
+import { flipOf, keptPlan, planOf, type PlanRequest } from './plan-rollout.ts';
 import type { ChangeOptions } from './publisher-options.ts';
 
 export interface DeployOptions extends ChangeOptions, PlanRequest {
@@ -40,7 +42,7 @@ export interface DeployOptions extends ChangeOptions, PlanRequest {
   readonly strategy?: DeploymentStrategy;
   /** Share for the candidate in hundredths of a percent; for `canary` and `shadow`, and needed there. */
   readonly trafficBps?: number;
-  /** How a `canary` or `rolling` is judged, where it is not as usual. Left out, a rollout that goes on is judged as before. */
+  /** How a rollout that is judged is judged, where it is not as usual. Left out, a rollout that goes on is judged as before. */
   readonly analysis?: RolloutAnalysis;
   /**
    * Who meets one version of a `canary` or `rolling` whatever the hash says. Left out, those of a rollout that goes on stay,
@@ -59,7 +61,8 @@ export type DeployResult = DeploymentResult;
 export async function deployModel(options: DeployOptions): Promise<DeployResult> {
   const strategy = options.strategy ?? 'all';
   checkTraffic(strategy, options);
-  checkAnalysis(strategy, options.analysis);
+  const flip = flipOf(strategy, options);
+  checkAnalysis(isJudged(strategy) || flip !== undefined, options.analysis);
   checkCohorts(strategy, options.cohorts);
   checkBatching(options.batching);
   return changeDeployment(options, 'deploy', (snapshot) => {
@@ -72,7 +75,7 @@ export async function deployModel(options: DeployOptions): Promise<DeployResult>
     const isFirst = before === undefined && !hasTraffic(strategy);
     const next =
       hasCandidate(strategy) && !isFirst
-        ? beside(options, { before, candidate: pin, strategy, plan })
+        ? beside(options, { before, candidate: pin, strategy, plan, flip })
         : live(options.model, pin, before);
     return { ...next, ...settings(resources, mergeBatching(before?.batching, options.batching)) };
   });
@@ -85,9 +88,10 @@ function beside(
     readonly candidate: VersionPin;
     readonly strategy: DeploymentStrategy;
     readonly plan: RolloutPlan | undefined;
+    readonly flip: FlipPlan | undefined;
   },
 ): Deployment {
-  const { before, candidate, strategy } = rollout;
+  const { before, candidate, strategy, flip } = rollout;
   if (before === undefined) {
     throw new StoreError(
       'INVALID_STRATEGY',
@@ -104,7 +108,8 @@ function beside(
   // Another share or another way for the same candidate is the same rollout: its users stay, its evidence counts.
   const goesOn =
     before.candidate?.version === candidate.version && before.candidate.sha256 === candidate.sha256;
-  const analysis = options.analysis ?? (goesOn && isJudged(strategy) ? before.analysis : undefined);
+  const isCompared = isAnalysed({ strategy, ...(flip !== undefined && { flip }) });
+  const analysis = options.analysis ?? (goesOn && isCompared ? before.analysis : undefined);
   const plan = goesOn ? keptPlan(before, rollout.plan) : rollout.plan;
   const trafficBps =
     strategy === 'canary' ? (plan?.steps[0]?.trafficBps ?? options.trafficBps) : options.trafficBps;
@@ -118,6 +123,7 @@ function beside(
     ...(trafficBps !== undefined && { trafficBps }),
     rolloutId: (goesOn ? before.rolloutId : undefined) ?? newId(model),
     ...(plan !== undefined && { plan }),
+    ...(flip !== undefined && { flip }),
     ...(analysis !== undefined && { analysis }),
     ...(isJudged(strategy) && cohortsOf(options.cohorts ?? (goesOn ? before.cohorts : undefined))),
   };
@@ -132,12 +138,12 @@ function newId(model: string): string {
   return `${model}:${randomUUID().slice(0, 8)}`;
 }
 
-function checkAnalysis(strategy: DeploymentStrategy, analysis: RolloutAnalysis | undefined): void {
+function checkAnalysis(isCompared: boolean, analysis: RolloutAnalysis | undefined): void {
   if (analysis === undefined) return;
-  if (!isJudged(strategy)) {
+  if (!isCompared) {
     throw new StoreError(
       'INVALID_STRATEGY',
-      `Gates belong to a canary or rolling; a deployment with the strategy ${strategy} is not judged.`,
+      'Nothing is judged, so there are no gates; they go with a canary, with rolling, and with a blue_green that is promoted by the nodes or watched.',
     );
   }
   const problem = analysisProblem(analysis);

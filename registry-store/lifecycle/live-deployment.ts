@@ -5,7 +5,21 @@ import type { Deployment, VersionPin } from '../manifest/deployment.ts';
 export function live(model: string, pin: VersionPin, before: Deployment | undefined): Deployment {
   const previous =
     before === undefined || before.version === pin.version ? previousOf(before) : pinsBefore(before);
-  return { model, version: pin.version, sha256: pin.sha256, ...previous, strategy: 'all' };
+  return {
+    model,
+    version: pin.version,
+    sha256: pin.sha256,
+    ...previous,
+    strategy: 'all',
+    ...watchOf(pin, before),
+  };
+}
+
+/** Saying again what is live does not end its watch. */
+function watchOf(pin: VersionPin, before: Deployment | undefined): Pick<Deployment, 'watch' | 'analysis'> {
+  const { watch, analysis } = before ?? {};
+  if (watch === undefined || before?.version !== pin.version) return {};
+  return { watch, ...(analysis !== undefined && { analysis }) };
 }
 
 type Previous = Pick<Deployment, 'previousVersion' | 'previousSha256'>;

@@ -1,5 +1,6 @@
 /** Makes the plan that is signed with a rollout: what an operator said about the way, checked, and with what follows from it. */
 import type { Deployment, DeploymentStrategy } from '../manifest/deployment.ts';
+import { type FlipPlan, previewRequestsMax, previewRequestsMinDefault } from '../manifest/flip-plan.ts';
 import {
   holdProblem,
   planJson,
@@ -21,6 +22,10 @@ export interface PlanRequest {
   /** See `RolloutPlan`; for whatever has steps. */
   readonly bakeMs?: number;
   readonly deadlineMs?: number;
+  /** See `FlipPlan`; each for a `blue_green`, which nodes judge when one of them is given. */
+  readonly autoPromoteAfterMs?: number;
+  readonly previewRequestsMin?: number;
+  readonly watchMs?: number;
 }
 
 const rollingHoldMsDefault = 10_000;
@@ -57,6 +62,31 @@ export function planOf(
     ...(bakeMs !== undefined && { bakeMs }),
     ...(deadlineMs !== undefined && { deadlineMs }),
     paused: false,
+  };
+}
+
+/** How a blue/green goes on; undefined for one that waits for people and is not judged. Codes: INVALID_STRATEGY. */
+export function flipOf(strategy: DeploymentStrategy, request: PlanRequest): FlipPlan | undefined {
+  const { autoPromoteAfterMs, previewRequestsMin = previewRequestsMinDefault, watchMs } = request;
+  if ((autoPromoteAfterMs ?? request.previewRequestsMin ?? watchMs) === undefined) return undefined;
+  if (strategy !== 'blue_green') {
+    throw new StoreError(
+      'INVALID_STRATEGY',
+      'Promotion by the nodes, requests of a preview and a watch go with blue_green. What comes of another rollout is watched when it is promoted with a watch.',
+    );
+  }
+  const fits = previewRequestsMin >= 1 && previewRequestsMin <= previewRequestsMax;
+  const problem =
+    holdProblem('time before the promotion', autoPromoteAfterMs) ??
+    holdProblem('watch', watchMs) ??
+    (Number.isInteger(previewRequestsMin) && fits
+      ? undefined
+      : `A preview needs 1 to ${previewRequestsMax} requests.`);
+  if (problem !== undefined) throw new StoreError('INVALID_STRATEGY', problem);
+  return {
+    ...(autoPromoteAfterMs !== undefined && { autoAfterMs: autoPromoteAfterMs }),
+    previewRequestsMin,
+    ...(watchMs !== undefined && { watchMs }),
   };
 }
 

@@ -54,10 +54,13 @@ function without(
   return isKept ? withoutPrevious(after) : after;
 }
 
+/** Nor is there anything left to watch the live version beside, and to judge it by. */
 function withoutPrevious({
   previousVersion: _version,
   previousSha256: _sha256,
+  watch,
+  analysis,
   ...rest
 }: Deployment): Deployment {
-  return rest;
+  return { ...rest, ...(watch === undefined && analysis !== undefined && { analysis }) };
 }

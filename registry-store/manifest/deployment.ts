@@ -6,6 +6,15 @@
 import { batchingJson, type DeploymentBatching, readBatching } from './batching.ts';
 import { type Cohorts, cohortsJson, readCohorts } from './cohorts.ts';
 import type { FieldReader, TextRule } from './field-reader.ts';
+import {
+  type FlipPlan,
+  flipPlanJson,
+  type PromotionWatch,
+  readFlipPlan,
+  readWatch,
+  rolloutIdRule,
+  watchJson,
+} from './flip-plan.ts';
 import { versionNameRule } from './names.ts';
 import { type RolloutAnalysis, analysisJson, readAnalysis } from './rollout-analysis.ts';
 import { type RolloutPlan, planJson, readPlan } from './rollout-plan.ts';
@@ -58,7 +67,11 @@ export interface Deployment {
   readonly rolloutId?: string;
   /** The steps of a `canary`, whose `trafficBps` then is the share of the first, and of a `rolling`. */
   readonly plan?: RolloutPlan;
-  /** How a `canary` or `rolling` is judged, where it is not as usual. */
+  /** How a `blue_green` that is judged goes on; without it nodes look at nothing and wait. */
+  readonly flip?: FlipPlan;
+  /** Of a version that was promoted, with strategy `all`: it is watched beside the previous one. */
+  readonly watch?: PromotionWatch;
+  /** How a `canary`, a `rolling` or a `blue_green` with a flip is judged, where it is not as usual; and a watch. */
   readonly analysis?: RolloutAnalysis;
   /** Who meets one version of a `canary` or `rolling` whatever the hash says. */
   readonly cohorts?: Cohorts;
@@ -72,8 +85,6 @@ const cpuLimitMillisMax = 1_024_000;
 const memoryLimitBytesMax: number = 2 ** 50;
 
 export const sha256Rule: TextRule = { lengthMax: 64, pattern: /^[0-9a-f]{64}$/ };
-
-const rolloutIdRule: TextRule = { lengthMax: 200, pattern: /^[\x21-\x7e]+$/ };
 
 export function hasCandidate(strategy: DeploymentStrategy): boolean {
   return strategy !== 'all';
@@ -89,6 +100,15 @@ export function isJudged(strategy: DeploymentStrategy): boolean {
   return strategy === 'canary' || strategy === 'rolling';
 }
 
+/** Whether nodes look at what becomes of the two versions, by chance or one after the other. */
+export function isAnalysed({
+  strategy,
+  flip,
+  watch,
+}: Pick<Deployment, 'strategy' | 'flip' | 'watch'>): boolean {
+  return isJudged(strategy) || (flip ?? watch) !== undefined;
+}
+
 /** Problems go to the reader. */
 export function readDeployment(model: string, reader: FieldReader): Deployment {
   const strategy = reader.oneOf('strategy', deploymentStrategies);
@@ -98,7 +118,12 @@ export function readDeployment(model: string, reader: FieldReader): Deployment {
   if (!hasCandidate(strategy) && reader.has('rollout_id'))
     reader.reject('has the id of a rollout without one');
   if (!isJudged(strategy) && reader.has('plan')) reader.reject('has steps without a canary');
-  if (!isJudged(strategy) && reader.has('analysis')) reader.reject('is to be judged without a canary');
+  if (strategy !== 'blue_green' && reader.has('flip')) reader.reject('has a flip without a blue_green');
+  if ((hasCandidate(strategy) || !hasPrevious) && reader.has('watch')) {
+    reader.reject('is watched without a version to go back to');
+  }
+  const isCompared = isJudged(strategy) || reader.has('flip') || reader.has('watch');
+  if (!isCompared && reader.has('analysis')) reader.reject('is to be judged without a canary');
   if (!isJudged(strategy) && reader.has('cohorts')) reader.reject('has cohorts without a canary');
   const trafficBps = hasTraffic(strategy)
     ? reader.integer('traffic_bps', { min: 0, max: trafficBpsMax })
@@ -120,6 +145,8 @@ export function readDeployment(model: string, reader: FieldReader): Deployment {
     ...(trafficBps !== undefined && { trafficBps }),
     ...(reader.has('rollout_id') && { rolloutId: reader.text('rollout_id', rolloutIdRule) }),
     ...(plan !== undefined && { plan }),
+    ...(reader.has('flip') && { flip: readFlipPlan(reader.record('flip')) }),
+    ...(reader.has('watch') && { watch: readWatch(reader.record('watch')) }),
     ...(reader.has('analysis') && { analysis: readAnalysis(reader.record('analysis')) }),
     ...(reader.has('cohorts') && { cohorts: readCohorts(reader.record('cohorts')) }),
     ...(reader.has('resources') && { resources: readResources(reader.record('resources')) }),
@@ -130,7 +157,7 @@ export function readDeployment(model: string, reader: FieldReader): Deployment {
 /** `readDeployment` of it gives the same deployment back. The model is the key it is filed under. */
 export function deploymentJson(deployment: Deployment): Readonly<Record<string, unknown>> {
   const { previousVersion, previousSha256, candidate, trafficBps, rolloutId } = deployment;
-  const { plan, analysis, cohorts, resources, batching } = deployment;
+  const { plan, flip, watch, analysis, cohorts, resources, batching } = deployment;
   return {
     version: deployment.version,
     sha256: deployment.sha256,
@@ -141,6 +168,8 @@ export function deploymentJson(deployment: Deployment): Readonly<Record<string, 
     ...(trafficBps !== undefined && { traffic_bps: trafficBps }),
     ...(rolloutId !== undefined && { rollout_id: rolloutId }),
     ...(plan !== undefined && { plan: planJson(plan) }),
+    ...(flip !== undefined && { flip: flipPlanJson(flip) }),
+    ...(watch !== undefined && { watch: watchJson(watch) }),
     ...(analysis !== undefined && { analysis: analysisJson(analysis) }),
     ...(cohorts !== undefined && { cohorts: cohortsJson(cohorts) }),
     ...(resources !== undefined && { resources: resourcesJson(resources) }),

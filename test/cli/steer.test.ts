@@ -83,3 +83,26 @@ test('a rolling says its way', async () => {
   const said = ['deploy', 'iris', '--version', '3.0.0', '--rolling', '--replicas', '4', '--surge', '2'];
   expect(await cli.ok(...said, '--hold', '1m')).toMatch(/rolling 3\.0\.0 by 50%, 100%/);
 });
+
+test('a blue/green that gateways flip is promoted with its watch, another one, or none', async () => {
+  const said = ['deploy', 'iris', '--version', '3.0.0', '--blue-green', '--auto-promote-after', '10m'];
+  const words = await cli.ok(...said, '--watch', '1h');
+  expect(words).toMatch(
+    /blue\/green 3\.0\.0, flips by itself after 10m 0s and 20 requests, watched for 1h 0m/,
+  );
+  expect(words).toContain('flip to it by themselves');
+  expect(
+    await cli.json('deploy', 'iris', '--version', '3.0.0', '--blue-green', '--preview-requests', '5'),
+  ).toMatchObject({
+    flip: { preview_requests_min: 5 },
+    watch: null,
+  });
+  await cli.ok(...said, '--watch', '1h');
+  expect(await cli.ok('promote', 'iris')).toContain('goes back to 2.0.0 by itself when it is worse');
+  expect(await cli.ok('status')).toContain('watched for 1h 0m');
+  expect(await cli.ok('history', 'iris')).toContain('2.0.0 -> 3.0.0, watched for 1h 0m');
+  expect(await cli.json('rollback', 'iris')).toMatchObject({ version: '2.0.0', watch: null });
+  await cli.ok(...said, '--watch', '1h');
+  expect(await cli.json('promote', 'iris', '--no-watch')).toMatchObject({ version: '3.0.0', watch: null });
+  expect((await cli.run('promote', 'iris', '3.0.0', '--watch', '1h')).err).toContain('leave the version out');
+});

@@ -184,12 +184,15 @@ test('the paths under /v1: the same life, and requests that may be sent again', 
   expect((await move('resume')).body['plan']).toMatchObject({ paused: false });
   expect((await move('approve')).body['plan']).toMatchObject({ approvals: 1 });
   expect((await move('abort')).body).toMatchObject({ version: '1.0.0', candidate_version: null });
-  await deploy({ version: '2.0.0', strategy: 'blue-green' });
+  const judged = { auto_promote_after_seconds: 600, watch_seconds: 60 };
+  const beside = await deploy({ version: '2.0.0', strategy: 'blue-green', ...judged });
+  expect(beside.body['flip']).toEqual({ auto_after_ms: 600_000, preview_requests_min: 20, watch_ms: 60_000 });
   expect(await control.refusal('POST', '/v1/deployments/iris/promote', { body: { version: '3' } })).toEqual([
     409,
     'CANDIDATE_CHANGED',
   ]);
-  const promoted = await move('promote', { version: '2.0.0' });
+  const promoted = await move('promote', { version: '2.0.0', watch_seconds: 30 });
+  expect(promoted.body['watch']).toMatchObject({ watch_ms: 30_000 });
   expect((await move('promote', { version: '2.0.0' })).body).toEqual(promoted.body);
   const patched = await control.call('PATCH', '/v1/deployments/iris', { body: { cpu_limit: '1500m' } });
   expect(patched.body).toMatchObject({ version: '2.0.0', cpu_limit: 1.5 });

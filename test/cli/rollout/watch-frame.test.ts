@@ -110,6 +110,22 @@ test.each([
   expect(block({ ...canary, traffic_percent: percent })).toContain(`[${bar}] ${percent}%\n`);
 });
 
+test('a blue/green on its way: how long until the flip, and what is watched after it', () => {
+  const manual = { number: 1, percents: [0], since: new Date(startMs).toISOString() };
+  const step = { ...manual, hold_ms: 600_000 };
+  const preview: RolloutState = {
+    ...{ ...canary, strategy: 'blue_green', phase: 'preview', traffic_percent: 0 },
+    step,
+  };
+  expect(block(preview)).toContain('  since     2026-11-23 20:30:00, 4m 12s left\n');
+  expect(block(preview)).not.toContain('step 1 of 1');
+  const bake: RolloutState = { ...preview, phase: 'bake', traffic_percent: 100 };
+  expect(block(bake)).toContain('state     bake: 2.0.0 takes all requests and is watched, 1.0.0 is kept\n');
+  expect(block({ ...preview, step: manual })).toContain('  since     2026-11-23 20:30:00\n');
+  const late: RolloutState = { ...preview, step: { ...step, hold_ms: 1000 }, strategy: 'promoted' };
+  expect(block(late)).toContain('held; waits for the judge');
+});
+
 test('nothing on, a gateway that is silent, and one model only', () => {
   const silent = { sinceMs: startMs, reason: 'connect ECONNREFUSED' };
   expect(drawn({ ...sightOf(reportOf([])), model: 'iris', silent })).toBe(`

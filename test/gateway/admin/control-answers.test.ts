@@ -36,6 +36,19 @@ const canary: Deployment = {
   },
 };
 
+const blueGreen: Deployment = {
+  ...plain,
+  strategy: 'blue_green',
+  candidate: { version: '2.0.0', sha256: 'b'.repeat(64) },
+  flip: { autoAfterMs: 600_000, previewRequestsMin: 20, watchMs: 60_000 },
+};
+const watched: Deployment = {
+  ...plain,
+  previousVersion: '0.9.0',
+  previousSha256: 'c'.repeat(64),
+  watch: { rolloutId: 'iris:1', watchMs: 60_000 },
+};
+
 const problemsOf = schemaCheck(controlSchemas['Deployment'] ?? {});
 
 test('everything that can be signed for a canary is told, as the schema says', () => {
@@ -67,4 +80,15 @@ test('what nobody asked for is null, and the schema takes nothing else', () => {
   expect(problemsOf(answer)).toEqual([]);
   expect(answer).toMatchObject({ plan: null, analysis: null, cohorts: null });
   expect(problemsOf({ ...answer, more: 1 })).not.toEqual([]);
+});
+
+test('how a blue/green goes on and what is watched after it are told, as the schema says', () => {
+  const answers = [blueGreen, watched].map((deployment) =>
+    deploymentAnswer(deployment, 'http://127.0.0.1:8080'),
+  );
+  expect(answers.flatMap((answer) => problemsOf(answer))).toEqual([]);
+  expect(answers).toMatchObject([
+    { flip: { auto_after_ms: 600_000, preview_requests_min: 20, watch_ms: 60_000 }, watch: null },
+    { flip: null, watch: { rollout_id: 'iris:1', watch_ms: 60_000 } },
+  ]);
 });

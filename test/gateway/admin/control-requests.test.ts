@@ -104,6 +104,7 @@ describe('deploy', () => {
         canaryTrafficPercentage: 5,
       },
       steps: undefined,
+      flip: {},
       why: 'new',
     });
   });
@@ -141,6 +142,23 @@ describe('deploy', () => {
     ]) {
       expect(codeOf(readDeploy(fields({ version: '2', steps: [step] }), 'iris'))).toContain("'steps[0]'");
     }
+  });
+
+  test('how a blue/green goes on is said in seconds, and what is watched after a promotion', () => {
+    const said = { auto_promote_after_seconds: 600, preview_requests_min: 5, watch_seconds: 60 };
+    const { flip } = valueOf(readDeploy(fields({ version: '2', strategy: 'blue_green', ...said }), 'iris'));
+    expect(flip).toEqual({ autoPromoteAfterMs: 600_000, previewRequestsMin: 5, watchMs: 60_000 });
+    for (const wrong of [
+      { watch_seconds: 0 },
+      { auto_promote_after_seconds: '10m' },
+      { preview_requests_min: 0 },
+    ]) {
+      const [name = ''] = Object.keys(wrong);
+      expect(codeOf(readDeploy(fields({ version: '2', ...wrong }), 'iris'))).toContain(`'${name}'`);
+    }
+    expect(valueOf(readPromote(fields({ watch_seconds: 0 }), 'iris')).watchMs).toBe(0);
+    expect(valueOf(readPromote(fields({}), 'iris')).watchMs).toBeUndefined();
+    expect(codeOf(readPromote(fields({ watch_seconds: -1 }), 'iris'))).toContain("'watch_seconds'");
   });
 
   test('an unknown field is refused with those that are known', () => {

@@ -48,6 +48,7 @@ describe('RolloutMemory', () => {
       expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual({
         rolled_back: ['iris:1:2'],
         steps: {},
+        flips: {},
         decisions: [],
       });
     },
@@ -71,6 +72,25 @@ describe('RolloutMemory', () => {
     expect(open(file).stepOf('iris:1:2')).toEqual({ step: 2, sinceMs: 7 });
     expect(open(file).stepOf('iris:1:3')).toBeUndefined();
   });
+
+  test('knows after a restart that it flipped, and what the version before did', () => {
+    const file = join(folder, 'rollouts.json');
+    const flipped = { sinceMs: 7, reference: { trials: 900, failed: { error: 3, nan: 0 } } };
+    open(file).setFlip('iris:1', flipped);
+    expect(open(file).flipOf('iris:1')).toEqual(flipped);
+    expect(open(file).flipOf('iris:2')).toBeUndefined();
+    expect(troubles).toEqual([]);
+  });
+
+  test.each(['7', '{}', '{"sinceMs": 7, "reference": {"trials": 1, "failed": {"error": -1, "nan": 0}}}'])(
+    'reports a flip that is %s',
+    (flip) => {
+      const file = join(folder, 'rollouts.json');
+      writeFileSync(file, `{"rolled_back": [], "flips": {"iris:1": ${flip}}}`);
+      open(file);
+      expect(troubles).toHaveLength(1);
+    },
+  );
 
   test('remembers until it ends where it cannot write, and says so', () => {
     const file = join(folder, 'a-file');

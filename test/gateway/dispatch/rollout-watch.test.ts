@@ -1,18 +1,25 @@
 /** What becomes evidence for and against a candidate, and that it is acted on once. */
 import { describe, expect, test } from 'vitest';
 import { type Answered, RolloutWatch } from '../../../gateway/dispatch/rollout-watch.ts';
+import { CanaryJudge } from '../../../gateway/rollout/canary-judge.ts';
 import { type ErrorCode, errorTable } from '../../../gateway/wire/error-code.ts';
 
-function watched(): { readonly watch: RolloutWatch; readonly reasons: readonly string[] } {
+function watched(): {
+  readonly watch: RolloutWatch;
+  readonly judge: CanaryJudge;
+  readonly reasons: readonly string[];
+} {
   const reasons: string[] = [];
+  const judge = new CanaryJudge();
   const watch = new RolloutWatch({
     share: 0.1,
+    judge,
     costs: [],
     rollBack: (reason) => {
       reasons.push(reason);
     },
   });
-  return { watch, reasons };
+  return { watch, judge, reasons };
 }
 
 const blamed: readonly ErrorCode[] = ['MODEL_FAILED', 'WORKER_LOST'];
@@ -42,6 +49,19 @@ describe('RolloutWatch', () => {
     expect([before.share, watch.trial('stable', 'ada').share]).toEqual([0.1, 0.5]);
   });
 
+  test('what the live version did is kept, a caller as the unit, for when nobody is on it any more', () => {
+    const { watch } = watched();
+    for (let request = 0; request < 100; request += 1) {
+      const outcome = request < 50 ? 'OK' : 'MODEL_FAILED';
+      watch.ended(watch.trial('stable', `user-${request % 10}`), outcome, 0);
+      watch.ended(watch.trial('candidate', `friend-${request}`), 'OK', 0);
+    }
+    // Ten callers in one minute, each judged by its first request.
+    expect(watch.reference).toEqual({ trials: 10, failed: { error: 0, nan: 0 } });
+    watch.ended(watch.trial('stable', 'user-0'), 'WORKER_LOST', 60_000);
+    expect(watch.reference).toEqual({ trials: 11, failed: { error: 1, nan: 0 } });
+  });
+
   const fine: Answered = { isFinite: true, runMs: 1, batchRows: 1, predictedClass: 0, score: undefined };
 
   test('answers that are not finite are failures of the version, whatever their status', () => {
@@ -50,7 +70,7 @@ describe('RolloutWatch', () => {
       watch.ended(watch.trial('candidate', `user-${user}`), 'OK', user, { ...fine, isFinite: false });
     }
     expect(reasons).toHaveLength(1);
-    expect(watch.snapshot().metrics.nan.channels[0]?.total.candidate).toBe(5);
+    expect(watch.totals.notFinite.candidate).toBe(5);
   });
 
   test('a candidate that is five times slower goes back, once, with the numbers', () => {
@@ -70,7 +90,7 @@ describe('RolloutWatch', () => {
     const reasons: string[] = [];
     const costs = [1, 16, 64].map((rows) => ({ rows, us: 100 + 100 * rows }));
     const rollBack = (reason: string): void => void reasons.push(reason);
-    const watch = new RolloutWatch({ share: 0.5, costs, rollBack });
+    const watch = new RolloutWatch({ share: 0.5, judge: new CanaryJudge(), costs, rollBack });
     for (let user = 0; user < 4000; user += 1) {
       const arm = user % 2 === 0 ? 'candidate' : 'stable';
       const batchRows = arm === 'candidate' ? 32 : 2;
@@ -82,7 +102,7 @@ describe('RolloutWatch', () => {
   });
 
   test('a slow run is one observation, however many callers share it', () => {
-    const { watch, reasons } = watched();
+    const { watch, judge, reasons } = watched();
     const run = (arm: 'candidate' | 'stable', callers: number, runMs: number): void => {
       for (let user = 0; user < callers; user += 1) {
         watch.ended(watch.trial(arm, `${arm}-${user}-${runMs}`), 'OK', 0, { ...fine, runMs });
@@ -94,7 +114,7 @@ describe('RolloutWatch', () => {
     run('candidate', 140, 6);
     expect(watch.look(0).kind).not.toBe('rollback');
     expect(reasons).toEqual([]);
-    expect(watch.snapshot().metrics.latency.observed).toEqual({ candidate: 2, stable: 2 });
+    expect(judge.snapshot().metrics.latency.observed).toEqual({ candidate: 2, stable: 2 });
   });
 
   test('three callers with whom it took its thread down are enough, unless the live version does so too', () => {
@@ -104,7 +124,7 @@ describe('RolloutWatch', () => {
       watch.ended(watch.trial('candidate', `user-${user}`), 'WORKER_LOST', user);
     }
     expect(reasons[0]).toMatch(/3 callers in a row, with 3 of them took its thread down/);
-    expect(watch.snapshot().crashed).toEqual({ candidate: 3, stable: 0 });
+    expect(watch.totals.crashed).toEqual({ candidate: 3, stable: 0 });
     const other = watched();
     for (let user = 0; user < 4; user += 1) {
       other.watch.ended(other.watch.trial('stable', `friend-${user}`), 'WORKER_LOST', user);

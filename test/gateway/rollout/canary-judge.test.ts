@@ -1,6 +1,7 @@
 /** What the judge says, and why: each rule by a case small enough to read. */
 import { describe, expect, test } from 'vitest';
-import { CanaryJudge, type Outcome } from '../../../gateway/rollout/canary-judge.ts';
+import { CanaryJudge } from '../../../gateway/rollout/canary-judge.ts';
+import type { Outcome } from '../../../gateway/rollout/judge.ts';
 import type { JudgeSettings } from '../../../gateway/rollout/judge-options.ts';
 import { KeyHistory } from '../../../gateway/rollout/key-history.ts';
 import { mixedHash } from './simulated-traffic.ts';

@@ -1,7 +1,8 @@
 /** What two nodes counted, added: the same as one node that saw all of it. */
 import { describe, expect, test } from 'vitest';
 import { seededRandom } from '../../../deploy/demo/seeded-random.ts';
-import { CanaryJudge, type Outcome } from '../../../gateway/rollout/canary-judge.ts';
+import { CanaryJudge } from '../../../gateway/rollout/canary-judge.ts';
+import type { Outcome } from '../../../gateway/rollout/judge.ts';
 import { mergeMetrics } from '../../../gateway/rollout/metric-counts.ts';
 import { mergeSnapshots } from '../../../gateway/rollout/judge-snapshot.ts';
 import { judgeSnapshot } from '../../../gateway/rollout/judge-verdict.ts';

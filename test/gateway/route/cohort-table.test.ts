@@ -74,7 +74,9 @@ describe('what comes first', () => {
   };
   const answer = (trafficBps: number, caller: Caller, version?: string): unknown => {
     const routed = routes(trafficBps).resolve('iris', version, { headers: sent(), ...caller });
-    return routed.ok ? [routed.value, routed.rollout?.variant, routed.rollout?.byBucket] : routed.code;
+    return routed.ok
+      ? [routed.value, routed.rollout?.variant, routed.rollout?.evidence !== undefined]
+      : routed.code;
   };
 
   // Everybody's bucket is the stable version's at 0, and the candidate's at 10,000.

@@ -7,12 +7,12 @@ function split(trafficBps: number): TrafficSplit<string> {
   return new TrafficSplit({ rolloutId: 'fraud:r1', stable: 'one', candidate: 'two', trafficBps });
 }
 
-const rollout = { id: 'fraud:r1', byBucket: true };
-const toStable = { ok: true, value: 'one', rollout: { ...rollout, variant: 'stable' } };
-const toCandidate = { ok: true, value: 'two', rollout: { ...rollout, variant: 'canary' } };
+const id = 'fraud:r1';
+const toStable = { ok: true, value: 'one', rollout: { id, variant: 'stable', evidence: 'stable' } };
+const toCandidate = { ok: true, value: 'two', rollout: { id, variant: 'canary', evidence: 'candidate' } };
 const headers = new Map<string, string>();
 /** Not by chance, so that it is no evidence. */
-const kept = { ok: true, value: 'one', rollout: { ...rollout, variant: 'stable', byBucket: false } };
+const kept = { ok: true, value: 'one', rollout: { id, variant: 'stable', lacksKey: true } };
 
 describe('TrafficSplit', () => {
   // The bucket of user-2 is 25,730 of 100,000.
@@ -44,6 +44,26 @@ describe('TrafficSplit', () => {
   });
 });
 
+describe('a blue/green that is judged', () => {
+  const at = (stage: 'preview' | 'promoted', trafficBps: number): TrafficSplit<string> =>
+    new TrafficSplit({ rolloutId: id, stable: 'one', candidate: 'two', trafficBps, stage });
+  const promoted = { ok: true, value: 'two', rollout: { id, variant: 'promoted', evidence: 'candidate' } };
+
+  // With a key, without one, and of a request that came before the rollout.
+  test.each([{ headers, key: 'user-2' }, { headers }, {}])('sends %j to one version', (caller) => {
+    expect(at('preview', 0).choose(caller)).toEqual(toStable);
+    expect(at('promoted', 10_000).choose(caller)).toEqual(promoted);
+  });
+
+  test('learns of the candidate from who names it, until the flip', () => {
+    const forced = { id, variant: 'forced' };
+    const evident = { ...forced, evidence: 'candidate' };
+    expect(at('preview', 0).forced('two')).toEqual({ ok: true, value: 'two', rollout: evident });
+    expect(at('preview', 0).forced('one')).toEqual({ ok: true, value: 'one', rollout: forced });
+    expect(at('promoted', 10_000).forced('two')).toEqual({ ok: true, value: 'two', rollout: forced });
+  });
+});
+
 describe('a table with a rollout', () => {
   const versions = new Map([
     ['1', 'one'],
@@ -58,7 +78,7 @@ describe('a table with a rollout', () => {
     expect(table.resolve('fraud', '1', { headers, key: 'user-1' })).toEqual({
       ok: true,
       value: 'one',
-      rollout: { id: 'fraud:r1', variant: 'forced', byBucket: false },
+      rollout: { id, variant: 'forced' },
     });
     expect(table.resolve('fraud', undefined, { headers, key: 'user-1' })).toEqual(toCandidate);
     expect(table.resolve('fraud', '3', { headers, key: 'user-1' })).toMatchObject({

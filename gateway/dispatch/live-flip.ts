@@ -1,0 +1,147 @@
+/**
+ * A blue/green that is judged on this node, in its preview and after its flip, and a version that was promoted and is
+ * watched. Both send all callers to one version at a time, so what is compared is one time with another.
+ */
+import type { Deployment } from '../../registry-store/main.ts';
+import { isSameAnalysis } from '../../registry-store/manifest/rollout-analysis.ts';
+import { type FlipState, nextOfPreview, nextOfWatch } from '../rollout/flip-course.ts';
+import type { JudgedTotals } from '../rollout/judge.ts';
+import { judgeSettings } from '../rollout/judge-settings.ts';
+import type { Verdict } from '../rollout/judge-verdict.ts';
+import { ReferenceJudge } from '../rollout/reference-judge.ts';
+import type { RolloutPhase, RolloutState } from '../telemetry/rollout-report.ts';
+import { judgeReport } from './judge-report.ts';
+import type { Carried, LiveRolloutOptions, ModelSplit } from './live-rollout.ts';
+import { RolloutWatch } from './rollout-watch.ts';
+
+export class LiveFlip implements Carried {
+  readonly watch: RolloutWatch;
+  readonly #options: LiveRolloutOptions;
+  #deployment: Deployment;
+  #split: ModelSplit;
+  #isHeldByJudge = false;
+
+  constructor(options: LiveRolloutOptions) {
+    const { deployment, split, memory, rollBack } = options;
+    const isPreview = split.stage === 'preview';
+    const reference = memory.flipOf(split.rolloutId)?.reference;
+    this.#options = options;
+    this.#deployment = deployment;
+    this.#split = split;
+    this.watch = new RolloutWatch({
+      share: split.share,
+      judge: new ReferenceJudge({
+        settings: judgeSettings(deployment.analysis),
+        unit: isPreview ? 'request' : 'caller',
+        reference: () => (isPreview ? this.watch.reference : (reference ?? nothingCounted)),
+        requestsMin: isPreview ? (deployment.flip?.previewRequestsMin ?? 1) : 0,
+      }),
+      costs: split.stable.costs,
+      rollBack: (reason) => {
+        rollBack(this.#split, reason);
+      },
+    });
+  }
+
+  get split(): ModelSplit {
+    return this.#split;
+  }
+
+  follow(deployment: Deployment, split: ModelSplit): void {
+    const isJudgedAlike = isSameAnalysis(this.#deployment.analysis, deployment.analysis);
+    this.#deployment = deployment;
+    this.#split = split;
+    if (!isJudgedAlike) this.watch.setSettings(judgeSettings(deployment.analysis));
+  }
+
+  tick(nowMs: number): void {
+    const verdict = this.watch.look(nowMs);
+    if (verdict.kind === 'rollback') return;
+    const { memory, onDecision, moved } = this.#options;
+    if (verdict.kind === 'pause' && !this.#isHeldByJudge) onDecision('paused', verdict.reason);
+    this.#isHeldByJudge = verdict.kind === 'pause';
+    const { rolloutId, stage, candidate } = this.#split;
+    const state = this.#state(nowMs);
+    const next = this.#next(state, { nowMs, verdict: verdict.kind });
+    if (next === state) return;
+    memory.setFlip(rolloutId, next);
+    if (stage === 'preview' && next.reference !== undefined) {
+      onDecision('flipped', `all requests go to ${candidate.modelVersion} now; ${verdict.reason}`);
+    }
+    if (next.isComplete === true) {
+      onDecision(this.#deployment.watch === undefined ? 'completed' : 'kept', verdict.reason);
+    }
+    moved();
+  }
+
+  state(nowMs: number): RolloutState {
+    const { strategy } = this.#deployment;
+    const { rolloutId, stable, candidate, trafficBps, stage } = this.#split;
+    const verdict = this.watch.look(nowMs);
+    const { sinceMs } = this.#state(nowMs);
+    const holdMs = stage === 'preview' ? this.#deployment.flip?.autoAfterMs : this.#watchMs;
+    return {
+      model: stable.modelName,
+      rollout_id: rolloutId,
+      strategy: strategy === 'all' ? 'promoted' : 'blue_green',
+      stable: stable.modelVersion,
+      candidate: candidate.modelVersion,
+      phase: this.#phase(verdict, nowMs),
+      traffic_percent: trafficBps / 100,
+      step: {
+        number: 1,
+        percents: [trafficBps / 100],
+        since: new Date(sinceMs).toISOString(),
+        ...(holdMs !== undefined && { hold_ms: holdMs }),
+      },
+      judge: judgeReport(verdict, this.#totals),
+    };
+  }
+
+  /** After a flip nobody meets the version before; what it did until then is what counts. */
+  get #totals(): JudgedTotals {
+    const { totals } = this.watch;
+    const reference = this.#options.memory.flipOf(this.#split.rolloutId)?.reference;
+    if (this.#split.stage === 'preview' || reference === undefined) return totals;
+    const { trials, failed } = reference;
+    return {
+      ...totals,
+      requests: { ...totals.requests, stable: trials },
+      failed: { ...totals.failed, stable: failed.error },
+      notFinite: { ...totals.notFinite, stable: failed.nan },
+    };
+  }
+
+  get #watchMs(): number | undefined {
+    return (this.#deployment.watch ?? this.#deployment.flip)?.watchMs;
+  }
+
+  #phase(verdict: Verdict, nowMs: number): RolloutPhase {
+    if (this.#state(nowMs).isComplete === true) return 'complete';
+    if (verdict.kind === 'pause') return 'paused';
+    return this.#split.stage === 'preview' ? 'preview' : 'bake';
+  }
+
+  #next(
+    state: FlipState,
+    { nowMs, verdict }: { readonly nowMs: number; readonly verdict: Verdict['kind'] },
+  ): FlipState {
+    const { flip } = this.#deployment;
+    if (this.#split.stage === 'promoted') return nextOfWatch(this.#watchMs, state, { nowMs, verdict });
+    if (flip === undefined) return state;
+    return nextOfPreview(flip, state, { nowMs, verdict, reference: this.watch.reference });
+  }
+
+  /** Where the node stands, or begins now. */
+  #state(nowMs: number): FlipState {
+    const { memory } = this.#options;
+    const { rolloutId } = this.#split;
+    const known = memory.flipOf(rolloutId);
+    if (known !== undefined) return known;
+    const state = { sinceMs: nowMs };
+    memory.setFlip(rolloutId, state);
+    return state;
+  }
+}
+
+const nothingCounted = { trials: 0, failed: { error: 0, nan: 0 } };

@@ -1,0 +1,79 @@
+/**
+ * What a node does with the traffic of a model, from what is deployed, what is loaded and what it remembers: which version
+ * is live here, and how requests are divided while a rollout is on.
+ */
+import type { Deployment } from '../../registry-store/main.ts';
+import { isJudged } from '../../registry-store/manifest/deployment.ts';
+import { TrafficSplit } from '../route/traffic-split.ts';
+import { type ModelSplit, stepStateOf } from './live-rollout.ts';
+import type { ModelGeneration } from './model-generation.ts';
+import { rolloutIdOf, watchIdOf } from './rollout-id.ts';
+import type { RolloutMemory } from './rollout-memory.ts';
+
+/** What is loaded of a deployment. */
+export interface LoadedVersions {
+  readonly live: ModelGeneration;
+  readonly candidate: ModelGeneration | undefined;
+  readonly previous: ModelGeneration | undefined;
+}
+
+export interface Course {
+  /** Takes the requests that name no version, as far as `split` says nothing else. */
+  readonly live: ModelGeneration;
+  readonly split?: ModelSplit;
+  /** The rollout that this node went back from, whatever the store says of it. */
+  readonly rolledBack?: string;
+}
+
+/** Every node and every start divides alike at the same share. */
+export function courseOf(deployment: Deployment, loaded: LoadedVersions, memory: RolloutMemory): Course {
+  const { live, candidate, previous } = loaded;
+  const { strategy, flip, watch } = deployment;
+  if (watch !== undefined && previous !== undefined) {
+    return watchCourse(watch.rolloutId, { live, previous }, memory);
+  }
+  if (candidate === undefined || !(isJudged(strategy) || flip !== undefined)) return { live };
+  const rolloutId = rolloutIdOf(deployment);
+  if (memory.has(rolloutId)) return { live, rolledBack: rolloutId };
+  if (flip === undefined) return { live, split: divided(deployment, { live, candidate }, memory) };
+  const isFlipped = memory.flipOf(rolloutId)?.reference !== undefined;
+  const stage = isFlipped ? 'promoted' : 'preview';
+  const trafficBps = isFlipped ? allBps : 0;
+  const split = new TrafficSplit({ rolloutId, stable: live, candidate, trafficBps, stage });
+  return { live: isFlipped ? candidate : live, split };
+}
+
+const allBps = 10_000;
+
+function watchCourse(
+  promotedBy: string,
+  { live, previous }: { readonly live: ModelGeneration; readonly previous: ModelGeneration },
+  memory: RolloutMemory,
+): Course {
+  const rolloutId = watchIdOf(promotedBy);
+  // A person's promotion counts more than what this node decided about the rollout, but not than what it did since.
+  if (memory.has(rolloutId)) return { live: previous, rolledBack: rolloutId };
+  // Whoever flipped before the promotion was signed goes on with its watch.
+  const before = memory.has(promotedBy) ? undefined : memory.flipOf(promotedBy);
+  if (memory.flipOf(rolloutId) === undefined && before?.reference !== undefined) {
+    memory.setFlip(rolloutId, before);
+  }
+  if (memory.flipOf(rolloutId)?.isComplete === true) return { live };
+  const versions = { stable: previous, candidate: live };
+  return {
+    live,
+    split: new TrafficSplit({ rolloutId, ...versions, trafficBps: allBps, stage: 'promoted' }),
+  };
+}
+
+function divided(
+  deployment: Deployment,
+  { live, candidate }: { readonly live: ModelGeneration; readonly candidate: ModelGeneration },
+  memory: RolloutMemory,
+): ModelSplit {
+  const { plan, cohorts } = deployment;
+  const rolloutId = rolloutIdOf(deployment);
+  const step = plan === undefined ? undefined : plan.steps[stepStateOf(memory, rolloutId, plan).step];
+  const trafficBps = step?.trafficBps ?? deployment.trafficBps ?? 0;
+  return new TrafficSplit({ rolloutId, stable: live, candidate, trafficBps, cohorts });
+}

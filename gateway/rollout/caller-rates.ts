@@ -1,0 +1,65 @@
+/**
+ * How often something went wrong with one version, with a caller as the unit: the first request of each caller in each
+ * minute is a trial, picked before anything happened to it, so that who is busy has no more weight than who is not. The
+ * rate of such trials stays what it is while callers stay who they are, which lets one time be compared with another.
+ *
+ * Fixed memory; two callers in one seat are one.
+ */
+import { KeySet } from './key-set.ts';
+import { seatOf } from './unit-ledger.ts';
+
+/** Ways to fail that are told apart; a crash is an error. */
+export const faults = ['error', 'nan'] as const;
+export type Fault = (typeof faults)[number];
+
+/** Counts as plain data. */
+export interface CallerCounts {
+  readonly trials: number;
+  /** Of the trials, those that failed. */
+  readonly failed: Readonly<Record<Fault, number>>;
+}
+
+/** `caller`: as above. `request`: each request is a trial, where one caller tries a version out. */
+export type TrialUnit = 'caller' | 'request';
+
+const windowMs = 60_000;
+
+export class CallerRates {
+  readonly #unit: TrialUnit;
+  readonly #windows = new Uint32Array(2 ** 16);
+  readonly #failedCallers: Readonly<Record<Fault, KeySet>> = { error: new KeySet(), nan: new KeySet() };
+  readonly #failed = { error: 0, nan: 0 };
+  #trials = 0;
+
+  constructor(unit: TrialUnit = 'caller') {
+    this.#unit = unit;
+  }
+
+  /** `keyHash` is an unsigned 32-bit number; `nowMs` never before that of an earlier call. */
+  add(keyHash: number, nowMs: number, fault: Fault | undefined): void {
+    if (!this.#isTrial(keyHash, nowMs)) return;
+    this.#trials += 1;
+    if (fault === undefined) return;
+    this.#failed[fault] += 1;
+    this.#failedCallers[fault].add(keyHash);
+  }
+
+  get counts(): CallerCounts {
+    return { trials: this.#trials, failed: { ...this.#failed } };
+  }
+
+  /** Different callers among the failed trials. */
+  failedCallers(fault: Fault): number {
+    return this.#failedCallers[fault].size;
+  }
+
+  #isTrial(keyHash: number, nowMs: number): boolean {
+    if (this.#unit === 'request') return true;
+    const seat = seatOf(keyHash);
+    // Not from zero, which is what an empty seat has.
+    const window = 1 + Math.floor(nowMs / windowMs);
+    if (this.#windows[seat] === window) return false;
+    this.#windows[seat] = window;
+    return true;
+  }
+}

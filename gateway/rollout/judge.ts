@@ -1,0 +1,48 @@
+/** What becomes of the requests of a rollout, and what whoever watches it needs of a judge, whichever way that compares. */
+import type { Arm } from './arm-evidence.ts';
+import type { JudgeSettings } from './judge-options.ts';
+import type { Verdict } from './judge-verdict.ts';
+import type { ArmTotals } from './metric-counts.ts';
+
+/** What a version can be blamed for: an error, an answer with numbers that are not finite, a crash. */
+export type Failure = 'error' | 'nan' | 'crash';
+
+export interface Outcome {
+  readonly arm: Arm;
+  /** Share of the candidate when the request was routed, 0 to 1. */
+  readonly share: number;
+  /** Unsigned 32-bit hash of the key, from another seed than the one that divides. */
+  readonly keyHash: number;
+  readonly failed: boolean;
+  /** In which way it failed. Default `error`. */
+  readonly failure?: Failure;
+  /** Never before that of an earlier outcome. Default 0: all is one window. */
+  readonly nowMs?: number;
+  /** Of an answer: how long its run took, without waiting. The answers of a run come one after the other. */
+  readonly serviceMs?: number | undefined;
+  /** Of an answer: the class, from 0, or else the score. */
+  readonly predictedClass?: number | undefined;
+  readonly score?: number | undefined;
+}
+
+/** Counts for people. */
+export interface JudgedTotals {
+  readonly requests: ArmTotals;
+  readonly failed: ArmTotals;
+  readonly notFinite: ArmTotals;
+  readonly crashed: ArmTotals;
+  /** Callers that the candidate met. */
+  readonly candidateKeys: number;
+}
+
+export interface Judge {
+  record(outcome: Outcome): void;
+  judge(nowMs: number): Verdict;
+  /** Judges by other settings from now on. */
+  setSettings(settings: JudgeSettings): void;
+  /** Another share is in force. */
+  beginStep?(nowMs: number): void;
+  /** Comparisons so far that are worth a look although nothing failed. */
+  readonly runsCompared: number;
+  readonly totals: JudgedTotals;
+}
