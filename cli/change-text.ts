@@ -98,7 +98,7 @@ function cohortText(verb: string, cohort: Cohort | undefined): string {
   return `, ${verb} ${shown}${more}`;
 }
 
-function wayText({ strategy, candidate, trafficBps, plan, flip }: Deployment): string {
+function wayText({ strategy, candidate, trafficBps, others = [], plan, flip }: Deployment): string {
   if (candidate === undefined) return '';
   if (plan !== undefined) {
     const way = plan.steps.map((step) => shareText(step.trafficBps)).join(', ');
@@ -106,7 +106,8 @@ function wayText({ strategy, candidate, trafficBps, plan, flip }: Deployment): s
     return `${strategy} ${candidate.version} by ${way}${approved}${plan.paused ? ', paused' : ''}`;
   }
   const share = trafficBps === undefined ? '' : ` at ${shareText(trafficBps)}`;
-  return `${strategy.replace('_', '/')} ${candidate.version}${share}${flipText(flip)}`;
+  const beside = others.map((arm) => `, ${arm.version} at ${shareText(arm.trafficBps)}`).join('');
+  return `${strategy.replace('_', '/')} ${candidate.version}${share}${beside}${flipText(flip)}`;
 }
 
 /** `, flips by itself after 10m and 20 requests, watched for 1h` */

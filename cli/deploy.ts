@@ -1,5 +1,6 @@
 /** `tidegate deploy`: puts a published version live, at once or beside the one that is. Running gateways follow at once. */
-import { type Command, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { parseShareBps } from '../registry-store/platform/quantity.ts';
 import { DeploymentConfig, DeploymentStrategy, deployModel } from '../registry-store/main.ts';
 import { addBatchingOptions, type BatchingOptions, batchingOf } from './batching-options.ts';
 import { addCohortOptions, type CohortOptions, cohortsOf } from './cohort-options.ts';
@@ -10,10 +11,17 @@ import { type ResourceOptions, addResourceOptions, resourceFields } from './reso
 import { type RolloutOptions, addRolloutOptions, analysisOf, planRequest } from './rollout-options.ts';
 import { type ChangeOptions, addChangeOptions, withChange } from './store-options.ts';
 
+/** A further candidate of a canary. */
+interface Other {
+  readonly version: string;
+  readonly trafficBps: number;
+}
+
 interface DeployOptions
   extends BatchingOptions, ChangeOptions, CohortOptions, ResourceOptions, RolloutOptions {
   readonly version: string;
   readonly canary?: number;
+  readonly and?: readonly Other[];
   readonly blueGreen?: true;
   readonly shadow?: number;
 }
@@ -27,6 +35,14 @@ export function registerDeploy(program: Command, output: Output): void {
     .addOption(
       new Option('--canary <percent>', 'give it a share of the traffic beside the live version')
         .argParser(shareOption)
+        .conflicts(['blueGreen', 'rolling', 'shadow', 'steps']),
+    )
+    .addOption(
+      new Option(
+        '--and <version=percent>',
+        'with --canary: another version with a share of its own; repeatable, 3 at most',
+      )
+        .argParser(otherOption)
         .conflicts(['blueGreen', 'rolling', 'shadow', 'steps']),
     )
     .addOption(
@@ -63,6 +79,7 @@ Examples:
   $ tidegate deploy iris --version 2.0.0 --steps 1,5,25,50,100 --hold 10m --bake 1h --deadline 6h
   $ tidegate deploy iris --version 2.0.0 --canary 10 --gate latency=pause:2 --gate prediction=rollback
   $ tidegate deploy iris --version 2.0.0 --canary 10 --cohort 'header:x-tenant=beta-*' --never key:ada
+  $ tidegate deploy iris --version 2.0.0 --canary 10 --and 3.0.0=10
   $ tidegate deploy iris --version 2.0.0 --rolling --replicas 4 --hold 1m
   $ tidegate deploy iris --version 2.0.0 --blue-green --auto-promote-after 10m --watch 1h
   $ tidegate deploy iris --version 2.0.0 --min-replicas 1 --max-replicas 4 --memory-limit 512Mi`,
@@ -81,6 +98,7 @@ Examples:
           strategy,
           ...planRequest(options),
           ...(trafficBps !== undefined && { trafficBps }),
+          ...(options.and !== undefined && { others: options.and }),
           ...(analysis !== undefined && { analysis }),
           ...(cohorts !== undefined && { cohorts }),
           ...(resources !== undefined && { resources }),
@@ -93,6 +111,13 @@ Examples:
         : [`${model} ${options.version} was deployed like this already; nothing changed`];
       write(output, { json: deploymentAnswerJson(model, result), lines }, options);
     });
+}
+
+function otherOption(text: string, before: readonly Other[] = []): readonly Other[] {
+  const [, version, share = ''] = /^(.+)=([^=]+)$/.exec(text) ?? [];
+  const trafficBps = parseShareBps(share);
+  if (version !== undefined && trafficBps !== undefined) return [...before, { version, trafficBps }];
+  throw new InvalidArgumentError('Write another candidate like 3.0.0=10: a version and its percentage.');
 }
 
 function configOf(options: DeployOptions): DeploymentConfig {

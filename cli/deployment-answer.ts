@@ -1,6 +1,7 @@
 /** What is deployed for a model after a command about it: the same JSON for all of them, and lines for people. */
 import type { Deployment, RolloutPlan } from '../registry-store/main.ts';
 import { batchingJson } from '../registry-store/manifest/batching.ts';
+import { othersJson } from '../registry-store/manifest/candidate-arms.ts';
 import { cohortsJson } from '../registry-store/manifest/cohorts.ts';
 import { flipPlanJson, watchJson } from '../registry-store/manifest/flip-plan.ts';
 import { resourcesJson } from '../registry-store/manifest/deployment.ts';
@@ -30,6 +31,7 @@ export function deploymentFields(deployment: Deployment | undefined): object {
     strategy: deployment?.strategy ?? null,
     candidate_version: deployment?.candidate?.version ?? null,
     traffic_bps: deployment?.trafficBps ?? null,
+    others: deployment?.others === undefined ? null : othersJson(deployment.others),
     plan: deployment?.plan === undefined ? null : planJson(deployment.plan),
     flip: deployment?.flip === undefined ? null : flipPlanJson(deployment.flip),
     watch: deployment?.watch === undefined ? null : watchJson(deployment.watch),
@@ -68,24 +70,31 @@ function rolloutLines(
   candidate: string,
   place: Pick<StoreOptions, 'store' | 'keys'>,
 ): readonly string[] {
-  const rest = `${deployment.model}${placeText(place)}`;
+  const { others = [] } = deployment;
+  const model = `${deployment.model}${placeText(place)}`;
+  const which = others.length === 0 ? '' : ` --version ${candidate}`;
   return [
     `  beside it: ${rolloutText(deployment)}`,
     effectOf(deployment, candidate),
     '',
-    `Next: tidegate promote ${rest}    puts ${candidate} live`,
-    `      tidegate rollback ${rest}   drops it`,
+    `Next: tidegate promote ${model}${which}    puts ${candidate} live`,
+    ...others.map(
+      ({ version }) => `      tidegate promote ${model} --version ${version}    puts ${version} live`,
+    ),
+    `      tidegate rollback ${model}   drops ${others.length === 0 ? 'it' : 'all of them'}`,
   ];
 }
 
-function effectOf({ version, strategy, plan, flip }: Deployment, candidate: string): string {
+function effectOf({ version, strategy, others = [], plan, flip }: Deployment, candidate: string): string {
   if (plan !== undefined) return stepsText(plan, candidate);
   if (flip?.autoAfterMs !== undefined) {
     return `Gateways load ${candidate} and flip to it by themselves when the preview shows nothing wrong. Try it: header x-model-version: ${candidate}`;
   }
   switch (strategy) {
     case 'canary':
-      return `Gateways send that share of the keys to ${candidate}; a key that met it stays with it.`;
+      return others.length === 0
+        ? `Gateways send that share of the keys to ${candidate}; a key that met it stays with it.`
+        : 'Gateways send those shares of the keys to them; a key that met one stays with it.';
     case 'blue_green':
       return `Gateways load ${candidate}, and ${version} goes on answering. Try it: header x-model-version: ${candidate}`;
     case 'shadow':

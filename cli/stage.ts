@@ -28,6 +28,8 @@ Examples:
 interface PromoteOptions extends ChangeOptions {
   /** Milliseconds; false for none. */
   readonly watch?: number | false;
+  /** Which of several candidates. */
+  readonly version?: string;
 }
 
 export function registerPromote(program: Command, output: Output): void {
@@ -39,7 +41,8 @@ export function registerPromote(program: Command, output: Output): void {
         'watch it so long and go back when it is worse (default: as a blue/green was signed)',
       ).argParser(durationOption),
     )
-    .option('--no-watch', 'do not watch it');
+    .option('--no-watch', 'do not watch it')
+    .option('--version <version>', 'which candidate, where there are several');
   addChangeOptions(command)
     .description('move a version to production; without one, put a candidate live')
     .argument('<model>', 'name of the model')
@@ -53,18 +56,26 @@ With a version this says that it is fit for production; it does not put it live.
 Examples:
   $ tidegate promote iris 2.0.0
   $ tidegate promote iris --watch 1h
+  $ tidegate promote iris --version 3.0.0
   $ tidegate promote iris --why "a week without complaints"`,
     )
     .action(async (model: string, version: string | undefined, options: PromoteOptions) => {
       const watchMs = options.watch === false ? 0 : options.watch;
       if (version !== undefined) {
-        if (watchMs !== undefined)
-          throw new InvalidArgumentError('--watch goes with a candidate: leave the version out.');
+        if ((watchMs ?? options.version) !== undefined)
+          throw new InvalidArgumentError(
+            '--watch and --version go with a candidate; a version as argument moves its stage.',
+          );
         await move({ model, version, to: 'production' }, options, output);
         return;
       }
       const result = await withChange(options, output, (change) =>
-        promoteCandidate({ ...change, model, ...(watchMs !== undefined && { watchMs }) }),
+        promoteCandidate({
+          ...change,
+          model,
+          ...(watchMs !== undefined && { watchMs }),
+          ...(options.version !== undefined && { version: options.version }),
+        }),
       );
       const { deployment, revision } = result;
       const lines = deploymentLines(deployment, revision, options);

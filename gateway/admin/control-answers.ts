@@ -14,7 +14,7 @@ export function versionAnswer(version: VersionMetadata, deployment: Deployment |
 
 /** `endpoint` is where predictions are asked for. */
 export function deploymentAnswer(deployment: Deployment, endpoint: string): Json {
-  const { resources, candidate, trafficBps, plan, flip, watch, analysis, cohorts } = deployment;
+  const { resources, candidate, trafficBps, others, plan, flip, watch, analysis, cohorts } = deployment;
   const { autoScaling } = resources ?? {};
   return {
     model: deployment.model,
@@ -24,6 +24,10 @@ export function deploymentAnswer(deployment: Deployment, endpoint: string): Json
     strategy: deployment.strategy,
     candidate_version: candidate?.version ?? null,
     canary_traffic_percentage: trafficBps === undefined ? null : trafficBps / 100,
+    others:
+      others === undefined
+        ? null
+        : others.map((arm) => ({ version: arm.version, percentage: arm.trafficBps / 100 })),
     plan: plan === undefined ? null : planJson(plan),
     flip: flip === undefined ? null : flipPlanJson(flip),
     watch: watch === undefined ? null : watchJson(watch),

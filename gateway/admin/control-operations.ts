@@ -26,6 +26,7 @@ import {
   stateJson,
   undeployModel,
 } from '../../registry-store/main.ts';
+import { candidatesOf } from '../../registry-store/manifest/candidate-arms.ts';
 import { findVersion } from '../../registry-store/lifecycle/find-version.ts';
 import { changeJson } from '../../registry-store/manifest/change.ts';
 import type { ChangeReason, StoreAccess } from '../../registry-store/platform/store-access.ts';
@@ -116,7 +117,7 @@ export class ControlOperations {
   }
 
   async deploy(wanted: DeployRequest, asker: Asker): Promise<ChangeOutcome> {
-    const { model, version, config, steps, flip, why } = wanted;
+    const { model, version, config, steps, others, flip, why } = wanted;
     const { strategy, trafficBps, resources } = configured(config);
     return this.#change(asker, why, (change) =>
       deployModel({
@@ -125,6 +126,7 @@ export class ControlOperations {
         version,
         strategy,
         ...flip,
+        ...(others !== undefined && { others }),
         ...(steps !== undefined ? { steps } : trafficBps !== undefined && { trafficBps }),
         ...(resources !== undefined && { resources }),
       }),
@@ -143,17 +145,22 @@ export class ControlOperations {
     if (version !== undefined) {
       const { deployments, revision } = await this.#store.verified();
       const deployment = deployments.get(model);
-      const candidate = deployment?.candidate?.version;
-      if (deployment?.version === version && candidate === undefined) {
+      const candidates = deployment === undefined ? [] : candidatesOf(deployment).map((pin) => pin.version);
+      if (deployment?.version === version && candidates.length === 0) {
         return this.#deployed({ deployment, revision, changed: false });
       }
-      if (deployment !== undefined && candidate !== version) {
-        const now = candidate === undefined ? 'There is none' : `It is ${candidate}`;
+      if (deployment !== undefined && !candidates.includes(version)) {
+        const now = candidates.length === 0 ? 'There is none' : `It is ${candidates.join(', ')}`;
         return refuse('CANDIDATE_CHANGED', `${version} is not the candidate of ${model}. ${now}.`);
       }
     }
     return this.#change(asker, why, (change) =>
-      promoteCandidate({ ...change, model, ...(watchMs !== undefined && { watchMs }) }),
+      promoteCandidate({
+        ...change,
+        model,
+        ...(version !== undefined && { version }),
+        ...(watchMs !== undefined && { watchMs }),
+      }),
     );
   }
 

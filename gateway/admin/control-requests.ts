@@ -39,6 +39,8 @@ export interface DeployRequest {
   readonly config: DeploymentConfigOptions;
   /** Instead of a share of its own in `config`, whose strategy is then CANARY. */
   readonly steps: readonly RolloutStep[] | undefined;
+  /** Further candidates of a canary. */
+  readonly others: readonly { readonly version: string; readonly trafficBps: number }[] | undefined;
   /** How a blue/green goes on; only what was given. */
   readonly flip: Pick<PlanRequest, 'autoPromoteAfterMs' | 'previewRequestsMin' | 'watchMs'>;
   readonly why: string | undefined;
@@ -97,7 +99,7 @@ const resourceFields = [
   'memory_limit',
 ] as const;
 const rolloutFields = [
-  ...['strategy', 'canary_traffic_percentage', 'steps'],
+  ...['strategy', 'canary_traffic_percentage', 'others', 'steps'],
   ...['auto_promote_after_seconds', 'preview_requests_min', 'watch_seconds'],
 ] as const;
 const seconds = { min: 1, max: 30 * 86_400 };
@@ -178,6 +180,7 @@ export function readDeploy(fields: Fields, pathModel: string | undefined): Contr
     version,
     config,
     steps,
+    others: readOthers(reader),
     flip: readFlip(reader),
     why: reader.textIfGiven('why'),
   });
@@ -288,6 +291,26 @@ function readSteps(reader: RequestFields): readonly RolloutStep[] | undefined {
   });
 }
 
+/** `[{"version": "3.0.0", "percentage": 10}, ...]` */
+function readOthers(reader: RequestFields): DeployRequest['others'] {
+  return reader.listIfGiven('others')?.map((value, index) => {
+    const other = new RequestFields(fieldsOf(value) ?? new Map<string, unknown>(), ['version', 'percentage']);
+    const [version, trafficBps] = [other.textIfGiven('version'), bpsOf(other)];
+    if (other.problem === undefined && version !== undefined && trafficBps !== undefined) {
+      return { version, trafficBps };
+    }
+    reader.reject(`others[${index}]`, 'is not {"version": text, "percentage": 0 to 100 in steps of 0.01}');
+    return { version: '', trafficBps: 0 };
+  });
+}
+
+function bpsOf(reader: RequestFields): number | undefined {
+  const percentage = reader.numberIfGiven('percentage');
+  if (percentage === undefined) return undefined;
+  const trafficBps = Math.round(percentage * 100);
+  return Math.abs(trafficBps - percentage * 100) > 1e-6 ? undefined : trafficBps;
+}
+
 function readFlip(reader: RequestFields): DeployRequest['flip'] {
   const autoPromoteAfterMs = msOf(reader.wholeIfGiven('auto_promote_after_seconds', seconds));
   const previewRequestsMin = reader.wholeIfGiven('preview_requests_min', { min: 1, max: previewRequestsMax });
@@ -307,11 +330,9 @@ function readStep(value: unknown): RolloutStep | undefined {
   const fields = fieldsOf(value);
   if (fields === undefined) return undefined;
   const reader = new RequestFields(fields, ['percentage', 'hold_seconds']);
-  const percentage = reader.numberIfGiven('percentage');
+  const trafficBps = bpsOf(reader);
   const holdSeconds = reader.wholeIfGiven('hold_seconds', seconds);
-  if (reader.problem !== undefined || percentage === undefined) return undefined;
-  const trafficBps = Math.round(percentage * 100);
-  if (Math.abs(trafficBps - percentage * 100) > 1e-6) return undefined;
+  if (reader.problem !== undefined || trafficBps === undefined) return undefined;
   return { trafficBps, ...(holdSeconds !== undefined && { holdMs: holdSeconds * 1000 }) };
 }
 

@@ -1,6 +1,7 @@
 /** The shapes of what the control API sends and takes, as JSON Schema 2020-12, which OpenAPI 3.1 speaks. */
 import { type Schema, list, object, ref, text } from '../openapi/schemas.ts';
 import { previewRequestsMax, previewRequestsMinDefault } from '../../registry-store/manifest/flip-plan.ts';
+import { candidatesMax } from '../../registry-store/manifest/candidate-arms.ts';
 import {
   gateActions,
   gateMetrics,
@@ -81,6 +82,10 @@ const deploymentProperties = {
   strategy: { enum: strategies },
   candidate_version: orNull(text),
   canary_traffic_percentage: orNull({ type: 'number', minimum: 0, maximum: 100 }),
+  others: orNull({
+    ...list(closed({ version: text, percentage })),
+    description: 'Further candidates of a canary, with shares of their own.',
+  }),
   plan: orNull(
     closed(
       {
@@ -134,6 +139,11 @@ const rolloutProperties = {
   canary_traffic_percentage: {
     ...percentage,
     description: 'For canary (default 10) and shadow (default 100).',
+  },
+  others: {
+    ...list(closed({ version: text, percentage })),
+    maxItems: candidatesMax - 1,
+    description: 'Further candidates of a canary without steps, each with a share of its own.',
   },
   steps: {
     ...list(closed({ percentage, hold_seconds: positive }, ['hold_seconds'])),

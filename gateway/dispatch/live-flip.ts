@@ -11,46 +11,46 @@ import type { Verdict } from '../rollout/judge-verdict.ts';
 import { ReferenceJudge } from '../rollout/reference-judge.ts';
 import type { RolloutPhase, RolloutState } from '../telemetry/rollout-report.ts';
 import { judgeReport } from './judge-report.ts';
-import type { Carried, LiveRolloutOptions, ModelSplit } from './live-rollout.ts';
+import type { Carried, LiveRolloutOptions, ModelArm } from './live-rollout.ts';
 import { RolloutWatch } from './rollout-watch.ts';
 
 export class LiveFlip implements Carried {
   readonly watch: RolloutWatch;
   readonly #options: LiveRolloutOptions;
   #deployment: Deployment;
-  #split: ModelSplit;
+  #arm: ModelArm;
   #isHeldByJudge = false;
 
   constructor(options: LiveRolloutOptions) {
-    const { deployment, split, memory, rollBack } = options;
-    const isPreview = split.stage === 'preview';
-    const reference = memory.flipOf(split.rolloutId)?.reference;
+    const { deployment, arm, memory, rollBack } = options;
+    const isPreview = arm.stage === 'preview';
+    const reference = memory.flipOf(arm.rolloutId)?.reference;
     this.#options = options;
     this.#deployment = deployment;
-    this.#split = split;
+    this.#arm = arm;
     this.watch = new RolloutWatch({
-      share: split.share,
+      share: arm.share,
       judge: new ReferenceJudge({
         settings: judgeSettings(deployment.analysis),
         unit: isPreview ? 'request' : 'caller',
         reference: () => (isPreview ? this.watch.reference : (reference ?? nothingCounted)),
         requestsMin: isPreview ? (deployment.flip?.previewRequestsMin ?? 1) : 0,
       }),
-      costs: split.stable.costs,
+      costs: arm.stable.costs,
       rollBack: (reason) => {
-        rollBack(this.#split, reason);
+        rollBack(this.#arm, reason);
       },
     });
   }
 
-  get split(): ModelSplit {
-    return this.#split;
+  get arm(): ModelArm {
+    return this.#arm;
   }
 
-  follow(deployment: Deployment, split: ModelSplit): void {
+  follow(deployment: Deployment, arm: ModelArm): void {
     const isJudgedAlike = isSameAnalysis(this.#deployment.analysis, deployment.analysis);
     this.#deployment = deployment;
-    this.#split = split;
+    this.#arm = arm;
     if (!isJudgedAlike) this.watch.setSettings(judgeSettings(deployment.analysis));
   }
 
@@ -60,7 +60,7 @@ export class LiveFlip implements Carried {
     const { memory, onDecision, moved } = this.#options;
     if (verdict.kind === 'pause' && !this.#isHeldByJudge) onDecision('paused', verdict.reason);
     this.#isHeldByJudge = verdict.kind === 'pause';
-    const { rolloutId, stage, candidate } = this.#split;
+    const { rolloutId, stage, candidate } = this.#arm;
     const state = this.#state(nowMs);
     const next = this.#next(state, { nowMs, verdict: verdict.kind });
     if (next === state) return;
@@ -76,7 +76,7 @@ export class LiveFlip implements Carried {
 
   state(nowMs: number): RolloutState {
     const { strategy } = this.#deployment;
-    const { rolloutId, stable, candidate, trafficBps, stage } = this.#split;
+    const { rolloutId, stable, candidate, trafficBps, stage } = this.#arm;
     const verdict = this.watch.look(nowMs);
     const { sinceMs } = this.#state(nowMs);
     const holdMs = stage === 'preview' ? this.#deployment.flip?.autoAfterMs : this.#watchMs;
@@ -101,8 +101,8 @@ export class LiveFlip implements Carried {
   /** After a flip nobody meets the version before; what it did until then is what counts. */
   get #totals(): JudgedTotals {
     const { totals } = this.watch;
-    const reference = this.#options.memory.flipOf(this.#split.rolloutId)?.reference;
-    if (this.#split.stage === 'preview' || reference === undefined) return totals;
+    const reference = this.#options.memory.flipOf(this.#arm.rolloutId)?.reference;
+    if (this.#arm.stage === 'preview' || reference === undefined) return totals;
     const { trials, failed } = reference;
     return {
       ...totals,
@@ -119,7 +119,7 @@ export class LiveFlip implements Carried {
   #phase(verdict: Verdict, nowMs: number): RolloutPhase {
     if (this.#state(nowMs).isComplete === true) return 'complete';
     if (verdict.kind === 'pause') return 'paused';
-    return this.#split.stage === 'preview' ? 'preview' : 'bake';
+    return this.#arm.stage === 'preview' ? 'preview' : 'bake';
   }
 
   #next(
@@ -127,7 +127,7 @@ export class LiveFlip implements Carried {
     { nowMs, verdict }: { readonly nowMs: number; readonly verdict: Verdict['kind'] },
   ): FlipState {
     const { flip } = this.#deployment;
-    if (this.#split.stage === 'promoted') return nextOfWatch(this.#watchMs, state, { nowMs, verdict });
+    if (this.#arm.stage === 'promoted') return nextOfWatch(this.#watchMs, state, { nowMs, verdict });
     if (flip === undefined) return state;
     return nextOfPreview(flip, state, { nowMs, verdict, reference: this.watch.reference });
   }
@@ -135,7 +135,7 @@ export class LiveFlip implements Carried {
   /** Where the node stands, or begins now. */
   #state(nowMs: number): FlipState {
     const { memory } = this.#options;
-    const { rolloutId } = this.#split;
+    const { rolloutId } = this.#arm;
     const known = memory.flipOf(rolloutId);
     if (known !== undefined) return known;
     const state = { sinceMs: nowMs };

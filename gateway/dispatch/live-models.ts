@@ -12,13 +12,15 @@ import type {
   VersionMetadata,
 } from '../../registry-store/main.ts';
 import type { Quarantine } from '../../runtime/pool/fault-record.ts';
+import { candidatesOf } from '../../registry-store/manifest/candidate-arms.ts';
 import { type ModelRoutes, RouteTable } from '../route/route-table.ts';
 import type { MetricsPage } from '../telemetry/metrics-page.ts';
 import type { RolloutReport } from '../telemetry/rollout-report.ts';
 import { codeOf, type DeploymentProblem } from '../telemetry/store-report.ts';
 import { GenerationLoader, type GenerationLoaderOptions } from './generation-loader.ts';
 import { ModelGeneration } from './model-generation.ts';
-import { LiveRollouts, type ModelSplit } from './live-rollouts.ts';
+import type { ModelArm } from './live-rollout.ts';
+import { LiveRollouts } from './live-rollouts.ts';
 import type { RolloutMemory } from './rollout-memory.ts';
 import type { RolloutWatch } from './rollout-watch.ts';
 import { LiveReplicas } from './live-replicas.ts';
@@ -76,8 +78,8 @@ export class LiveModels {
         if (this.#lastSnapshot !== undefined)
           void this.apply(this.#next ?? this.#lastSnapshot, new Set([model]));
       },
-      rollBack: (split) => {
-        this.#rollBack(split);
+      rollBack: (arm) => {
+        this.#rollBack(arm);
       },
     });
     metrics.gauge(this.#rollouts.gauge);
@@ -120,9 +122,10 @@ export class LiveModels {
     if (generation === undefined) return;
     const { live, split } = this.#models.get(generation.modelName) ?? {};
     if (live === generation) this.#problems.set(live.modelName, notRun);
-    if (split?.candidate !== generation) return;
+    const arm = split?.arms.find(({ candidate }) => candidate === generation);
+    if (arm === undefined) return;
     const reason = `the candidate was quarantined, threads it cost: ${quarantine.losses}`;
-    this.#options.watches.get(split.rolloutId)?.giveUp(reason);
+    this.#options.watches.get(arm.rolloutId)?.giveUp(reason);
   }
 
   /** The pool runs it again. */
@@ -209,10 +212,10 @@ export class LiveModels {
     if (previous !== undefined) all.set(previous.modelVersion, previous);
     this.#notReady.delete(model);
     if (live.refusal === undefined) this.#problems.delete(model);
-    const candidate = await this.#candidate(deployment, versions);
-    if (candidate !== undefined) all.set(candidate.modelVersion, candidate);
-    const course = this.#rollouts.begin(deployment, { live, candidate, previous });
-    if (course.rolledBack !== undefined) this.#problems.set(model, rolledBack);
+    const candidates = await this.#candidates(deployment, versions);
+    for (const [version, candidate] of candidates) all.set(version, candidate);
+    const course = this.#rollouts.begin(deployment, { live, candidates, previous });
+    if (course.rolledBack.length > 0) this.#problems.set(model, rolledBack);
     const mirror = await this.#mirror(deployment, versions);
     this.#replace(model, {
       live: course.live,
@@ -236,23 +239,26 @@ export class LiveModels {
   }
 
   /**
-   * The version of a rollout, loaded and warm beside the live one: for `canary` it takes its share, for `blue_green` it
-   * waits, callable by name, until it is promoted. One that does not load leaves the live version with all requests.
+   * The versions of a rollout, loaded and warm beside the live one: for `canary` each takes its share, for `blue_green` it
+   * waits, callable by name, until it is promoted. One that does not load leaves the live version with its requests.
    */
-  async #candidate(
+  async #candidates(
     deployment: Deployment,
     versions: ReadonlyMap<string, VersionMetadata>,
-  ): Promise<ModelGeneration | undefined> {
-    const { strategy, candidate } = deployment;
-    if (candidate === undefined || strategy === 'shadow') return undefined;
+  ): Promise<ReadonlyMap<string, ModelGeneration>> {
+    const { strategy, model } = deployment;
+    const candidates = new Map<string, ModelGeneration>();
+    if (strategy === 'shadow') return candidates;
     if (strategy === 'rolling' && deployment.plan === undefined) {
       this.#reportStrategy(deployment);
-      return undefined;
+      return candidates;
     }
-    const loaded = await this.#generation(versions.get(candidate.version), deployment);
-    if (typeof loaded !== 'string') return loaded;
-    this.#reportCandidate(deployment, loaded);
-    return undefined;
+    for (const { version } of candidatesOf(deployment)) {
+      const loaded = await this.#generation(versions.get(version), deployment);
+      if (typeof loaded === 'string') this.#reportCandidate({ model, version }, loaded);
+      else candidates.set(version, loaded);
+    }
+    return candidates;
   }
 
   async #mirror(
@@ -263,15 +269,15 @@ export class LiveModels {
     if (strategy !== 'shadow' || candidate === undefined) return undefined;
     const mirror = await this.#options.shadows.mirrorOf(deployment, versions.get(candidate.version));
     if (!('reason' in mirror)) return mirror;
-    this.#reportCandidate(deployment, mirror.reason);
+    this.#reportCandidate({ model: deployment.model, version: candidate.version }, mirror.reason);
     if (mirror.mayPass) this.#retryLater(deployment.model);
     return undefined;
   }
 
-  #reportCandidate({ model, candidate }: Deployment, reason: string): void {
+  #reportCandidate({ model, version }: Pick<Deployment, 'model' | 'version'>, reason: string): void {
     this.#problems.set(model, { problem: 'NOT_CURRENT', reason: codeOf(reason) });
     this.#options.log.error(
-      { model, version: candidate?.version, reason },
+      { model, version, reason },
       'candidate not served, the live version takes all requests',
     );
   }
@@ -306,12 +312,13 @@ export class LiveModels {
   }
 
   /** Away from the candidate at once: the version before is loaded and warm, so this is one swap. */
-  #rollBack({ rolloutId, stable }: ModelSplit): void {
+  #rollBack({ rolloutId, stable }: ModelArm): void {
     const model = stable.modelName;
     const routes = this.#models.get(model);
-    if (routes?.split?.rolloutId !== rolloutId) return;
+    if (routes?.split?.arms.some((arm) => arm.rolloutId === rolloutId) !== true) return;
+    const split = this.#rollouts.without(routes.split, rolloutId);
     this.#problems.set(model, rolledBack);
-    this.#replace(model, { live: stable, versions: routes.versions });
+    this.#replace(model, { live: stable, versions: routes.versions, ...(split !== undefined && { split }) });
   }
 
   #publish(): void {

@@ -4,11 +4,13 @@
  */
 import type { Deployment, RolloutPlan } from '../../registry-store/main.ts';
 import { CanaryJudge } from '../rollout/canary-judge.ts';
+import type { JudgeSettings } from '../rollout/judge-options.ts';
 import { judgeSettings } from '../rollout/judge-settings.ts';
 import type { Verdict } from '../rollout/judge-verdict.ts';
+import { candidatesOf } from '../../registry-store/manifest/candidate-arms.ts';
 import { isSameAnalysis } from '../../registry-store/manifest/rollout-analysis.ts';
 import { isOverdue, nextStep, phaseOf, type StepState, within } from '../rollout/rollout-steps.ts';
-import type { TrafficSplit } from '../route/traffic-split.ts';
+import type { SplitArm, TrafficSplit } from '../route/traffic-split.ts';
 import type { RolloutDecision, RolloutState } from '../telemetry/rollout-report.ts';
 import { judgeReport } from './judge-report.ts';
 import type { ModelGeneration } from './model-generation.ts';
@@ -17,13 +19,16 @@ import { RolloutWatch } from './rollout-watch.ts';
 
 export type ModelSplit = TrafficSplit<ModelGeneration>;
 
+/** One candidate of it: each is watched, judged and decided about by itself. */
+export type ModelArm = SplitArm<ModelGeneration>;
+
 export interface LiveRolloutOptions {
   readonly deployment: Deployment;
-  readonly split: ModelSplit;
+  readonly arm: ModelArm;
   readonly memory: RolloutMemory;
   readonly onDecision: (decision: RolloutDecision['decision'], reason: string) => void;
-  /** The candidate is worse: told once, with the split in force. */
-  readonly rollBack: (split: ModelSplit, reason: string) => void;
+  /** The candidate is worse: told once, with its share in force. */
+  readonly rollBack: (arm: ModelArm, reason: string) => void;
   /** It went on to its next step: ask for the split of the model anew. */
   readonly moved: () => void;
 }
@@ -31,9 +36,9 @@ export interface LiveRolloutOptions {
 /** A rollout on its way, of whichever kind. */
 export interface Carried {
   readonly watch: RolloutWatch;
-  readonly split: ModelSplit;
+  readonly arm: ModelArm;
   /** What is signed, or the share, differs; the rollout is the same. */
-  follow(deployment: Deployment, split: ModelSplit, nowMs: number): void;
+  follow(deployment: Deployment, arm: ModelArm, nowMs: number): void;
   /** Looks at the evidence and the clock, and does what follows. */
   tick(nowMs: number): void;
   state(nowMs: number): RolloutState;
@@ -43,37 +48,39 @@ export class LiveRollout implements Carried {
   readonly watch: RolloutWatch;
   readonly #options: LiveRolloutOptions;
   #deployment: Deployment;
-  #split: ModelSplit;
+  #arm: ModelArm;
   #isHeldByJudge = false;
 
   constructor(options: LiveRolloutOptions) {
-    const { deployment, split } = options;
+    const { deployment, arm } = options;
     this.#options = options;
     this.#deployment = deployment;
-    this.#split = split;
+    this.#arm = arm;
     this.watch = new RolloutWatch({
-      share: split.share,
-      judge: new CanaryJudge(judgeSettings(deployment.analysis)),
-      costs: split.stable.costs,
+      share: arm.share,
+      judge: new CanaryJudge(settingsOf(deployment)),
+      costs: arm.stable.costs,
       rollBack: (reason) => {
-        this.#options.rollBack(this.#split, reason);
+        this.#options.rollBack(this.#arm, reason);
       },
     });
   }
 
-  get split(): ModelSplit {
-    return this.#split;
+  get arm(): ModelArm {
+    return this.#arm;
   }
 
   /** Another share, or another plan, of the same rollout. */
-  follow(deployment: Deployment, split: ModelSplit, nowMs: number): void {
+  follow(deployment: Deployment, arm: ModelArm, nowMs: number): void {
     const wasPaused = this.#deployment.plan?.paused === true;
     const isPaused = deployment.plan?.paused === true;
-    const isJudgedAlike = isSameAnalysis(this.#deployment.analysis, deployment.analysis);
+    const isJudgedAlike =
+      isSameAnalysis(this.#deployment.analysis, deployment.analysis) &&
+      candidatesOf(this.#deployment).length === candidatesOf(deployment).length;
     this.#deployment = deployment;
-    this.#split = split;
-    this.watch.setShare(split.share, nowMs);
-    if (!isJudgedAlike) this.watch.setSettings(judgeSettings(deployment.analysis));
+    this.#arm = arm;
+    this.watch.setShare(arm.share, nowMs);
+    if (!isJudgedAlike) this.watch.setSettings(settingsOf(deployment));
     if (isPaused !== wasPaused) {
       this.#options.onDecision(isPaused ? 'paused' : 'resumed', 'signed in the store');
     }
@@ -90,7 +97,7 @@ export class LiveRollout implements Carried {
 
   state(nowMs: number): RolloutState {
     const { strategy, plan } = this.#deployment;
-    const { rolloutId, stable, candidate, trafficBps } = this.#split;
+    const { rolloutId, stable, candidate, trafficBps } = this.#arm;
     const verdict = this.watch.look(nowMs);
     const at = plan === undefined ? undefined : stepStateOf(this.#options.memory, rolloutId, plan);
     const step = plan === undefined || at === undefined ? undefined : stepReport(plan, at);
@@ -113,11 +120,11 @@ export class LiveRollout implements Carried {
     { nowMs, verdict }: { readonly nowMs: number; readonly verdict: Verdict },
   ): void {
     const { memory, onDecision, moved } = this.#options;
-    const { rolloutId } = this.#split;
+    const { rolloutId } = this.#arm;
     const state = stepStateOf(memory, rolloutId, plan);
     const moment = { nowMs, verdict: verdict.kind };
     if (isOverdue(plan, state, moment)) {
-      const { trafficBps } = this.#split;
+      const { trafficBps } = this.#arm;
       this.watch.giveUp(
         `no progress from the step of ${trafficBps / 100}% within the deadline of ${(plan.deadlineMs ?? 0) / 1000} s; ${verdict.reason}`,
       );
@@ -131,6 +138,10 @@ export class LiveRollout implements Carried {
     onDecision('next_step', `step ${next.step + 1} of ${plan.steps.length}; ${verdict.reason}`);
     moved();
   }
+}
+
+function settingsOf(deployment: Deployment): JudgeSettings {
+  return judgeSettings(deployment.analysis, candidatesOf(deployment).length);
 }
 
 /** Where the node stands, or begins now. */

@@ -3,12 +3,13 @@
  * versions there are is the business of live models; here is what begins, changes and ends with the split of one model.
  */
 import type { Deployment } from '../../registry-store/main.ts';
+import { armsOf } from '../../registry-store/manifest/candidate-arms.ts';
 import type { CallerCounts } from '../rollout/caller-rates.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Gauge } from '../telemetry/metrics-page.ts';
 import type { RolloutDecision, RolloutReport, RolloutState } from '../telemetry/rollout-report.ts';
 import { LiveFlip } from './live-flip.ts';
-import { type Carried, LiveRollout, type ModelSplit } from './live-rollout.ts';
+import { type Carried, LiveRollout, type ModelArm, type ModelSplit } from './live-rollout.ts';
 import type { ModelGeneration } from './model-generation.ts';
 import { type Course, courseOf, type LoadedVersions } from './rollout-course.ts';
 import type { RolloutMemory } from './rollout-memory.ts';
@@ -21,9 +22,17 @@ export interface LiveRolloutsOptions {
   readonly memory: RolloutMemory;
   readonly log: Logger;
   /** The candidate is worse: told once for each rollout. */
-  readonly rollBack: (split: ModelSplit) => void;
+  readonly rollBack: (arm: ModelArm) => void;
   /** A rollout went on to its next step: ask for the split of the model anew. */
   readonly moved: (model: string) => void;
+}
+
+/** What there is when a candidate is no longer divided to. */
+interface Ending {
+  readonly arms: readonly ModelArm[];
+  readonly armsBefore: readonly ModelArm[];
+  readonly live: ModelGeneration | undefined;
+  readonly deployment: Deployment | undefined;
 }
 
 /** How often evidence and plans are looked at, milliseconds. */
@@ -51,7 +60,7 @@ export class LiveRollouts {
   /** What was signed for the splits that `begin` gave out. */
   readonly #deployments = new WeakMap<ModelSplit, Deployment>();
   /** By model: what the store still wants and this node went back from. */
-  readonly #givenUp = new Map<string, RolloutState>();
+  readonly #givenUp = new Map<string, readonly RolloutState[]>();
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: LiveRolloutsOptions) {
@@ -63,9 +72,19 @@ export class LiveRollouts {
     const { model } = deployment;
     const course = courseOf(deployment, loaded, this.#options.memory);
     if (course.split !== undefined) this.#deployments.set(course.split, deployment);
-    if (course.rolledBack === undefined) this.#givenUp.delete(model);
-    else this.#givenUp.set(model, givenUp(deployment, course.rolledBack));
+    this.#givenUp.set(
+      model,
+      course.rolledBack.map((id) => givenUp(deployment, id)),
+    );
     return course;
+  }
+
+  /** The split without a candidate; undefined when none is left. */
+  without(split: ModelSplit, rolloutId: string): ModelSplit | undefined {
+    const left = split.without(rolloutId);
+    const deployment = this.#deployments.get(split);
+    if (left !== undefined && deployment !== undefined) this.#deployments.set(left, deployment);
+    return left;
   }
 
   /** The split of a model was replaced. One whose share changes keeps its evidence; one that ended lets it go. */
@@ -74,10 +93,17 @@ export class LiveRollouts {
     after: ModelSplit | undefined,
     live: ModelGeneration | undefined,
   ): void {
-    const isOver = before !== undefined && !isSameStage(before, after);
-    if (isOver && after !== undefined) this.#passOn(before, after);
-    if (isOver) this.#end(before, after, live);
-    if (after !== undefined) this.#follow(before, after);
+    const [armsBefore, arms] = [before?.arms ?? [], after?.arms ?? []];
+    for (const arm of armsBefore) {
+      if (arms.some((next) => isSameStage(arm, next))) continue;
+      for (const next of arms) this.#passOn(arm, next);
+      this.#end(arm, { arms, armsBefore, live, deployment: before && this.#deployments.get(before) });
+    }
+    const deployment = after && this.#deployments.get(after);
+    for (const arm of arms) {
+      const known = armsBefore.find(({ rolloutId }) => rolloutId === arm.rolloutId);
+      if (deployment !== undefined) this.#follow(known, arm, deployment);
+    }
     this.#setTimer();
   }
 
@@ -95,7 +121,7 @@ export class LiveRollouts {
     return {
       rollouts: [
         ...[...this.#rollouts.values()].map((rollout) => rollout.state(nowMs)),
-        ...this.#givenUp.values(),
+        ...[...this.#givenUp.values()].flat(),
       ],
       decisions: this.#options.memory.decisions.toReversed(),
     };
@@ -105,17 +131,15 @@ export class LiveRollouts {
     name: 'tidegate_rollout_traffic_percent',
     help: 'Share of the keys that the candidate of a rollout answers on this node.',
     read: () =>
-      [...this.#rollouts.values()].map(
-        ({ split: { rolloutId: rollout, stable, candidate, trafficBps } }) => ({
-          labels: { model: stable.modelName, rollout, candidate: candidate.modelVersion },
-          value: trafficBps / 100,
-        }),
-      ),
+      [...this.#rollouts.values()].map(({ arm: { rolloutId: rollout, stable, candidate, trafficBps } }) => ({
+        labels: { model: stable.modelName, rollout, candidate: candidate.modelVersion },
+        value: trafficBps / 100,
+      })),
     acrossProcesses: 'average',
   };
 
   /** A version that was promoted is held against what the one before it did until then. */
-  #passOn(before: ModelSplit, after: ModelSplit): void {
+  #passOn(before: ModelArm, after: ModelArm): void {
     const { memory } = this.#options;
     const isSamePair = before.stable === after.stable && before.candidate === after.candidate;
     if (!isSamePair || after.stage !== 'promoted') return;
@@ -124,41 +148,41 @@ export class LiveRollouts {
     if (reference !== undefined) memory.setFlip(after.rolloutId, { sinceMs: Date.now(), reference });
   }
 
-  #referenceOf({ rolloutId }: ModelSplit): CallerCounts | undefined {
+  #referenceOf({ rolloutId }: ModelArm): CallerCounts | undefined {
     return (
       this.#options.memory.flipOf(rolloutId)?.reference ?? this.#rollouts.get(rolloutId)?.watch.reference
     );
   }
 
-  #end(before: ModelSplit, after: ModelSplit | undefined, live: ModelGeneration | undefined): void {
+  #end(before: ModelArm, { arms, armsBefore, live, deployment }: Ending): void {
     const { watches } = this.#options;
     const { rolloutId } = before;
     watches.delete(rolloutId);
     // One that this node went back from has left already, with its reason.
     if (!this.#rollouts.delete(rolloutId)) return;
     // It goes on after its flip, which is told.
-    if (after?.rolloutId === rolloutId) return;
-    if (this.#isKept(before, live)) return;
+    if (arms.some((arm) => arm.rolloutId === rolloutId)) return;
+    if (deployment?.watch !== undefined && this.#isKept(before, live)) return;
+    const isNew = (arm: ModelArm): boolean => !armsBefore.some((known) => known.rolloutId === arm.rolloutId);
+    const newcomer = arms.find(isNew);
     if (live === before.candidate)
       this.#decided(before, 'promoted', `${live.modelVersion} is the live version now`);
-    else if (after === undefined) this.#decided(before, 'ended', 'the store says so');
-    else this.#decided(before, 'superseded', `${after.candidate.modelVersion} is the candidate now`);
+    else if (newcomer === undefined) this.#decided(before, 'ended', 'the store says so');
+    else this.#decided(before, 'superseded', `${newcomer.candidate.modelVersion} is the candidate now`);
   }
 
   /** The watch of a promoted version is over and it stays, which is told. */
-  #isKept(before: ModelSplit, live: ModelGeneration | undefined): boolean {
-    const isWatch = this.#deployments.get(before)?.watch !== undefined;
+  #isKept(before: ModelArm, live: ModelGeneration | undefined): boolean {
     const isComplete = this.#options.memory.flipOf(before.rolloutId)?.isComplete === true;
-    return isWatch && isComplete && live === before.candidate;
+    return isComplete && live === before.candidate;
   }
 
-  #follow(before: ModelSplit | undefined, after: ModelSplit): void {
+  #follow(before: ModelArm | undefined, after: ModelArm, deployment: Deployment): void {
     const { watches, log } = this.#options;
     const { rolloutId, trafficBps, stable, candidate } = after;
-    const deployment = this.#deployments.get(after);
     const known = this.#rollouts.get(rolloutId);
-    if (known !== undefined && deployment !== undefined) known.follow(deployment, after, Date.now());
-    else if (deployment !== undefined) {
+    if (known !== undefined) known.follow(deployment, after, Date.now());
+    else {
       const rollout = this.#start(deployment, after);
       this.#rollouts.set(rolloutId, rollout);
       watches.set(rolloutId, rollout.watch);
@@ -175,32 +199,29 @@ export class LiveRollouts {
     );
   }
 
-  #start(deployment: Deployment, split: ModelSplit): Carried {
+  #start(deployment: Deployment, arm: ModelArm): Carried {
     const { memory, rollBack, moved } = this.#options;
-    const { rolloutId, stable, candidate } = split;
+    const { rolloutId, stable, candidate } = arm;
     if (!memory.decisions.some(({ rollout_id: id }) => id === rolloutId)) {
       const [one, other] = [candidate.modelVersion, stable.modelVersion];
       const isWatch = deployment.watch !== undefined;
-      this.#decided(
-        split,
-        'began',
-        isWatch ? `${one} is watched, ${other} is kept` : `${one} beside ${other}`,
-      );
+      this.#decided(arm, 'began', isWatch ? `${one} is watched, ${other} is kept` : `${one} beside ${other}`);
     }
-    const Kind = split.stage === 'divided' ? LiveRollout : LiveFlip;
+    const Kind = arm.stage === 'divided' ? LiveRollout : LiveFlip;
     return new Kind({
       deployment,
-      split,
+      arm,
       memory,
       onDecision: (decision, reason) => {
-        this.#decided(split, decision, reason);
+        this.#decided(arm, decision, reason);
       },
       rollBack: (current, reason) => {
         this.#rollouts.delete(rolloutId);
         rollBack(current);
         // Callers are safe by now; the disk may take its time.
         memory.add(rolloutId);
-        this.#givenUp.set(stable.modelName, givenUp(deployment, rolloutId));
+        const others = this.#givenUp.get(stable.modelName) ?? [];
+        this.#givenUp.set(stable.modelName, [...others, givenUp(deployment, rolloutId)]);
         this.#decided(current, 'rolled_back', reason);
       },
       moved: () => {
@@ -210,7 +231,7 @@ export class LiveRollouts {
   }
 
   #decided(
-    { rolloutId, stable, candidate }: ModelSplit,
+    { rolloutId, stable, candidate }: ModelArm,
     decision: RolloutDecision['decision'],
     reason: string,
   ): void {
@@ -237,16 +258,17 @@ export class LiveRollouts {
 }
 
 /** Whether what is counted goes on to count. */
-function isSameStage(before: ModelSplit, after: ModelSplit | undefined): boolean {
-  return before.rolloutId === after?.rolloutId && before.stage === after.stage;
+function isSameStage(before: ModelArm, after: ModelArm): boolean {
+  return before.rolloutId === after.rolloutId && before.stage === after.stage;
 }
 
 function givenUp(deployment: Deployment, rolloutId: string): RolloutState {
   const { model, version, previousVersion = '', candidate, strategy } = deployment;
+  const arm = armsOf(deployment).find((each) => each.rolloutId === rolloutId) ?? candidate;
   const versions =
-    candidate === undefined
+    arm === undefined
       ? { stable: previousVersion, candidate: version }
-      : { stable: version, candidate: candidate.version };
+      : { stable: version, candidate: arm.version };
   return {
     model,
     rollout_id: rolloutId,

@@ -21,7 +21,7 @@ import { type LargeBody, LateRequest, type LateRequests } from './late-request.t
 import type { ModelGeneration } from './model-generation.ts';
 import { PendingRequest, type ReplySink } from './request-queue.ts';
 import type { ResponseCache } from './response-cache.ts';
-import type { RolloutWatch, Trial } from './rollout-watch.ts';
+import { type RolloutWatch, type Trial, trialFor } from './rollout-watch.ts';
 import { SequenceStep } from './sequence.ts';
 import { sequenceRefusals } from './sequence-refusals.ts';
 import type { Sequences } from './sequences.ts';
@@ -251,10 +251,9 @@ export class RequestDoor {
     if (lacksKey && this.#options.missingKey === 'reject') return this.#missingKey;
     if (isOther(routed, expectedVersion)) return forceNotAllowed;
     incoming.sink.routed?.({ id, variant, modelVersion: routed.value.modelVersion });
-    const watch = evidence === undefined ? undefined : this.#options.watches.get(id);
-    if (evidence === undefined || watch === undefined) return routed;
+    if (evidence === undefined) return routed;
     // Without a key each request is a caller of its own.
-    return { ...routed, trial: watch.trial(evidence, key ?? String(Math.random())) };
+    return { ...routed, trial: trialFor(this.#options.watches, evidence, key ?? String(Math.random())) };
   }
 
   #keyOfNobody(): string | undefined {

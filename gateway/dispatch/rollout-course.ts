@@ -13,7 +13,8 @@ import type { RolloutMemory } from './rollout-memory.ts';
 /** What is loaded of a deployment. */
 export interface LoadedVersions {
   readonly live: ModelGeneration;
-  readonly candidate: ModelGeneration | undefined;
+  /** Beside the live one, by their versions. */
+  readonly candidates: ReadonlyMap<string, ModelGeneration>;
   readonly previous: ModelGeneration | undefined;
 }
 
@@ -21,26 +22,27 @@ export interface Course {
   /** Takes the requests that name no version, as far as `split` says nothing else. */
   readonly live: ModelGeneration;
   readonly split?: ModelSplit;
-  /** The rollout that this node went back from, whatever the store says of it. */
-  readonly rolledBack?: string;
+  /** The rollouts that this node went back from, whatever the store says of them. */
+  readonly rolledBack: readonly string[];
 }
 
 /** Every node and every start divides alike at the same share. */
 export function courseOf(deployment: Deployment, loaded: LoadedVersions, memory: RolloutMemory): Course {
-  const { live, candidate, previous } = loaded;
+  const { live, candidates, previous } = loaded;
   const { strategy, flip, watch } = deployment;
   if (watch !== undefined && previous !== undefined) {
     return watchCourse(watch.rolloutId, { live, previous }, memory);
   }
-  if (candidate === undefined || !(isJudged(strategy) || flip !== undefined)) return { live };
+  if (isJudged(strategy)) return dividedCourse(deployment, { live, candidates }, memory);
+  const candidate = candidates.get(deployment.candidate?.version ?? '');
+  if (candidate === undefined || flip === undefined) return { live, rolledBack: [] };
   const rolloutId = rolloutIdOf(deployment);
-  if (memory.has(rolloutId)) return { live, rolledBack: rolloutId };
-  if (flip === undefined) return { live, split: divided(deployment, { live, candidate }, memory) };
+  if (memory.has(rolloutId)) return { live, rolledBack: [rolloutId] };
   const isFlipped = memory.flipOf(rolloutId)?.reference !== undefined;
   const stage = isFlipped ? 'promoted' : 'preview';
   const trafficBps = isFlipped ? allBps : 0;
   const split = new TrafficSplit({ rolloutId, stable: live, candidate, trafficBps, stage });
-  return { live: isFlipped ? candidate : live, split };
+  return { live: isFlipped ? candidate : live, split, rolledBack: [] };
 }
 
 const allBps = 10_000;
@@ -52,28 +54,45 @@ function watchCourse(
 ): Course {
   const rolloutId = watchIdOf(promotedBy);
   // A person's promotion counts more than what this node decided about the rollout, but not than what it did since.
-  if (memory.has(rolloutId)) return { live: previous, rolledBack: rolloutId };
+  if (memory.has(rolloutId)) return { live: previous, rolledBack: [rolloutId] };
   // Whoever flipped before the promotion was signed goes on with its watch.
   const before = memory.has(promotedBy) ? undefined : memory.flipOf(promotedBy);
   if (memory.flipOf(rolloutId) === undefined && before?.reference !== undefined) {
     memory.setFlip(rolloutId, before);
   }
-  if (memory.flipOf(rolloutId)?.isComplete === true) return { live };
+  if (memory.flipOf(rolloutId)?.isComplete === true) return { live, rolledBack: [] };
   const versions = { stable: previous, candidate: live };
   return {
     live,
+    rolledBack: [],
     split: new TrafficSplit({ rolloutId, ...versions, trafficBps: allBps, stage: 'promoted' }),
   };
 }
 
-function divided(
+function dividedCourse(
   deployment: Deployment,
-  { live, candidate }: { readonly live: ModelGeneration; readonly candidate: ModelGeneration },
+  { live, candidates }: Pick<LoadedVersions, 'live' | 'candidates'>,
   memory: RolloutMemory,
-): ModelSplit {
-  const { plan, cohorts } = deployment;
+): Course {
+  const { plan, cohorts, layout, candidate, others = [] } = deployment;
   const rolloutId = rolloutIdOf(deployment);
+  const arms = [{ version: candidate?.version ?? '', rolloutId }, ...others];
+  const ids = arms.map((arm) => arm.rolloutId);
+  const rolledBack = ids.filter((id) => memory.has(id));
+  const missing = arms.filter(({ version }) => !candidates.has(version)).map((arm) => arm.rolloutId);
+  const dropped = [...new Set([...rolledBack, ...missing])];
+  if (dropped.length === arms.length) return { live, rolledBack };
   const step = plan === undefined ? undefined : plan.steps[stepStateOf(memory, rolloutId, plan).step];
-  const trafficBps = step?.trafficBps ?? deployment.trafficBps ?? 0;
-  return new TrafficSplit({ rolloutId, stable: live, candidate, trafficBps, cohorts });
+  const split = new TrafficSplit({
+    rolloutId,
+    stable: live,
+    // One that is not loaded is dropped, and nobody is sent there.
+    candidate: candidates.get(candidate?.version ?? '') ?? live,
+    trafficBps: step?.trafficBps ?? deployment.trafficBps ?? 0,
+    others: others.map((arm) => ({ ...arm, candidate: candidates.get(arm.version) ?? live })),
+    layout,
+    dropped,
+    cohorts,
+  });
+  return { live, split, rolledBack };
 }

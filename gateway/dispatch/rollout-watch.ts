@@ -10,6 +10,7 @@ import type { Failure, Judge, JudgedTotals, Outcome as JudgedOutcome } from '../
 import type { JudgeSettings } from '../rollout/judge-options.ts';
 import type { Verdict } from '../rollout/judge-verdict.ts';
 import { rowScale } from '../rollout/row-scale.ts';
+import type { Evidence } from '../route/traffic-split.ts';
 import type { Outcome } from '../telemetry/version-metrics.ts';
 
 export interface RolloutWatchOptions {
@@ -24,11 +25,31 @@ export interface RolloutWatchOptions {
 
 /** One request of a rollout, by its key; told what became of it. */
 export interface Trial {
-  readonly watch: RolloutWatch;
+  readonly watch: Pick<RolloutWatch, 'ended'>;
   readonly arm: 'candidate' | 'stable';
   /** Of the candidate when the request was routed. */
   readonly share: number;
   readonly keyHash: number;
+}
+
+/**
+ * The trial of a request by its key, for each of the rollouts that it says something about; undefined where none is watched.
+ * One that met the stable version is compared with every candidate beside it.
+ */
+export function trialFor(
+  watches: ReadonlyMap<string, RolloutWatch>,
+  { arm, of }: Evidence,
+  key: string,
+): Trial | undefined {
+  const [one = ''] = of;
+  if (of.length === 1) return watches.get(one)?.trial(arm, key);
+  const trials = of.flatMap((id) => watches.get(id)?.trial(arm, key) ?? []);
+  const [first] = trials;
+  if (first === undefined) return undefined;
+  const ended: RolloutWatch['ended'] = (_all, outcome, nowMs, answered) => {
+    for (const trial of trials) trial.watch.ended(trial, outcome, nowMs, answered);
+  };
+  return { ...first, watch: { ended } };
 }
 
 /** What is known of an answer besides that it went out. */

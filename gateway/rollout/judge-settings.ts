@@ -4,7 +4,13 @@ import {
   type RolloutAnalysis,
   gateMetrics,
 } from '../../registry-store/manifest/rollout-analysis.ts';
-import type { JudgeSettings, MetricName, MetricOptions, Role } from './judge-options.ts';
+import {
+  judgeOptions,
+  type JudgeSettings,
+  type MetricName,
+  type MetricOptions,
+  type Role,
+} from './judge-options.ts';
 
 const roles: Readonly<Record<Gate['action'], Role | 'none'>> = {
   rollback: 'guardrail',
@@ -13,7 +19,11 @@ const roles: Readonly<Record<Gate['action'], Role | 'none'>> = {
   ignore: 'none',
 };
 
-export function judgeSettings(analysis: RolloutAnalysis | undefined): JudgeSettings {
+/**
+ * `comparisons` candidates are judged at the same time: each gets an equal part of the error (Bonferroni), so that the chance
+ * to drop any of them wrongly stays what it is for one, however they depend on each other.
+ */
+export function judgeSettings(analysis: RolloutAnalysis | undefined, comparisons = 1): JudgeSettings {
   const { gates = {}, callersMin, inconclusiveAfterMs, onInconclusive } = analysis ?? {};
   const metrics: Partial<Record<MetricName, Partial<MetricOptions>>> = {};
   for (const metric of gateMetrics) {
@@ -27,6 +37,7 @@ export function judgeSettings(analysis: RolloutAnalysis | undefined): JudgeSetti
   }
   return {
     metrics,
+    ...(comparisons > 1 && { falseAlarmMax: judgeOptions({}).falseAlarmMax / comparisons }),
     ...(callersMin !== undefined && { candidateKeysMin: callersMin }),
     ...(inconclusiveAfterMs !== undefined && { inconclusiveAfterMs }),
     ...(onInconclusive !== undefined && { onInconclusive }),

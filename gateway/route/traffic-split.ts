@@ -3,8 +3,10 @@
  * function of what the store says alone, so that every node and every start of one decides alike, and growing the share
  * never moves a key back to the stable version. Of a blue/green all go to one of the two, before its flip or after.
  */
+import type { BucketLayout } from '../../registry-store/manifest/candidate-arms.ts';
 import type { Cohorts } from '../../registry-store/manifest/cohorts.ts';
-import { BucketTable, bucketCount, bucketOf } from './bucket-table.ts';
+import { bucketOf, type BucketTable } from './bucket-table.ts';
+import { ownedBuckets } from './bucket-layout.ts';
 import type { Caller } from './caller.ts';
 import { CohortTable } from './cohort-table.ts';
 
@@ -15,7 +17,7 @@ export type Variant = 'stable' | 'canary' | 'forced' | 'cohort' | 'promoted';
  * `divided`: by key. `preview`: all to the stable version, and who names the candidate is evidence about it. `promoted`: all
  * to the candidate.
  */
-export type SplitStage = 'divided' | 'preview' | 'promoted';
+type SplitStage = 'divided' | 'preview' | 'promoted';
 
 /** A version for one request, and, while a rollout is on, why it was this one. */
 export interface Routed<Target, Mirror = never> {
@@ -29,41 +31,63 @@ export interface Routed<Target, Mirror = never> {
 interface RolloutChoice {
   readonly id: string;
   readonly variant: Variant;
-  /** The version about which the outcome says something; undefined where neither chance nor the stage sent it there. */
-  readonly evidence?: 'candidate' | 'stable';
+  /** What the outcome says something about; undefined where neither chance nor the stage sent it there. */
+  readonly evidence?: Evidence;
   /** Nobody knew where else to send it, unless it has a key. */
   readonly lacksKey?: true;
 }
 
-export interface TrafficSplitOptions<Target> {
-  /**
-   * The salt of the hash, too: another rollout meets other users first. See docs/rollouts.md for what it is made of.
-   */
+export interface Evidence {
+  readonly arm: 'candidate' | 'stable';
+  /** The rollouts about which: that of one candidate, or those of all who are compared with the stable version. */
+  readonly of: readonly string[];
+}
+
+/** One candidate beside the stable version. */
+export interface SplitArm<Target> {
+  /** What it is known by; the others of a canary with several candidates have ids of their own. */
   readonly rolloutId: string;
   readonly stable: Target;
   readonly candidate: Target;
   /** Share of the keys that the candidate answers, in hundredths of a percent, 0 to 10000. */
   readonly trafficBps: number;
-  /** Default `divided`; in the others the share is that of the stage, none or all. */
-  readonly stage?: SplitStage;
-  /** Who meets one of the two whatever the hash says. */
-  readonly cohorts?: Cohorts | undefined;
+  /** Its part of the keys that meet it or the stable version, 0 to 1. */
+  readonly share: number;
+  readonly stage: SplitStage;
 }
 
-const bpsAll = 10_000;
-const bucketsPerBps = bucketCount / bpsAll;
-
-export class TrafficSplit<Target> {
+export interface TrafficSplitOptions<Target> {
+  /**
+   * The salt of the hash, too, where no layout names another: another rollout meets other users first. See docs/rollouts.md
+   * for what it is made of.
+   */
   readonly rolloutId: string;
   readonly stable: Target;
   readonly candidate: Target;
   readonly trafficBps: number;
-  readonly stage: SplitStage;
+  /** Default `divided`; in the others the share is that of the stage, none or all. */
+  readonly stage?: SplitStage;
+  /** Further candidates, and how the keys were divided before. */
+  readonly others?: readonly Pick<SplitArm<Target>, 'rolloutId' | 'candidate' | 'trafficBps'>[];
+  readonly layout?: BucketLayout | undefined;
+  /** Candidates that get nothing here, by the id of their rollout. */
+  readonly dropped?: readonly string[];
+  /** Who meets the stable version or the first candidate whatever the hash says. */
+  readonly cohorts?: Cohorts | undefined;
+}
+
+const bpsAll = 10_000;
+
+export class TrafficSplit<Target> {
+  /** Candidates that get requests, at least one, in the order of the store. */
+  readonly arms: readonly SplitArm<Target>[];
+  readonly #options: TrafficSplitOptions<Target>;
+  readonly #id: string;
   readonly #buckets: BucketTable;
   readonly #cohorts: CohortTable | undefined;
   // One answer for all requests: nothing is allocated on the way of a request.
-  readonly #toStable: Routed<Target>;
-  readonly #toCandidate: Routed<Target>;
+  /** By owner of a bucket. */
+  readonly #toOwners: readonly Routed<Target>[];
   /** Without a key, or in doubt. */
   readonly #keptStable: Routed<Target>;
   readonly #cohortStable: Routed<Target>;
@@ -71,27 +95,38 @@ export class TrafficSplit<Target> {
   readonly #toAll: Routed<Target> | undefined;
 
   constructor(options: TrafficSplitOptions<Target>) {
-    const { rolloutId, stable, candidate, trafficBps, stage = 'divided', cohorts } = options;
-    this.rolloutId = rolloutId;
-    this.stable = stable;
-    this.candidate = candidate;
-    this.trafficBps = trafficBps;
-    this.stage = stage;
-    this.#buckets = BucketTable.stable().withShares([trafficBps * bucketsPerBps]);
+    const { rolloutId, stable, candidate, trafficBps, stage = 'divided' } = options;
+    const { others = [], layout, dropped = [], cohorts } = options;
+    this.#options = options;
+    this.#id = layout?.salt ?? rolloutId;
+    const all = [{ rolloutId, candidate, trafficBps }, ...others];
+    const kept = all.filter((arm) => !dropped.includes(arm.rolloutId));
+    const stableBps = bpsAll - kept.reduce((sum, arm) => sum + arm.trafficBps, 0);
+    this.arms = kept.map((arm) => ({ ...arm, stable, share: shareOf(arm.trafficBps, stableBps), stage }));
+    const { table, owners } = ownedBuckets(layout?.ramps ?? [], all, new Set(dropped));
+    this.#buckets = table;
     this.#cohorts = cohorts === undefined ? undefined : new CohortTable(cohorts);
-    const id = rolloutId;
     const to = (value: Target, choice: Omit<RolloutChoice, 'id'>): Routed<Target> => ({
       ok: true,
       value,
-      rollout: { id, ...choice },
+      rollout: { id: this.#id, ...choice },
     });
-    this.#toStable = to(stable, { variant: 'stable', evidence: 'stable' });
-    this.#toCandidate = to(candidate, { variant: 'canary', evidence: 'candidate' });
+    const ids = kept.map((arm) => arm.rolloutId);
+    const toStable = to(stable, { variant: 'stable', evidence: { arm: 'stable', of: ids } });
+    const byId = new Map(
+      kept.map((arm) => {
+        const evidence: Evidence = { arm: 'candidate', of: [arm.rolloutId] };
+        return [arm.rolloutId, to(arm.candidate, { variant: 'canary', evidence })];
+      }),
+    );
+    this.#toOwners = [toStable, ...owners.map((owner) => byId.get(owner) ?? toStable)];
     this.#keptStable = to(stable, { variant: 'stable', lacksKey: true });
     this.#cohortStable = to(stable, { variant: 'cohort' });
-    this.#cohortCandidate = to(candidate, { variant: 'cohort' });
-    if (stage === 'preview') this.#toAll = this.#toStable;
-    if (stage === 'promoted') this.#toAll = to(candidate, { variant: 'promoted', evidence: 'candidate' });
+    this.#cohortCandidate = to(ids.includes(rolloutId) ? candidate : stable, { variant: 'cohort' });
+    if (stage === 'preview') this.#toAll = toStable;
+    if (stage === 'promoted') {
+      this.#toAll = to(candidate, { variant: 'promoted', evidence: { arm: 'candidate', of: ids } });
+    }
   }
 
   /** Headers that have to be looked at while a request is there. */
@@ -99,9 +134,11 @@ export class TrafficSplit<Target> {
     return this.#cohorts?.headers ?? noHeaders;
   }
 
-  /** Of the keys, 0 to 1. */
-  get share(): number {
-    return this.trafficBps / bpsAll;
+  /** The same without one candidate, whose keys go back to the stable version; undefined when none is left. */
+  without(rolloutId: string): TrafficSplit<Target> | undefined {
+    const left = this.arms.filter((arm) => arm.rolloutId !== rolloutId);
+    if (left.length === 0) return undefined;
+    return new TrafficSplit({ ...this.#options, dropped: [...(this.#options.dropped ?? []), rolloutId] });
   }
 
   /**
@@ -126,22 +163,25 @@ export class TrafficSplit<Target> {
   #byHash(key: string | undefined): Routed<Target> {
     // An empty key is none: all who have none would share its bucket.
     if (key === undefined || key === '') return this.#keptStable;
-    const owner = this.#buckets.ownerOf(bucketOf(this.rolloutId, key));
-    return owner === 0 ? this.#toStable : this.#toCandidate;
+    return this.#toOwners[this.#buckets.ownerOf(bucketOf(this.#id, key))] ?? this.#keptStable;
   }
 
   /** For a request that named its version. */
   forced(target: Target): Routed<Target> {
+    const { stage, candidate, rolloutId } = this.#options;
+    const isEvident = stage === 'preview' && target === candidate;
+    const evidence: Evidence = { arm: 'candidate', of: [rolloutId] };
     return {
       ok: true,
       value: target,
-      rollout: {
-        id: this.rolloutId,
-        variant: 'forced',
-        ...(this.stage === 'preview' && target === this.candidate && { evidence: 'candidate' }),
-      },
+      rollout: { id: this.#id, variant: 'forced', ...(isEvident && { evidence }) },
     };
   }
+}
+
+function shareOf(candidateBps: number, stableBps: number): number {
+  const both = candidateBps + stableBps;
+  return both === 0 ? 0 : candidateBps / both;
 }
 
 const noHeaders: readonly string[] = [];

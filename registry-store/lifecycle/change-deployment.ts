@@ -1,7 +1,13 @@
 /** What is done to a deployment after the first: promote its candidate, scale it, go back. */
 import { batchingProblem, type DeploymentBatching, mergeBatching } from '../manifest/batching.ts';
 import type { Action } from '../manifest/change.ts';
-import { type Deployment, type DeploymentResources, isSameDeployment } from '../manifest/deployment.ts';
+import {
+  type Deployment,
+  type DeploymentResources,
+  isSameDeployment,
+  type VersionPin,
+} from '../manifest/deployment.ts';
+import { armFields, armsOf } from '../manifest/candidate-arms.ts';
 import { holdProblem } from '../manifest/rollout-plan.ts';
 import type { StoreSnapshot } from '../manifest/store-snapshot.ts';
 import { StoreError } from '../store-error.ts';
@@ -43,6 +49,8 @@ export interface PromoteOptions extends ModelOptions {
    * Default what a blue/green was signed with, or no watch.
    */
   readonly watchMs?: number;
+  /** Which of several candidates. */
+  readonly version?: string;
 }
 
 /**
@@ -54,16 +62,35 @@ export async function promoteCandidate(options: PromoteOptions): Promise<Deploym
   if (problem !== undefined) throw new StoreError('INVALID_STRATEGY', problem);
   return changeDeployment(options, 'promote', (snapshot) => {
     const before = findDeployment(snapshot, options.model);
-    const { candidate } = before;
-    if (candidate === undefined) {
-      throw new StoreError(
-        'INVALID_STRATEGY',
-        `${options.model} has no candidate to promote: ${before.version} takes all traffic.`,
-      );
-    }
+    const candidate = chosenCandidate(before, options.version);
     const promoted = keepingSettings(live(options.model, candidate, before), before);
-    return { ...promoted, ...watchAfter(before, options.watchMs) };
+    return { ...promoted, ...watchAfter({ ...before, ...candidate }, options.watchMs) };
   });
+}
+
+/** The others are dropped with the rollout. */
+function chosenCandidate(
+  before: Deployment,
+  version: string | undefined,
+): VersionPin & Pick<Deployment, 'rolloutId'> {
+  const { model, candidate, rolloutId, others = [] } = before;
+  if (candidate === undefined) {
+    throw new StoreError(
+      'INVALID_STRATEGY',
+      `${model} has no candidate to promote: ${before.version} takes all traffic.`,
+    );
+  }
+  const candidates = [{ ...candidate, ...(rolloutId !== undefined && { rolloutId }) }, ...others];
+  const names = candidates.map((each) => each.version).join(', ');
+  if (version === undefined && candidates.length > 1) {
+    throw new StoreError(
+      'INVALID_STRATEGY',
+      `${model} has several candidates: ${names}. Say which one is promoted.`,
+    );
+  }
+  const chosen = version === undefined ? candidates[0] : candidates.find((each) => each.version === version);
+  if (chosen !== undefined) return chosen;
+  throw new StoreError('INVALID_STRATEGY', `${model} ${version ?? ''} is no candidate. There is: ${names}.`);
 }
 
 /** Judged as the rollout was. One of a store from before there were ids has nothing to be known by, and is not watched. */
@@ -140,6 +167,17 @@ export async function decideDeployment(
 export function withoutCandidate(before: Deployment): Deployment {
   const { model, version, sha256 } = before;
   return keepingSettings(live(model, { version, sha256 }, before), before);
+}
+
+/** Without one of its candidates, whose keys go back to the live version; the others keep theirs. */
+export function withoutArm(before: Deployment, version: string): Deployment {
+  const [first, ...others] = armsOf(before).filter((arm) => arm.version !== version);
+  if (first === undefined) return withoutCandidate(before);
+  return { ...withoutArms(before), ...armFields([first, ...others], before) };
+}
+
+function withoutArms({ others: _others, layout: _layout, ...rest }: Deployment): Deployment {
+  return rest;
 }
 
 /** Undefined when neither says anything. */

@@ -4,6 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { type DeploymentBatching, mergeBatching } from '../manifest/batching.ts';
+import { armFields, armsProblem, type CandidateArm, rampsMax } from '../manifest/candidate-arms.ts';
 import { type Cohorts, cohortsProblem, isEmptyCohorts } from '../manifest/cohorts.ts';
 import {
   type Deployment,
@@ -42,6 +43,8 @@ export interface DeployOptions extends ChangeOptions, PlanRequest {
   readonly strategy?: DeploymentStrategy;
   /** Share for the candidate in hundredths of a percent; for `canary` and `shadow`, and needed there. */
   readonly trafficBps?: number;
+  /** Further candidates of a `canary` without steps, each with its share in hundredths of a percent. */
+  readonly others?: readonly { readonly version: string; readonly trafficBps: number }[];
   /** How a rollout that is judged is judged, where it is not as usual. Left out, a rollout that goes on is judged as before. */
   readonly analysis?: RolloutAnalysis;
   /**
@@ -61,6 +64,7 @@ export type DeployResult = DeploymentResult;
 export async function deployModel(options: DeployOptions): Promise<DeployResult> {
   const strategy = options.strategy ?? 'all';
   checkTraffic(strategy, options);
+  checkOthers(strategy, options);
   const flip = flipOf(strategy, options);
   checkAnalysis(isJudged(strategy) || flip !== undefined, options.analysis);
   checkCohorts(strategy, options.cohorts);
@@ -68,6 +72,10 @@ export async function deployModel(options: DeployOptions): Promise<DeployResult>
   return changeDeployment(options, 'deploy', (snapshot) => {
     const { artifact, version } = findDeployable(snapshot, options);
     const pin = { version, sha256: artifact.sha256 };
+    const others = (options.others ?? []).map(({ version: other, trafficBps }) => {
+      const found = findDeployable(snapshot, { model: options.model, version: other });
+      return { version: other, sha256: found.artifact.sha256, trafficBps };
+    });
     const before = snapshot.deployments.get(options.model);
     const resources = mergeResources(before?.resources, options.resources);
     const plan = planOf(strategy, options, resources?.replicas ?? resources?.autoScaling?.minReplicas);
@@ -75,7 +83,7 @@ export async function deployModel(options: DeployOptions): Promise<DeployResult>
     const isFirst = before === undefined && !hasTraffic(strategy);
     const next =
       hasCandidate(strategy) && !isFirst
-        ? beside(options, { before, candidate: pin, strategy, plan, flip })
+        ? beside(options, { before, candidate: pin, others, strategy, plan, flip })
         : live(options.model, pin, before);
     return { ...next, ...settings(resources, mergeBatching(before?.batching, options.batching)) };
   });
@@ -86,47 +94,73 @@ function beside(
   rollout: {
     readonly before: Deployment | undefined;
     readonly candidate: VersionPin;
+    readonly others: readonly Omit<CandidateArm, 'rolloutId'>[];
     readonly strategy: DeploymentStrategy;
     readonly plan: RolloutPlan | undefined;
     readonly flip: FlipPlan | undefined;
   },
 ): Deployment {
-  const { before, candidate, strategy, flip } = rollout;
+  const { before, candidate, others, strategy, flip } = rollout;
   if (before === undefined) {
     throw new StoreError(
       'INVALID_STRATEGY',
       `No version of ${options.model} is live, so there is nothing to begin ${strategy} beside. Deploy one for all traffic first.`,
     );
   }
-  if (before.version === candidate.version) {
+  const own = [candidate, ...others].find((pin) => pin.version === before.version);
+  if (own !== undefined) {
     throw new StoreError(
       'INVALID_STRATEGY',
-      `${options.model} ${candidate.version} is live already; it cannot be its own candidate.`,
+      `${options.model} ${own.version} is live already; it cannot be its own candidate.`,
     );
   }
   const { model, version, sha256 } = before;
   // Another share or another way for the same candidate is the same rollout: its users stay, its evidence counts.
-  const goesOn =
-    before.candidate?.version === candidate.version && before.candidate.sha256 === candidate.sha256;
+  const goesOn = [candidate, ...others].some((pin) => knownArm(before, pin) !== undefined);
   const isCompared = isAnalysed({ strategy, ...(flip !== undefined && { flip }) });
   const analysis = options.analysis ?? (goesOn && isCompared ? before.analysis : undefined);
   const plan = goesOn ? keptPlan(before, rollout.plan) : rollout.plan;
   const trafficBps =
     strategy === 'canary' ? (plan?.steps[0]?.trafficBps ?? options.trafficBps) : options.trafficBps;
+  const arms = [{ ...candidate, trafficBps: trafficBps ?? 0 }, ...others].map((arm) => ({
+    ...arm,
+    rolloutId: knownArm(before, arm)?.rolloutId ?? newId(model),
+  }));
+  const [{ rolloutId }] = arms as [CandidateArm];
   return {
     model,
     version,
     sha256,
     ...previousOf(before),
     strategy,
-    candidate,
-    ...(trafficBps !== undefined && { trafficBps }),
-    rolloutId: (goesOn ? before.rolloutId : undefined) ?? newId(model),
+    ...(strategy === 'canary'
+      ? armsIn(arms, goesOn ? before : undefined)
+      : { candidate, ...(trafficBps !== undefined && { trafficBps }), rolloutId }),
     ...(plan !== undefined && { plan }),
     ...(flip !== undefined && { flip }),
     ...(analysis !== undefined && { analysis }),
     ...(isJudged(strategy) && cohortsOf(options.cohorts ?? (goesOn ? before.cohorts : undefined))),
   };
+}
+
+/** A version of the rollout that is on; one from before rollouts had ids has none. */
+function knownArm(
+  before: Deployment,
+  { version, sha256 }: VersionPin,
+): (VersionPin & Pick<Deployment, 'rolloutId'>) | undefined {
+  const { candidate, rolloutId, others = [] } = before;
+  const first =
+    candidate === undefined ? [] : [{ ...candidate, ...(rolloutId !== undefined && { rolloutId }) }];
+  return [...first, ...others].find((arm) => arm.version === version && arm.sha256 === sha256);
+}
+
+function armsIn(arms: readonly CandidateArm[], before: Deployment | undefined): ReturnType<typeof armFields> {
+  const fields = armFields(arms as [CandidateArm, ...CandidateArm[]], before);
+  if ((fields.layout?.ramps.length ?? 0) <= rampsMax) return fields;
+  throw new StoreError(
+    'INVALID_STRATEGY',
+    `The shares of these candidates were changed ${rampsMax} times. Promote or abort, and begin another rollout.`,
+  );
 }
 
 /** Cohorts of nobody are none. */
@@ -160,6 +194,16 @@ function checkCohorts(strategy: DeploymentStrategy, cohorts: Cohorts | undefined
   }
   const problem = cohortsProblem(cohorts);
   if (problem !== undefined) throw new StoreError('INVALID_ARGUMENT', problem);
+}
+
+function checkOthers(strategy: DeploymentStrategy, options: DeployOptions): void {
+  const { version, trafficBps = 0, others = [], steps } = options;
+  if (others.length === 0) return;
+  if (strategy !== 'canary' || steps !== undefined) {
+    throw new StoreError('INVALID_STRATEGY', 'Several candidates go with a canary that has no steps.');
+  }
+  const problem = armsProblem([{ version, trafficBps }, ...others]);
+  if (problem !== undefined) throw new StoreError('INVALID_STRATEGY', problem);
 }
 
 function checkTraffic(strategy: DeploymentStrategy, { steps, trafficBps }: DeployOptions): void {

@@ -1,4 +1,5 @@
 /** Moves a version along its life: staged, promoted, archived and back. Signed with the keys of `deployments`. */
+import { candidatesOf } from '../manifest/candidate-arms.ts';
 import { type Stage, mayBeDeployed, mayMove, stageMoves } from '../manifest/stage.ts';
 import type { StoreSnapshot } from '../manifest/store-snapshot.ts';
 import { StoreError } from '../store-error.ts';
@@ -51,7 +52,8 @@ function checkMove(
   if (mayBeDeployed(to)) return;
   const deployment = snapshot.deployments.get(model);
   const isLive = deployment?.version === version;
-  if (!isLive && deployment?.candidate?.version !== version) return;
+  const beside = deployment === undefined ? [] : candidatesOf(deployment);
+  if (!isLive && !beside.some((candidate) => candidate.version === version)) return;
   throw new StoreError(
     'VERSION_IN_USE',
     `${model} ${version} is ${isLive ? 'live' : 'the candidate of a rollout'} and would be in ${to}. Deploy another version or undeploy the model first.`,

@@ -1,5 +1,6 @@
 /** Brings back what was live, and where versions stood, at a past revision: as a new revision, so nothing is lost. */
 import type { StateChange } from '../manifest/change.ts';
+import { candidatesOf } from '../manifest/candidate-arms.ts';
 import type { Deployment } from '../manifest/deployment.ts';
 import type { Stage } from '../manifest/stage.ts';
 import type { StoreSnapshot } from '../manifest/store-snapshot.ts';
@@ -61,10 +62,10 @@ function changesBackTo(
 }
 
 function requirePresent(now: StoreSnapshot, deployment: Deployment, revision: number): void {
-  const { model, version, sha256, candidate, previousVersion, previousSha256 } = deployment;
+  const { model, version, sha256, previousVersion, previousSha256 } = deployment;
   const pins = [
     { version, sha256 },
-    ...(candidate === undefined ? [] : [candidate]),
+    ...candidatesOf(deployment),
     ...(previousVersion === undefined ? [] : [{ version: previousVersion, sha256: previousSha256 }]),
   ];
   for (const pin of pins) {

@@ -2,15 +2,11 @@
  * Takes a model out of service, or one version of it. Its versions stay in the store and in their stages: undeploying
  * never archives, so whatever was live can come back.
  */
+import { candidatesOf } from '../manifest/candidate-arms.ts';
 import type { Deployment } from '../manifest/deployment.ts';
 import type { StoreSnapshot } from '../manifest/store-snapshot.ts';
 import { StoreError } from '../store-error.ts';
-import {
-  type ModelOptions,
-  type UndeployResult,
-  decideDeployment,
-  withoutCandidate,
-} from './change-deployment.ts';
+import { type ModelOptions, type UndeployResult, decideDeployment, withoutArm } from './change-deployment.ts';
 import { findDeployment, findVersion } from './find-version.ts';
 
 export interface UndeployOptions extends ModelOptions {
@@ -36,21 +32,22 @@ function without(
   before: Deployment,
   { version, snapshot }: { readonly version: string; readonly snapshot: StoreSnapshot },
 ): Deployment | undefined {
-  const { model, candidate } = before;
+  const { model } = before;
+  const candidates = candidatesOf(before).map((candidate) => candidate.version);
   if (version === before.version) {
-    if (candidate === undefined) return undefined;
+    if (candidates.length === 0) return undefined;
     throw new StoreError(
       'INVALID_STRATEGY',
-      `${model} ${version} is the live version of a rollout to ${candidate.version}. End the rollout first, or undeploy the whole model.`,
+      `${model} ${version} is the live version of a rollout to ${candidates.join(', ')}. End the rollout first, or undeploy the whole model.`,
     );
   }
-  const isCandidate = version === candidate?.version;
+  const isCandidate = candidates.includes(version);
   const isKept = version === before.previousVersion;
   if (!isCandidate && !isKept) {
     findVersion(snapshot, { model, version });
     throw new StoreError('NOT_DEPLOYED', `${model} ${version} is not deployed; ${before.version} is live.`);
   }
-  const after = isCandidate ? withoutCandidate(before) : before;
+  const after = isCandidate ? withoutArm(before, version) : before;
   return isKept ? withoutPrevious(after) : after;
 }
 

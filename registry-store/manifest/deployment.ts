@@ -4,8 +4,19 @@
  * operator put live. How a rollout is carried out is the gateway's business; here it is only said.
  */
 import { batchingJson, type DeploymentBatching, readBatching } from './batching.ts';
+import {
+  armsOf,
+  armsProblem,
+  type BucketLayout,
+  type CandidateArm,
+  layoutJson,
+  othersJson,
+  readLayout,
+  readOthers,
+  type VersionPin,
+} from './candidate-arms.ts';
 import { type Cohorts, cohortsJson, readCohorts } from './cohorts.ts';
-import type { FieldReader, TextRule } from './field-reader.ts';
+import type { FieldReader } from './field-reader.ts';
 import {
   type FlipPlan,
   flipPlanJson,
@@ -15,9 +26,11 @@ import {
   rolloutIdRule,
   watchJson,
 } from './flip-plan.ts';
-import { versionNameRule } from './names.ts';
+import { sha256Rule, versionNameRule } from './names.ts';
 import { type RolloutAnalysis, analysisJson, readAnalysis } from './rollout-analysis.ts';
 import { type RolloutPlan, planJson, readPlan } from './rollout-plan.ts';
+
+export { sha256Rule, type VersionPin };
 
 /** `all` sends everything to the live version; every other strategy has a candidate beside it. */
 export const deploymentStrategies = ['all', 'blue_green', 'canary', 'rolling', 'shadow'] as const;
@@ -40,13 +53,6 @@ export interface DeploymentResources {
   readonly memoryLimitBytes?: number;
 }
 
-/** A version with its bytes. */
-export interface VersionPin {
-  readonly version: string;
-  /** Lower-case hex. */
-  readonly sha256: string;
-}
-
 export interface Deployment {
   readonly model: string;
   /** The version that takes the traffic. */
@@ -65,6 +71,10 @@ export interface Deployment {
    * meets other users first. Manifests written before there were ids have none.
    */
   readonly rolloutId?: string;
+  /** Further candidates of a `canary` without steps, three at most. */
+  readonly others?: readonly CandidateArm[];
+  /** Where a `canary` has or had several. */
+  readonly layout?: BucketLayout;
   /** The steps of a `canary`, whose `trafficBps` then is the share of the first, and of a `rolling`. */
   readonly plan?: RolloutPlan;
   /** How a `blue_green` that is judged goes on; without it nodes look at nothing and wait. */
@@ -83,8 +93,6 @@ export const trafficBpsMax = 10_000;
 export const replicasMax = 1024;
 const cpuLimitMillisMax = 1_024_000;
 const memoryLimitBytesMax: number = 2 ** 50;
-
-export const sha256Rule: TextRule = { lengthMax: 64, pattern: /^[0-9a-f]{64}$/ };
 
 export function hasCandidate(strategy: DeploymentStrategy): boolean {
   return strategy !== 'all';
@@ -132,7 +140,12 @@ export function readDeployment(model: string, reader: FieldReader): Deployment {
   if (strategy === 'canary' && plan !== undefined && plan.steps[0]?.trafficBps !== trafficBps) {
     reader.reject('begins with another share than that of its first step');
   }
-  return {
+  const hasArms = reader.has('others') || reader.has('layout');
+  if (hasArms && (strategy !== 'canary' || !reader.has('rollout_id'))) {
+    reader.reject('has several candidates without a canary');
+  }
+  if (reader.has('others') && plan !== undefined) reader.reject('has several candidates and steps');
+  const deployment: Deployment = {
     model,
     version: reader.text('version', versionNameRule),
     sha256: reader.text('sha256', sha256Rule),
@@ -149,15 +162,20 @@ export function readDeployment(model: string, reader: FieldReader): Deployment {
     ...(reader.has('watch') && { watch: readWatch(reader.record('watch')) }),
     ...(reader.has('analysis') && { analysis: readAnalysis(reader.record('analysis')) }),
     ...(reader.has('cohorts') && { cohorts: readCohorts(reader.record('cohorts')) }),
+    ...(reader.has('others') && { others: readOthers(reader) }),
+    ...(reader.has('layout') && { layout: readLayout(reader.record('layout')) }),
     ...(reader.has('resources') && { resources: readResources(reader.record('resources')) }),
     ...(reader.has('batching') && { batching: readBatching(reader.record('batching')) }),
   };
+  const problem = armsProblem(armsOf(deployment));
+  if (problem !== undefined) reader.reject(`has candidates that cannot be: ${problem}`);
+  return deployment;
 }
 
 /** `readDeployment` of it gives the same deployment back. The model is the key it is filed under. */
 export function deploymentJson(deployment: Deployment): Readonly<Record<string, unknown>> {
   const { previousVersion, previousSha256, candidate, trafficBps, rolloutId } = deployment;
-  const { plan, flip, watch, analysis, cohorts, resources, batching } = deployment;
+  const { others, layout, plan, flip, watch, analysis, cohorts, resources, batching } = deployment;
   return {
     version: deployment.version,
     sha256: deployment.sha256,
@@ -167,6 +185,8 @@ export function deploymentJson(deployment: Deployment): Readonly<Record<string, 
     ...(candidate !== undefined && { candidate: { version: candidate.version, sha256: candidate.sha256 } }),
     ...(trafficBps !== undefined && { traffic_bps: trafficBps }),
     ...(rolloutId !== undefined && { rollout_id: rolloutId }),
+    ...(others !== undefined && { others: othersJson(others) }),
+    ...(layout !== undefined && { layout: layoutJson(layout) }),
     ...(plan !== undefined && { plan: planJson(plan) }),
     ...(flip !== undefined && { flip: flipPlanJson(flip) }),
     ...(watch !== undefined && { watch: watchJson(watch) }),

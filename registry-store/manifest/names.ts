@@ -6,6 +6,9 @@ import type { Parsed, TextRule } from './field-reader.ts';
 
 export const modelNameRule: TextRule = { lengthMax: 128, pattern: /^[a-z0-9][a-zA-Z0-9._-]*$/ };
 
+/** Lower-case hex. */
+export const sha256Rule: TextRule = { lengthMax: 64, pattern: /^[0-9a-f]{64}$/ };
+
 /** Semantic versions with their `+build`, dates, counters: anything that is one harmless path segment. */
 export const versionNameRule: TextRule = { lengthMax: 128, pattern: /^[a-zA-Z0-9][a-zA-Z0-9._+-]*$/ };
 

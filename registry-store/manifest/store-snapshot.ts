@@ -2,6 +2,7 @@
  * The whole content of a store at one moment, as the gateway sees it: every model, every version, what is live.
  * It is built from verified metadata only and replaced as a whole; nothing in it ever changes.
  */
+import { candidatesOf } from './candidate-arms.ts';
 import type { Deployment, DeploymentManifest } from './deployment-manifest.ts';
 import type { Parsed } from './field-reader.ts';
 import { type Stage, mayBeDeployed } from './stage.ts';
@@ -94,8 +95,8 @@ function deploymentsProblem(
 }
 
 function deploymentProblem(deployment: Deployment, versions: Versions | undefined): string | undefined {
-  const { version, sha256, candidate, previousVersion, previousSha256 } = deployment;
-  const live = [{ version, sha256 }, ...(candidate === undefined ? [] : [candidate])];
+  const { version, sha256, previousVersion, previousSha256 } = deployment;
+  const live = [{ version, sha256 }, ...candidatesOf(deployment)];
   for (const used of live) {
     const found = versions?.get(used.version);
     if (found !== undefined && !mayBeDeployed(found.stage)) {

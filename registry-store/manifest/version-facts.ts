@@ -1,4 +1,5 @@
 /** What is said of a version to people and machines outside: on the command line and by the control API alike. */
+import { candidatesOf } from './candidate-arms.ts';
 import type { Deployment } from './deployment.ts';
 import { stateJson } from './state-tensor.ts';
 import type { VersionMetadata } from './version-metadata.ts';
@@ -30,6 +31,7 @@ export function roleOf(
   deployment: Deployment | undefined,
 ): 'live' | 'candidate' | 'previous' | undefined {
   if (deployment?.version === version) return 'live';
-  if (deployment?.candidate?.version === version) return 'candidate';
-  return deployment?.previousVersion === version ? 'previous' : undefined;
+  if (deployment === undefined) return undefined;
+  if (candidatesOf(deployment).some((candidate) => candidate.version === version)) return 'candidate';
+  return deployment.previousVersion === version ? 'previous' : undefined;
 }

@@ -2,6 +2,8 @@
  * One published version of a model, as a pipeline holds it. What was published never changes; where the version stands
  * does, so the moves are methods here, and `status` is what this object saw last.
  */
+import { candidatesOf } from '../manifest/candidate-arms.ts';
+import type { Deployment } from '../manifest/deployment.ts';
 import type { HistoryEvent, StateChange } from '../manifest/change.ts';
 import type { ModelSignature } from '../manifest/signature.ts';
 import type { Stage } from '../manifest/stage.ts';
@@ -90,13 +92,15 @@ export class Model {
       case 'deployment':
         return (
           change.model === name &&
-          ([change.before, change.after].some(
-            (side) => side?.version === version || side?.candidate?.version === version,
-          ) ||
+          ([change.before, change.after].some((side) => side !== null && isNamedIn(side, version)) ||
             (change.before?.previousVersion === version && change.after?.previousVersion !== version))
         );
       case 'keys':
         return false;
     }
   }
+}
+
+function isNamedIn(deployment: Deployment, version: string): boolean {
+  return [deployment, ...candidatesOf(deployment)].some((pin) => pin.version === version);
 }

@@ -1,4 +1,5 @@
 /** The model files without which a state cannot be served, and whether a store folder has them. */
+import { candidatesOf } from '../manifest/candidate-arms.ts';
 import type { StoreSnapshot } from '../manifest/store-snapshot.ts';
 import { refusal } from '../store-error.ts';
 import type { SignedFile } from '../trust/artifact-digest.ts';
@@ -10,8 +11,10 @@ type Needing = Pick<StoreSnapshot, 'models' | 'deployments'>;
 /** What must be loaded to serve a state and to go back one step in it: live, previous and candidate versions. */
 export function neededFiles(state: Needing): ReadonlyMap<string, SignedFile> {
   const needed = new Map<string, SignedFile>();
-  for (const { model, version, previousVersion, candidate } of state.deployments.values()) {
-    for (const name of [version, previousVersion, candidate?.version]) {
+  for (const deployment of state.deployments.values()) {
+    const { model, version, previousVersion } = deployment;
+    const beside = candidatesOf(deployment).map((candidate) => candidate.version);
+    for (const name of [version, previousVersion, ...beside]) {
       const artifact = name === undefined ? undefined : state.models.get(model)?.get(name)?.artifact;
       if (artifact !== undefined) needed.set(artifact.sha256, signedFile(artifact));
     }

@@ -104,5 +104,28 @@ test('a blue/green that gateways flip is promoted with its watch, another one, o
   expect(await cli.json('rollback', 'iris')).toMatchObject({ version: '2.0.0', watch: null });
   await cli.ok(...said, '--watch', '1h');
   expect(await cli.json('promote', 'iris', '--no-watch')).toMatchObject({ version: '3.0.0', watch: null });
-  expect((await cli.run('promote', 'iris', '3.0.0', '--watch', '1h')).err).toContain('leave the version out');
+  expect((await cli.run('promote', 'iris', '3.0.0', '--watch', '1h')).err).toContain('go with a candidate');
+});
+
+test('several candidates have shares of their own, and one of them is promoted by its name', async () => {
+  await cli.ok('publish', 'iris', modelFile('1.0.0'), '--version', '4.0.0');
+  const said = ['deploy', 'iris', '--version', '3.0.0', '--canary', '10', '--and', '4.0.0=12.5'];
+  expect(await cli.ok(...said)).toMatch(
+    /canary 3\.0\.0 at 10%, 4\.0\.0 at 12\.5%[^]*promote iris --version 4\.0\.0/,
+  );
+  expect(await cli.json(...said)).toMatchObject({
+    candidate_version: '3.0.0',
+    traffic_bps: 1000,
+    others: [{ version: '4.0.0', traffic_bps: 1250 }],
+    changed: false,
+  });
+  expect(await cli.ok('status')).toContain('canary 3.0.0 at 10%, 4.0.0 at 12.5%');
+  expect((await cli.failure('promote', 'iris')).error).toContain('3.0.0, 4.0.0');
+  expect(
+    (await cli.run('deploy', 'iris', '--version', '3.0.0', '--canary', '1', '--and', '4.0.0')).err,
+  ).toContain('like 3.0.0=10');
+  expect(await cli.json('promote', 'iris', '--version', '4.0.0')).toMatchObject({
+    version: '4.0.0',
+    others: null,
+  });
 });

@@ -92,3 +92,10 @@ test('how a blue/green goes on and what is watched after it are told, as the sch
     { flip: null, watch: { rollout_id: 'iris:1', watch_ms: 60_000 } },
   ]);
 });
+
+test('further candidates are told with their shares, as the schema says', () => {
+  const others = [{ version: '3.0.0', sha256: 'd'.repeat(64), trafficBps: 50, rolloutId: 'iris:3' }];
+  const answer = deploymentAnswer({ ...canary, others }, 'http://127.0.0.1:8080');
+  expect(problemsOf(answer)).toEqual([]);
+  expect(answer['others']).toEqual([{ version: '3.0.0', percentage: 0.5 }]);
+});

@@ -104,6 +104,7 @@ describe('deploy', () => {
         canaryTrafficPercentage: 5,
       },
       steps: undefined,
+      others: undefined,
       flip: {},
       why: 'new',
     });
@@ -141,6 +142,15 @@ describe('deploy', () => {
       { percentage: 1, hold_seconds: 0 },
     ]) {
       expect(codeOf(readDeploy(fields({ version: '2', steps: [step] }), 'iris'))).toContain("'steps[0]'");
+    }
+  });
+
+  test('several candidates have percentages of their own', () => {
+    const others = [{ version: '3', percentage: 12.5 }];
+    const read = valueOf(readDeploy(fields({ version: '2', strategy: 'canary', others }), 'iris'));
+    expect(read.others).toEqual([{ version: '3', trafficBps: 1250 }]);
+    for (const other of [{}, { version: '3' }, { version: '3', percentage: 0.001 }, '3=10']) {
+      expect(codeOf(readDeploy(fields({ version: '2', others: [other] }), 'iris'))).toContain("'others[0]'");
     }
   });
 

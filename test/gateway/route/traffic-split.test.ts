@@ -8,8 +8,16 @@ function split(trafficBps: number): TrafficSplit<string> {
 }
 
 const id = 'fraud:r1';
-const toStable = { ok: true, value: 'one', rollout: { id, variant: 'stable', evidence: 'stable' } };
-const toCandidate = { ok: true, value: 'two', rollout: { id, variant: 'canary', evidence: 'candidate' } };
+const toStable = {
+  ok: true,
+  value: 'one',
+  rollout: { id, variant: 'stable', evidence: { arm: 'stable', of: [id] } },
+};
+const toCandidate = {
+  ok: true,
+  value: 'two',
+  rollout: { id, variant: 'canary', evidence: { arm: 'candidate', of: [id] } },
+};
 const headers = new Map<string, string>();
 /** Not by chance, so that it is no evidence. */
 const kept = { ok: true, value: 'one', rollout: { id, variant: 'stable', lacksKey: true } };
@@ -47,7 +55,11 @@ describe('TrafficSplit', () => {
 describe('a blue/green that is judged', () => {
   const at = (stage: 'preview' | 'promoted', trafficBps: number): TrafficSplit<string> =>
     new TrafficSplit({ rolloutId: id, stable: 'one', candidate: 'two', trafficBps, stage });
-  const promoted = { ok: true, value: 'two', rollout: { id, variant: 'promoted', evidence: 'candidate' } };
+  const promoted = {
+    ok: true,
+    value: 'two',
+    rollout: { id, variant: 'promoted', evidence: { arm: 'candidate', of: [id] } },
+  };
 
   // With a key, without one, and of a request that came before the rollout.
   test.each([{ headers, key: 'user-2' }, { headers }, {}])('sends %j to one version', (caller) => {
@@ -57,7 +69,7 @@ describe('a blue/green that is judged', () => {
 
   test('learns of the candidate from who names it, until the flip', () => {
     const forced = { id, variant: 'forced' };
-    const evident = { ...forced, evidence: 'candidate' };
+    const evident = { ...forced, evidence: { arm: 'candidate', of: [id] } };
     expect(at('preview', 0).forced('two')).toEqual({ ok: true, value: 'two', rollout: evident });
     expect(at('preview', 0).forced('one')).toEqual({ ok: true, value: 'one', rollout: forced });
     expect(at('promoted', 10_000).forced('two')).toEqual({ ok: true, value: 'two', rollout: forced });
