@@ -46,7 +46,7 @@ function reasons(message: string): readonly unknown[] {
 const held = { holdMs: 1000 };
 
 test('a rolling gives the new version the share of one replica after the other, and is complete when it baked', async () => {
-  const steps = [5000, 10_000].map((trafficBps) => ({ trafficBps, ...held }));
+  const steps = [5000, 10_000].map((trafficBps) => ({ trafficBps, holdMs: 5000 }));
   roll('2.0.0', {
     strategy: 'rolling',
     plan: { steps, approvals: 0, bakeMs: 1000, paused: false },
