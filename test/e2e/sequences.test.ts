@@ -281,6 +281,21 @@ test('a sequence stays on its version when another goes live, and ends when its 
   expect(await send({ sequence_id: 'new', sequence_start: true })).toEqual(['3', 1, 3]);
 }, 60_000);
 
+test('a version with state cannot be a shadow, and the live version serves on', async () => {
+  under = await startTestGateway({ models: [sumFile] });
+  under.store.publish('sum', '2', sumModel(2), sumState);
+  under.store.deploy('sum', '1', {
+    strategy: 'shadow',
+    candidate: { version: '2', sha256: 'a'.repeat(64) },
+    trafficBps: 5000,
+  });
+  const refusal = (): unknown =>
+    under.log.find(({ msg }) => msg.startsWith('candidate not served'))?.['reason'];
+  expect(await eventually(() => refusal() ?? false, 'the refusal', 20_000)).toMatch(/^STATEFUL_SHADOW: /);
+  const start = sumCall([1, 2], { sequence_id: 1, sequence_start: true });
+  expect(total(await under.caller('oip-json').call(start))).toEqual([1, 2]);
+}, 60_000);
+
 describe('what callers see of a model with state', () => {
   test('is neither its state among the inputs nor among the outputs', async () => {
     under = await startTestGateway({ models: [sumFile] });
