@@ -80,8 +80,8 @@ function deploymentChangeText({ model, before, after }: DeploymentChange): strin
 }
 
 /**
- * `canary 2.0.0 at 5%`, `canary 2.0.0 by 1%, 10%, 100%, paused, for key:ada, never for header:x-tier=gold`, or nothing when no
- * rollout is on.
+ * `canary 2.0.0 at 5%`, `canary 2.0.0 by 1%, 10%, 100%, paused, for key:ada, never for header:x-tier=gold`, or nothing
+ * when no rollout is on.
  */
 export function rolloutText(deployment: Deployment): string {
   const { candidate, stable } = deployment.cohorts ?? {};

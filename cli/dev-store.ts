@@ -1,6 +1,6 @@
 /**
- * The store that `serve --dev` works on when there is none: keys of its own beside it, and the demo models published and
- * deployed by the same functions that the commands use. An existing store is left alone.
+ * The store that `serve --dev` works on when there is none: keys of its own beside it, and the demo models published
+ * and deployed by the same functions that the commands use. An existing store is left alone.
  */
 import { existsSync } from 'node:fs';
 import { readFile, readdir, rename, rm } from 'node:fs/promises';

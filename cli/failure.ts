@@ -1,6 +1,6 @@
 /**
- * Every way a command can end badly, as output and exit code: 1 it could not be done, 2 the command line is wrong, 130 a
- * person stopped it. With --json the error is one JSON value on standard error, with a stable code.
+ * Every way a command can end badly, as output and exit code: 1 it could not be done, 2 the command line is wrong, 130
+ * a person stopped it. With --json the error is one JSON value on standard error, with a stable code.
  */
 import { CommanderError } from 'commander';
 import { StoreError } from '../registry-store/main.ts';

@@ -1,6 +1,6 @@
 /**
- * Asks a running gateway. Who answers is not known to be one, and the answer is shown on a terminal: text in it loses every
- * character that moves a cursor or changes what a person sees.
+ * Asks a running gateway. Who answers is not known to be one, and the answer is shown on a terminal: text in it loses
+ * every character that moves a cursor or changes what a person sees.
  */
 import { CommandError } from './command-error.ts';
 

@@ -1,6 +1,6 @@
 /**
- * Runs one command line: builds the program, and turns every way it can end into output and an exit code. A person never
- * sees a stack.
+ * Runs one command line: builds the program, and turns every way it can end into output and an exit code. A person
+ * never sees a stack.
  */
 import { Command } from 'commander';
 import { registerBench } from './bench.ts';

@@ -1,6 +1,6 @@
 /**
- * The control API on the command line: `tidegate token` says who may use it (a token is shown once, when it is made; the
- * file keeps its digest), and here are the options with which `tidegate serve` starts it.
+ * The control API on the command line: `tidegate token` says who may use it (a token is shown once, when it is made;
+ * the file keeps its digest), and here are the options with which `tidegate serve` starts it.
  */
 import { delimiter, join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';

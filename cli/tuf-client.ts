@@ -1,6 +1,6 @@
 /**
- * `tidegate tuf-client`: follows any TUF repository with the verifier of a serving node. Its command line is the one that
- * the conformance suite of TUF prescribes (CLIENT-CLI.md), so that suite can be run against us.
+ * `tidegate tuf-client`: follows any TUF repository with the verifier of a serving node. Its command line is the one
+ * that the conformance suite of TUF prescribes (CLIENT-CLI.md), so that suite can be run against us.
  */
 import { type Command, Option } from 'commander';
 import { StoreError, downloadTufTarget, initTufClient, refreshTufClient } from '../registry-store/main.ts';

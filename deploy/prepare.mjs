@@ -2,8 +2,8 @@
  * Makes a fresh clone ready: installs the locked dependencies and compiles, each only when something changed.
  * Plain JavaScript on purpose: it runs before anything is installed.
  *
- * One process at a time does this for a clone, others wait for it. What is compiled takes the place of `dist` when it is
- * whole and stamped, so a run that fails or is killed leaves what was there, and the next one starts from it.
+ * One process at a time does this for a clone, others wait for it. What is compiled takes the place of `dist` when it
+ * is whole and stamped, so a run that fails or is killed leaves what was there, and the next one starts from it.
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';

@@ -1,6 +1,7 @@
 /**
  * Draws frame after frame in the same place: on the terminal's second page, so that nothing scrolls and what was there
- * before is there again afterwards. A frame goes out as one text that overwrites the last one, so that nothing flickers.
+ * before is there again afterwards. A frame goes out as one text that overwrites the last one, so that nothing
+ * flickers.
  */
 
 const [enter, leave] = ['\u001b[?1049h\u001b[?25l', '\u001b[?25h\u001b[?1049l'];

@@ -1,6 +1,7 @@
 /**
- * Where the passphrase of a signing key comes from: a file, the environment, or a person at the terminal, in this order.
- * It is never an argument, because arguments are seen by everybody on the machine and stay in the shell's history.
+ * Where the passphrase of a signing key comes from: a file, the environment, or a person at the terminal, in this
+ * order. It is never an argument, because arguments are seen by everybody on the machine and stay in the shell's
+ * history.
  */
 import { readFile } from 'node:fs/promises';
 import { type Command, Option } from 'commander';

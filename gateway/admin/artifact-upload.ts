@@ -1,6 +1,6 @@
 /**
- * A version whose artifact is the body: what is said about it comes in the query, in a header with JSON, or as a part of a
- * multipart form. Repeated query parameters are lists: `tag=a&tag=b`, `metric=accuracy=0.97`.
+ * A version whose artifact is the body: what is said about it comes in the query, in a header with JSON, or as a part
+ * of a multipart form. Repeated query parameters are lists: `tag=a&tag=b`, `metric=accuracy=0.97`.
  */
 import { type ControlResult, accepted, refuse } from './control-error.ts';
 import { type Fields, type RegisterRequest, readRegister } from './control-requests.ts';

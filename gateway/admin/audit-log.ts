@@ -1,7 +1,7 @@
 /**
  * Who asked for which change and what became of it: one JSON object a line, on the disk before the answer goes out. The
- * file is opened anew for every line, so that it may be moved away while the node runs. What could not be written is kept
- * and written before anything else is changed.
+ * file is opened anew for every line, so that it may be moved away while the node runs. What could not be written is
+ * kept and written before anything else is changed.
  */
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';

@@ -1,6 +1,6 @@
 /**
- * The closed list of errors of the control API, and the one table from a code to its HTTP status. What the store refuses
- * keeps the store's own code. Codes are API: never reworded, only added.
+ * The closed list of errors of the control API, and the one table from a code to its HTTP status. What the store
+ * refuses keeps the store's own code. Codes are API: never reworded, only added.
  */
 import type { StoreError, StoreErrorCode } from '../../registry-store/main.ts';
 

@@ -1,6 +1,6 @@
 /**
- * One request of the control API from its head to its answer, whatever carried it: is the caller one of ours, who is it,
- * what may they, and then a look or a change. A change leaves a line in the audit log before it is answered.
+ * One request of the control API from its head to its answer, whatever carried it: is the caller one of ours, who is
+ * it, what may they, and then a look or a change. A change leaves a line in the audit log before it is answered.
  */
 import type { Logger } from '../telemetry/logger.ts';
 import { isStoreError } from '../../registry-store/store-error.ts';

@@ -1,6 +1,7 @@
 /**
  * The store behind the control API. Looks show what the node serves, which is verified and costs nothing; only after a
- * change that was made here and is not served yet they read the store itself, so that whoever changed something sees it.
+ * change that was made here and is not served yet they read the store itself, so that whoever changed something sees
+ * it.
  */
 import { type StoreSnapshot, readHistory, readStatus } from '../../registry-store/main.ts';
 import type { HistoryEvent, PassphraseSource } from '../../registry-store/main.ts';

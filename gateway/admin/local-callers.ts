@@ -1,6 +1,6 @@
 /**
- * Which Host and Origin the port of the control API answers when it is bound to a loopback address: pages of other sites
- * are refused, also under a name of their own (see local-names.ts).
+ * Which Host and Origin the port of the control API answers when it is bound to a loopback address: pages of other
+ * sites are refused, also under a name of their own (see local-names.ts).
  */
 import { LocalNames } from '../admission/local-names.ts';
 import { type ControlFailure, refuse } from './control-error.ts';

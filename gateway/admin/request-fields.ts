@@ -1,6 +1,7 @@
 /**
- * Reads the fields of a JSON object or of a query and remembers the first thing that was wrong. A field that nobody knows
- * is refused with the list of those that are: a misspelt limit must not be no limit. `null` is a field that is not given.
+ * Reads the fields of a JSON object or of a query and remembers the first thing that was wrong. A field that nobody
+ * knows is refused with the list of those that are: a misspelt limit must not be no limit. `null` is a field that is
+ * not given.
  */
 import { type ControlFailure, type ControlResult, accepted, refuse } from './control-error.ts';
 

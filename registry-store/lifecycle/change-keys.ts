@@ -19,8 +19,8 @@ export interface RotateKeyOptions extends ChangeOptions {
   /** A key that exists already, in a service or in `keysFolders`; default a new one is made in the first keys folder. */
   readonly newPublicHex?: string;
   /**
-   * Whether a key that is made is encrypted. `like-old`: when the file of the key it replaces is here and is. Default the
-   * same, and when that file is not here or names a command, whenever there is a passphrase to encrypt it with.
+   * Whether a key that is made is encrypted. `like-old`: when the file of the key it replaces is here and is. Default
+   * the same, and when that file is not here or names a command, whenever there is a passphrase to encrypt it with.
    */
   readonly encrypt?: boolean | 'like-old';
   /** Gives the passphrase of a key that is made. Default `passphrase`. */

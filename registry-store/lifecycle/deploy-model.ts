@@ -37,8 +37,9 @@ export interface DeployOptions extends ChangeOptions, PlanRequest {
   readonly model: string;
   readonly version: string;
   /**
-   * Default `all`: the version takes all traffic. Every other one begins beside a live version. Without one, `blue_green`
-   * and `rolling`, which end with all traffic anyway, are `all`; a share of the traffic has nothing to be a share of.
+   * Default `all`: the version takes all traffic. Every other one begins beside a live version. Without one,
+   * `blue_green` and `rolling`, which end with all traffic anyway, are `all`; a share of the traffic has nothing to be
+   * a share of.
    */
   readonly strategy?: DeploymentStrategy;
   /** Share for the candidate in hundredths of a percent; for `canary` and `shadow`, and needed there. */
@@ -48,8 +49,8 @@ export interface DeployOptions extends ChangeOptions, PlanRequest {
   /** How a rollout that is judged is judged, where it is not as usual. Left out, a rollout that goes on is judged as before. */
   readonly analysis?: RolloutAnalysis;
   /**
-   * Who meets one version of a `canary` or `rolling` whatever the hash says. Left out, those of a rollout that goes on stay,
-   * since a larger share must not lift a ban; cohorts of nobody end them.
+   * Who meets one version of a `canary` or `rolling` whatever the hash says. Left out, those of a rollout that goes on
+   * stay, since a larger share must not lift a ban; cohorts of nobody end them.
    */
   readonly cohorts?: Cohorts;
   /** Fields that are given replace those of the deployment that is there. */

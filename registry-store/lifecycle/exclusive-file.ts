@@ -1,6 +1,7 @@
 /**
  * A file that comes into being whole and only if its name is free: for locks and keys, where an overwritten or half
- * written file would be worse than none. `rename` overwrites and `open` shows an empty file first; a hard link does neither.
+ * written file would be worse than none. `rename` overwrites and `open` shows an empty file first; a hard link does
+ * neither.
  */
 import { randomUUID } from 'node:crypto';
 import { link, rename, rm } from 'node:fs/promises';
@@ -13,8 +14,9 @@ const noLinks: ReadonlySet<string | undefined> = new Set(['EPERM', 'ENOTSUP', 'E
 
 /**
  * Throws the system error EEXIST when the name is taken; after any error the file is not there because of this call.
- * The folder must be there. With `via` the draft is made in that folder, on the same file system, and only the holder of
- * a lock may call: where there are no hard links the draft is then moved into place, which is whole but not exclusive.
+ * The folder must be there. With `via` the draft is made in that folder, on the same file system, and only the holder
+ * of a lock may call: where there are no hard links the draft is then moved into place, which is whole but not
+ * exclusive.
  */
 export async function createExclusively(
   path: string,

@@ -1,6 +1,7 @@
 /**
  * Makes a new store and its keys: one key per role, first version of every metadata file, an empty deployment manifest.
- * Both folders are made aside and renamed into place whole, so an interrupted init leaves nothing that looks like a store.
+ * Both folders are made aside and renamed into place whole, so an interrupted init leaves nothing that looks like a
+ * store.
  */
 import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';

@@ -1,8 +1,8 @@
 /**
- * One signing key in one file, outside the store and for the eyes of its owner alone. The file shows the name, the key id
- * and the public key in clear, so that keys can be told apart without a passphrase; the private key is plain PKCS#8, or
- * encrypted with AES-256-GCM under a scrypt of the passphrase, or not there at all: then the file names a command that
- * signs, behind which a key service, a token or an agent can stand.
+ * One signing key in one file, outside the store and for the eyes of its owner alone. The file shows the name, the key
+ * id and the public key in clear, so that keys can be told apart without a passphrase; the private key is plain PKCS#8,
+ * or encrypted with AES-256-GCM under a scrypt of the passphrase, or not there at all: then the file names a command
+ * that signs, behind which a key service, a token or an agent can stand.
  */
 import {
   type KeyObject,

@@ -1,6 +1,6 @@
 /**
- * Puts other keys for roles in force so that at every moment, and after a crash at any of them, everything in the store is
- * signed by keys that count. For roles below `targets` that is one commit. A top role gets its keys from root, which
+ * Puts other keys for roles in force so that at every moment, and after a crash at any of them, everything in the store
+ * is signed by keys that count. For roles below `targets` that is one commit. A top role gets its keys from root, which
  * readers follow as soon as it is there, so that takes three steps:
  *
  *     1  a root that lets the old keys and the new ones sign      readers: either is good

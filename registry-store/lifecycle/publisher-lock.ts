@@ -1,8 +1,8 @@
 /**
  * One publisher at a time, also across processes and machines that share the folder. The lock is a file that names its
- * holder and comes into being whole. A holder that is gone is noticed by its process, if it is of this machine, and by the
- * age of the file. The holder looks again right before it commits, so one that was taken for dead does not commit over
- * another's change.
+ * holder and comes into being whole. A holder that is gone is noticed by its process, if it is of this machine, and by
+ * the age of the file. The holder looks again right before it commits, so one that was taken for dead does not commit
+ * over another's change.
  */
 import { randomUUID } from 'node:crypto';
 import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';

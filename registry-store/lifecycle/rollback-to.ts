@@ -28,8 +28,8 @@ export interface RollbackToResult {
 }
 
 /**
- * Deployments and stages become what they were. Versions published since stay, in the stage they are in: a publish cannot
- * be undone. Codes: UNKNOWN_REVISION, UNKNOWN_MODEL, UNKNOWN_VERSION when a version that was live is gone.
+ * Deployments and stages become what they were. Versions published since stay, in the stage they are in: a publish
+ * cannot be undone. Codes: UNKNOWN_REVISION, UNKNOWN_MODEL, UNKNOWN_VERSION when a version that was live is gone.
  */
 export async function rollbackTo(options: RollbackToOptions): Promise<RollbackToResult> {
   let changes: readonly StateChange[] = [];

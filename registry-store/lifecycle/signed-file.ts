@@ -1,6 +1,6 @@
 /**
- * Makes the bytes of a metadata file: signed by as many as its role asks for, and spelled in the one canonical form that
- * readers accept. It decides nothing about versions.
+ * Makes the bytes of a metadata file: signed by as many as its role asks for, and spelled in the one canonical form
+ * that readers accept. It decides nothing about versions.
  */
 import { verify } from 'node:crypto';
 import { canonicalJson } from '../trust/canonical-json.ts';

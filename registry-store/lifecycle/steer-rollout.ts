@@ -42,8 +42,8 @@ export function approveRollout(options: ModelOptions): Promise<DeploymentResult>
 }
 
 /**
- * Drops the candidate of any rollout; the live version keeps all traffic. Unlike going back, it never touches a version that
- * is live. Codes: NOT_DEPLOYED, INVALID_STRATEGY when no rollout is on.
+ * Drops the candidate of any rollout; the live version keeps all traffic. Unlike going back, it never touches a version
+ * that is live. Codes: NOT_DEPLOYED, INVALID_STRATEGY when no rollout is on.
  */
 export function abortRollout(options: ModelOptions): Promise<DeploymentResult> {
   return changeDeployment(options, 'rollback', (snapshot) => {

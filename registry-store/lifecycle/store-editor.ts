@@ -2,12 +2,13 @@
  * A store under the publisher's lock: verify what is there, build the next state, verify that as a reader would, write
  * it, and let it go live with one rename. Whatever happens before that rename, readers see the old state.
  *
- * Order on disk: roles that list new files, the files, snapshot, timestamp. Readers follow the timestamp, so for them the
- * order of the rest is the same; but a crash in between leaves only files that some signature vouches for. A new root is
- * a step of its own, because readers follow it as soon as it is there.
+ * Order on disk: roles that list new files, the files, snapshot, timestamp. Readers follow the timestamp, so for them
+ * the order of the rest is the same; but a crash in between leaves only files that some signature vouches for. A new
+ * root is a step of its own, because readers follow it as soon as it is there.
  *
- * While files are being written a marker stands on the bench. Who finds it there knows that somebody was interrupted and
- * sweeps the folder before anything else, so a killed publisher costs the next one a moment and nobody else anything.
+ * While files are being written a marker stands on the bench. Who finds it there knows that somebody was interrupted
+ * and sweeps the folder before anything else, so a killed publisher costs the next one a moment and nobody else
+ * anything.
  */
 import { randomUUID } from 'node:crypto';
 import { access, mkdir, rm } from 'node:fs/promises';

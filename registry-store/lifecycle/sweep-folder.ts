@@ -1,7 +1,7 @@
 /**
- * Goes over a whole folder and removes what no reader needs: superseded metadata, what an interrupted change left, files
- * that only those list, drafts. A file that some kept metadata lists stays whatever happens, and one that is no part of
- * any store is never touched.
+ * Goes over a whole folder and removes what no reader needs: superseded metadata, what an interrupted change left,
+ * files that only those list, drafts. A file that some kept metadata lists stays whatever happens, and one that is no
+ * part of any store is never touched.
  */
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';

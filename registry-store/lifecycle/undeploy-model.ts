@@ -15,9 +15,9 @@ export interface UndeployOptions extends ModelOptions {
 }
 
 /**
- * A version that is kept for going back is kept no longer; a candidate is dropped, which ends its rollout; with the live
- * version the model is out of service. While a rollout is on the live version cannot go alone, since nobody said whether
- * the candidate is good enough for its callers.
+ * A version that is kept for going back is kept no longer; a candidate is dropped, which ends its rollout; with the
+ * live version the model is out of service. While a rollout is on the live version cannot go alone, since nobody said
+ * whether the candidate is good enough for its callers.
  * Codes: UNKNOWN_MODEL, UNKNOWN_VERSION, NOT_DEPLOYED, INVALID_STRATEGY for the live version of a rollout.
  */
 export function undeployModel(options: UndeployOptions): Promise<UndeployResult> {

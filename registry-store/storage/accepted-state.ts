@@ -1,5 +1,6 @@
 /**
- * The memory of a node on its own disk: the metadata accepted last, and the floor below which nothing is accepted again.
+ * The memory of a node on its own disk: the metadata accepted last, and the floor below which nothing is accepted
+ * again.
  *
  *     <state>/memory.json, memory-copy.json   floor, latest time, and which files were accepted last
  *     <state>/kept/<sha256>                   those files: for the next comparison, and for starting offline

@@ -5,8 +5,8 @@
  *     <cache>/<sha256>.part     a download that is under way or was interrupted
  *     <cache>/<sha256>.from     what to show the server to get exactly the rest of that file
  *
- * A file gets its name only after its digest was checked and it is on the disk. It is checked again whenever it is read:
- * what a disk gives back is not always what it was given.
+ * A file gets its name only after its digest was checked and it is on the disk. It is checked again whenever it is
+ * read: what a disk gives back is not always what it was given.
  */
 import { type FileHandle, mkdir, open, readFile, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';

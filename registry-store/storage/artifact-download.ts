@@ -1,6 +1,7 @@
 /**
- * Brings one model file from an HTTP source into the cache: goes on where an earlier attempt stopped if the server still
- * has that very file, checks length and digest on the way, and gives the file its name only when it is whole and flushed.
+ * Brings one model file from an HTTP source into the cache: goes on where an earlier attempt stopped if the server
+ * still has that very file, checks length and digest on the way, and gives the file its name only when it is whole and
+ * flushed.
  */
 import { type FileHandle, open } from 'node:fs/promises';
 import { StoreError, refusal } from '../store-error.ts';

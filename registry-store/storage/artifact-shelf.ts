@@ -23,8 +23,8 @@ export interface DownloadProgress {
 
 export interface ArtifactShelf {
   /**
-   * Resolves when all files that this state needs are at hand and checked; `before` is the state that serves now, and may
-   * be the same.
+   * Resolves when all files that this state needs are at hand and checked; `before` is the state that serves now, and
+   * may be the same.
    */
   provide(next: StoreSnapshot, before: StoreSnapshot | undefined): Promise<void>;
   /** This state counts from now on: what only older ones needed may go. */

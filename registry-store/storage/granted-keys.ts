@@ -1,8 +1,8 @@
 /**
- * Keys that any root or delegation in a folder gives to a role, or gave it once. Files in force are signed with the keys
- * of today. Beside them lie superseded ones, which may be signed with keys that were replaced since, and after a crash
- * those of a change that was never put in force, which may name roles and keys that are not yet known. Both count as
- * part of the store when some signed file in it vouches for their signer; neither is ever served from.
+ * Keys that any root or delegation in a folder gives to a role, or gave it once. Files in force are signed with the
+ * keys of today. Beside them lie superseded ones, which may be signed with keys that were replaced since, and after a
+ * crash those of a change that was never put in force, which may name roles and keys that are not yet known. Both count
+ * as part of the store when some signed file in it vouches for their signer; neither is ever served from.
  */
 import { isStoreError } from '../store-error.ts';
 import type { RoleKeys } from '../trust/role-keys.ts';

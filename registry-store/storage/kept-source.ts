@@ -1,7 +1,7 @@
 /**
- * A source with files in front of it that can never be others: roots that were accepted, and the manifest, whose name is
- * its digest. They are verified at every look like everything else, but fetched once. Without a source below, it is the
- * state that a node starts from when its source cannot be reached.
+ * A source with files in front of it that can never be others: roots that were accepted, and the manifest, whose name
+ * is its digest. They are verified at every look like everything else, but fetched once. Without a source below, it is
+ * the state that a node starts from when its source cannot be reached.
  */
 import { refusal } from '../store-error.ts';
 import { classifyStoreFile } from '../trust/store-file.ts';

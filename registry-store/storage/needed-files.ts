@@ -31,8 +31,8 @@ export function signedFile(artifact: {
 }
 
 /**
- * Rejects with STORE_REFUSED when one of them is gone or has another length. Nothing is read, so this costs little enough
- * to be asked for every state; what the bytes are is checked when they arrive and when they are loaded.
+ * Rejects with STORE_REFUSED when one of them is gone or has another length. Nothing is read, so this costs little
+ * enough to be asked for every state; what the bytes are is checked when they arrive and when they are loaded.
  */
 export async function requireInPlace(source: FolderSource, state: Needing): Promise<void> {
   for (const file of neededFiles(state).values()) {

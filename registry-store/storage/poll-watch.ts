@@ -1,6 +1,6 @@
 /**
- * When to look at a source that gives no notice: at intervals that differ a little, so that a fleet started together does
- * not ask together, and ever more rarely while there is trouble.
+ * When to look at a source that gives no notice: at intervals that differ a little, so that a fleet started together
+ * does not ask together, and ever more rarely while there is trouble.
  */
 
 export interface LookOutcome {

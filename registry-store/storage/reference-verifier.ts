@@ -2,9 +2,9 @@
  * The reference implementation of TUF in JavaScript, step by step in the order of the specification, with its errors as
  * named checks. A node lets it go over what our own checks have passed, and both must agree; for a repository that is
  * not a store of ours it is the one that decides, with the guards in tuf-guards.ts around it.
- * Its network client is not used: it needs files on disk for its cache, wraps errors into text and blocks the event loop
- * while it copies; its trusted metadata store has none of that.
- * Deep imports, because tuf-js exports neither it nor its errors; the version is pinned and a test uses the full client.
+ * Its network client is not used: it needs files on disk for its cache, wraps errors into text and blocks the event
+ * loop while it copies; its trusted metadata store has none of that. Deep imports, because tuf-js exports neither it
+ * nor its errors; the version is pinned and a test uses the full client.
  */
 import { type Metadata, type Root, type Targets, MetadataKind } from '@tufjs/models';
 import { LengthOrHashMismatchError, UnsignedMetadataError } from '@tufjs/models/dist/error.js';

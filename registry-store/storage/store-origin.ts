@@ -1,6 +1,6 @@
 /**
- * A folder or an address as everything that depends on which of the two it is: where metadata is read, where models come
- * from, how the first look is taken, and how changes are noticed. Above this nobody asks again.
+ * A folder or an address as everything that depends on which of the two it is: where metadata is read, where models
+ * come from, how the first look is taken, and how changes are noticed. Above this nobody asks again.
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,6 +1,6 @@
 /**
- * What tuf-js lets pass and should not, for repositories that are not stores of ours: those are held to one spelling and
- * one kind of key long before tuf-js sees them. Each guard stands against a trap that was found in its source.
+ * What tuf-js lets pass and should not, for repositories that are not stores of ours: those are held to one spelling
+ * and one kind of key long before tuf-js sees them. Each guard stands against a trap that was found in its source.
  */
 import { type Metadata, type Root, type Targets, MetadataKind, TargetFile } from '@tufjs/models';
 import { refusal } from '../store-error.ts';

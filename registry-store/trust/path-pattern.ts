@@ -1,6 +1,7 @@
 /**
  * Path patterns of delegations as TUF has them: `*` stands for any characters within one segment, and a path has as
- * many segments as its pattern. Compiled once, because a store has a pattern for each model and a path for each version.
+ * many segments as its pattern. Compiled once, because a store has a pattern for each model and a path for each
+ * version.
  */
 
 export class PathPatterns {
