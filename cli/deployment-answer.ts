@@ -71,17 +71,18 @@ function rolloutLines(
   place: Pick<StoreOptions, 'store' | 'keys'>,
 ): readonly string[] {
   const { others = [] } = deployment;
-  const model = `${deployment.model}${placeText(place)}`;
+  const { model } = deployment;
+  const where = placeText(place);
   const which = others.length === 0 ? '' : ` --version ${candidate}`;
   return [
     `  beside it: ${rolloutText(deployment)}`,
     effectOf(deployment, candidate),
     '',
-    `Next: tidegate promote ${model}${which}    puts ${candidate} live`,
+    `Next: tidegate promote ${model}${which}${where}    puts ${candidate} live`,
     ...others.map(
-      ({ version }) => `      tidegate promote ${model} --version ${version}    puts ${version} live`,
+      ({ version }) => `      tidegate promote ${model} --version ${version}${where}    puts ${version} live`,
     ),
-    `      tidegate rollback ${model}   drops ${others.length === 0 ? 'it' : 'all of them'}`,
+    `      tidegate rollback ${model}${where}   drops ${others.length === 0 ? 'it' : 'all of them'}`,
   ];
 }
 

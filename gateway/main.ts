@@ -4,9 +4,7 @@
  */
 import { availableParallelism } from 'node:os';
 import { performance } from 'node:perf_hooks';
-import type { VerifiedStore } from '../registry-store/main.ts';
 import { WorkerPool } from '../runtime/pool/worker-pool.ts';
-import type { Limits } from './admission/limits.ts';
 import { faultOptions } from './dispatch/fault-options.ts';
 import { Dispatcher } from './dispatch/dispatcher.ts';
 import { BodyLane } from './dispatch/body-lane.ts';
@@ -16,106 +14,27 @@ import { LiveModels } from './dispatch/live-models.ts';
 import { LiveShadows } from './dispatch/live-shadows.ts';
 import { RequestDoor } from './dispatch/request-door.ts';
 import { ResponseCache } from './dispatch/response-cache.ts';
-import type { MissingKeyPolicy } from './route/missing-key.ts';
 import { Sequences } from './dispatch/sequences.ts';
 import { RouteTable } from './route/route-table.ts';
 import { RolloutMemory } from './dispatch/rollout-memory.ts';
 import { rolloutReport } from './dispatch/rollout-states.ts';
 import type { RolloutWatch } from './dispatch/rollout-watch.ts';
-import { type HeadKeySource, type KeySource, planKeys } from './route/routing-key.ts';
-import type { ForcePolicy } from './socket/force-permission.ts';
-import type { RepositoryControl } from './socket/repository-routes.ts';
+import { defaultKeySources, type Gateway, type GatewayOptions } from './gateway-options.ts';
+import { planKeys } from './route/routing-key.ts';
 import { GatewayServer } from './socket/server.ts';
-import type { Logger } from './telemetry/logger.ts';
-import type { MetricList } from './telemetry/merged-metrics.ts';
 import { MetricsPage } from './telemetry/metrics-page.ts';
 import { addGatewayGauges } from './telemetry/gateway-gauges.ts';
 import { StoreReport } from './telemetry/store-report.ts';
 import { fail } from './wire/error-code.ts';
-import type { ServerIdentity } from './wire/oip-metadata.ts';
 
+export {
+  defaultKeySources,
+  type Gateway,
+  type ResponseCacheOptions,
+  type Siblings,
+} from './gateway-options.ts';
 export type { RepositoryControl } from './socket/repository-routes.ts';
 export type { RolloutArm, RolloutDecision, RolloutReport, RolloutState } from './telemetry/rollout-report.ts';
-
-export interface GatewayOptions {
-  readonly host: string;
-  /** 0 takes a free port. */
-  readonly port: number;
-  /** Open and verified; the gateway closes it when it stops. */
-  readonly store: VerifiedStore;
-  readonly limits: Limits;
-  /** Threads that run models; default one less than the cores, at least 1. */
-  readonly threads?: number;
-  /** See `PoolOptions.inlineRunUsMax`; 0 runs every model on the threads. */
-  readonly inlineRunUsMax?: number;
-  /** See `PoolOptions.loadsBeside`; default true. */
-  readonly loadsBeside?: boolean;
-  readonly identity: ServerIdentity;
-  /** Origins of web pages that may call the gateway, or `*`; default none. */
-  readonly corsOrigins?: readonly string[];
-  /** Whether WebSockets may agree to permessage-deflate; default not. */
-  readonly websocketCompression?: boolean;
-  /** Where requests carry the key that rollouts divide by, those in the body side by side; default `defaultKeySources`. */
-  readonly keySources?: readonly KeySource[];
-  /** What tells callers apart where `callerRowsMax` bounds them; by their address where none of these is sent. */
-  readonly callerSources?: readonly HeadKeySource[];
-  /** Where requests without a key go while a rollout divides; default `random`. */
-  readonly missingKey?: MissingKeyPolicy;
-  /** Who may choose a version by header; default `any`. */
-  readonly forceVersion?: ForcePolicy;
-  /** Keeps answers and gives them again to the same question; without it every request is run. */
-  readonly responseCache?: ResponseCacheOptions;
-  /** Where this node remembers which rollouts it went back from; without it a restart forgets. */
-  readonly rolloutsFile?: string;
-  /** For one of several processes that are one node. */
-  readonly siblings?: Siblings;
-  /** For a node that may change its store; without it, load and unload are refused. */
-  readonly control?: RepositoryControl;
-  readonly log: Logger;
-  /** The compiled worker module; default the one beside this file, which must then be compiled too. */
-  readonly workerFile?: URL;
-}
-
-/** The other processes of a node, which share its port. */
-export interface Siblings {
-  /** What each of them counts, for the metrics of the node. */
-  metrics(): Promise<readonly MetricList[]>;
-  /** This process went back from a rollout, and the others should. */
-  rolledBack(rolloutId: string): void;
-}
-
-/** Only for models that always answer the same to the same: nothing random, nothing remembered between requests. */
-export interface ResponseCacheOptions {
-  /** For answers and their keys together; 1 or more. */
-  readonly bytesMax: number;
-  /** Names of the models; default all. */
-  readonly models?: readonly string[];
-}
-
-export interface Gateway {
-  readonly port: number;
-  /** Resolves when every deployment of the store was tried once; then `failures` says what is not served. */
-  readonly loaded: Promise<void>;
-  readonly failures: ReadonlyMap<string, string>;
-  /** Takes no new requests, finishes those it has within the grace period, and lets everything go. */
-  close(): Promise<void>;
-  /**
-   * The same for one of several processes while the others serve on: every request that still comes is answered, and each
-   * client is sent to the others with its next answer.
-   */
-  retire(): Promise<void>;
-  /** What this process alone counts. */
-  ownMetrics(): Promise<MetricList>;
-  /** Another process of the node went back from a rollout: so does this one, now or when it begins. */
-  goBack(rolloutId: string): void;
-}
-
-/** A header of ours, and what callers often send already. */
-export const defaultKeySources: readonly KeySource[] = [
-  { kind: 'header', name: 'x-routing-key' },
-  { kind: 'header', name: 'x-user-id' },
-  { kind: 'query', name: 'routing_key' },
-];
 
 /** Each lane has two regions of this size for results, the event loop's own has one; larger results are moved between threads instead. Bytes. */
 const resultBytes = 512 * 1024;

@@ -33,7 +33,7 @@ export class NodeMetrics {
     this.#waiting.get(ticket)?.(list);
   }
 
-  /** What a process says before it ends. */
+  /** What a process says of itself, unasked: with a question about the others, and before it ends. */
   said(process: CountingProcess, list: MetricList): void {
     this.#last.set(process, list);
   }

@@ -16,8 +16,8 @@ export type ToProcess =
 export type FromProcess =
   /** It serves. `isWhole`: every deployment; `welcome` is for a person. */
   | { readonly kind: 'ready'; readonly isWhole: boolean; readonly welcome: string }
-  /** What do the others count? */
-  | { readonly kind: 'others'; readonly ticket: number }
+  /** What do the others count? And what this one does, which is to be kept should it be killed. */
+  | { readonly kind: 'others'; readonly ticket: number; readonly own: MetricList }
   | { readonly kind: 'own'; readonly ticket: number; readonly list: MetricList }
   /** It is about to end; what it counted should not be lost. */
   | { readonly kind: 'last'; readonly list: MetricList }

@@ -57,8 +57,9 @@ export class ProcessShare implements Siblings {
     send({ kind: 'ready', welcome, isWhole });
   }
 
-  metrics(): Promise<readonly MetricList[]> {
+  async metrics(): Promise<readonly MetricList[]> {
     const ticket = ++this.#lastTicket;
+    const own = (await this.#gateway?.ownMetrics()) ?? [];
     return new Promise((resolve) => {
       const settle = (lists: readonly MetricList[]): void => {
         clearTimeout(timer);
@@ -67,7 +68,7 @@ export class ProcessShare implements Siblings {
       };
       const timer = setTimeout(settle, othersMsMax, []);
       this.#waiting.set(ticket, settle);
-      send({ kind: 'others', ticket });
+      send({ kind: 'others', ticket, own });
     });
   }
 

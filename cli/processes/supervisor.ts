@@ -211,7 +211,8 @@ export class Supervisor {
   #heard(member: Member, message: Exclude<FromProcess, { kind: 'ready' }>): void {
     switch (message.kind) {
       case 'others': {
-        const { ticket } = message;
+        const { ticket, own } = message;
+        this.#metrics.said(member, own);
         const serving = [...this.#members].filter(({ state }) => state !== 'starting');
         void this.#metrics.besides(member, serving).then((lists) => {
           member.handle.send({ kind: 'others', ticket, lists });

@@ -43,7 +43,7 @@ function readNumeric(datatype: Exclude<Datatype, 'BYTES'>, count: number, bytes:
       `${count} elements of ${datatype} take ${count * row.elementBytes} bytes, not ${bytes.length}.`,
     );
   }
-  const aligned = bytes.byteOffset % row.elementBytes === 0 ? bytes : bytes.slice();
+  const aligned = bytes.byteOffset % row.elementBytes === 0 ? bytes : new Uint8Array(bytes);
   return new row.array(aligned.buffer, aligned.byteOffset, count);
 }
 

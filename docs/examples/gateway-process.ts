@@ -27,7 +27,8 @@ export async function serveStore(place: {
     process.execPath,
     [
       ...[command, 'serve', '--store', store, '--root', root, '--state', state],
-      ...['--port', '0', '--poll', '0.2', '--log-level', 'warn'],
+      // As many threads as the example asks replicas for, however few cores there are.
+      ...['--port', '0', '--poll', '0.2', '--threads', '5', '--log-level', 'warn'],
     ],
     { stdio: ['ignore', 'pipe', 'inherit'] },
   );

@@ -14,10 +14,17 @@ import type {
   RolloutStep,
   ScaleConfig,
 } from '../../registry-store/main.ts';
-import type { PlanRequest } from '../../registry-store/lifecycle/plan-rollout.ts';
-import { previewRequestsMax } from '../../registry-store/manifest/flip-plan.ts';
 import { type ControlResult, accepted } from './control-error.ts';
-import { RequestFields, fieldsOf, shown } from './request-fields.ts';
+import { RequestFields, shown } from './request-fields.ts';
+import {
+  type FlipRequest,
+  msOf,
+  type Other,
+  readFlip,
+  readOthers,
+  readSteps,
+  seconds,
+} from './rollout-fields.ts';
 
 export type Fields = ReadonlyMap<string, unknown>;
 
@@ -39,10 +46,8 @@ export interface DeployRequest {
   readonly config: DeploymentConfigOptions;
   /** Instead of a share of its own in `config`, whose strategy is then CANARY. */
   readonly steps: readonly RolloutStep[] | undefined;
-  /** Further candidates of a canary. */
-  readonly others: readonly { readonly version: string; readonly trafficBps: number }[] | undefined;
-  /** How a blue/green goes on; only what was given. */
-  readonly flip: Pick<PlanRequest, 'autoPromoteAfterMs' | 'previewRequestsMin' | 'watchMs'>;
+  readonly others: readonly Other[] | undefined;
+  readonly flip: FlipRequest;
   readonly why: string | undefined;
 }
 
@@ -102,7 +107,6 @@ const rolloutFields = [
   ...['strategy', 'canary_traffic_percentage', 'others', 'steps'],
   ...['auto_promote_after_seconds', 'preview_requests_min', 'watch_seconds'],
 ] as const;
-const seconds = { min: 1, max: 30 * 86_400 };
 const revisions = { min: 1, max: Number.MAX_SAFE_INTEGER };
 
 /** `name` and `version` are fields, unless the path has them. */
@@ -275,65 +279,6 @@ function readStrategy(reader: RequestFields): DeploymentStrategy | undefined {
   const found = name === 'immediate' ? DeploymentStrategy.IMMEDIATE : known.find((one) => one === name);
   if (found === undefined) reader.reject('strategy', `is ${shown(given)}; use one of ${known.join(', ')}`);
   return found;
-}
-
-/** `[{"percentage": 1, "hold_seconds": 600}, ...]`; a step without a hold waits for approval. */
-function readSteps(reader: RequestFields): readonly RolloutStep[] | undefined {
-  const values = reader.listIfGiven('steps');
-  return values?.map((value, index) => {
-    const step = readStep(value);
-    if (step !== undefined) return step;
-    reader.reject(
-      `steps[${index}]`,
-      'is not {"percentage": 0.01 to 100 in steps of 0.01, "hold_seconds": whole seconds or left out}',
-    );
-    return { trafficBps: 0 };
-  });
-}
-
-/** `[{"version": "3.0.0", "percentage": 10}, ...]` */
-function readOthers(reader: RequestFields): DeployRequest['others'] {
-  return reader.listIfGiven('others')?.map((value, index) => {
-    const other = new RequestFields(fieldsOf(value) ?? new Map<string, unknown>(), ['version', 'percentage']);
-    const [version, trafficBps] = [other.textIfGiven('version'), bpsOf(other)];
-    if (other.problem === undefined && version !== undefined && trafficBps !== undefined) {
-      return { version, trafficBps };
-    }
-    reader.reject(`others[${index}]`, 'is not {"version": text, "percentage": 0 to 100 in steps of 0.01}');
-    return { version: '', trafficBps: 0 };
-  });
-}
-
-function bpsOf(reader: RequestFields): number | undefined {
-  const percentage = reader.numberIfGiven('percentage');
-  if (percentage === undefined) return undefined;
-  const trafficBps = Math.round(percentage * 100);
-  return Math.abs(trafficBps - percentage * 100) > 1e-6 ? undefined : trafficBps;
-}
-
-function readFlip(reader: RequestFields): DeployRequest['flip'] {
-  const autoPromoteAfterMs = msOf(reader.wholeIfGiven('auto_promote_after_seconds', seconds));
-  const previewRequestsMin = reader.wholeIfGiven('preview_requests_min', { min: 1, max: previewRequestsMax });
-  const watchMs = msOf(reader.wholeIfGiven('watch_seconds', seconds));
-  return {
-    ...(autoPromoteAfterMs !== undefined && { autoPromoteAfterMs }),
-    ...(previewRequestsMin !== undefined && { previewRequestsMin }),
-    ...(watchMs !== undefined && { watchMs }),
-  };
-}
-
-function msOf(wholeSeconds: number | undefined): number | undefined {
-  return wholeSeconds === undefined ? undefined : wholeSeconds * 1000;
-}
-
-function readStep(value: unknown): RolloutStep | undefined {
-  const fields = fieldsOf(value);
-  if (fields === undefined) return undefined;
-  const reader = new RequestFields(fields, ['percentage', 'hold_seconds']);
-  const trafficBps = bpsOf(reader);
-  const holdSeconds = reader.wholeIfGiven('hold_seconds', seconds);
-  if (reader.problem !== undefined || trafficBps === undefined) return undefined;
-  return { trafficBps, ...(holdSeconds !== undefined && { holdMs: holdSeconds * 1000 }) };
 }
 
 /** Buffer skips what is not base64; a file that was damaged on its way must not become another file. */

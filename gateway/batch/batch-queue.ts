@@ -7,7 +7,7 @@ import { type Levelled, LevelQueue } from './level-queue.ts';
 import type { ModelLine } from './model-line.ts';
 
 /** How long after somebody was too late people with little time left are dropped for the others, milliseconds. */
-const strainedMsMax = 1000;
+export const strainedMsMax = 1000;
 /**
  * Part of what a larger batch gets done in its time that a small one should. Forecasts count with full batches: at 0.8 those
  * who were taken in the simulated overload (test/simulation) were late one after the other.

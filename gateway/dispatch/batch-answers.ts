@@ -118,8 +118,10 @@ export class BatchAnswers {
     if (pending.abandoned) return 'ABANDONED';
     try {
       pending.sink.reply(reply);
+      pending.replied = true;
       return 'OK';
     } catch (fault) {
+      pending.replied = true;
       pending.sink.fail(this.#options.reportFault(fault));
       return 'INTERNAL';
     }

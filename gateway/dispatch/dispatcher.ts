@@ -64,6 +64,7 @@ export class Dispatcher {
       onDue: (pending) => {
         if (batcher.cancel(pending.queue, pending)) this.#missed(pending, performance.now());
       },
+      onFault: options.onFault,
     });
     const answers = new BatchAnswers({
       arena: pool.arena,

@@ -16,7 +16,8 @@ import { candidatesOf } from '../../registry-store/manifest/candidate-arms.ts';
 import { type ModelRoutes, RouteTable } from '../route/route-table.ts';
 import type { MetricsPage } from '../telemetry/metrics-page.ts';
 import type { RolloutReport } from '../telemetry/rollout-report.ts';
-import { codeOf, type DeploymentProblem } from '../telemetry/store-report.ts';
+import type { DeploymentProblem } from '../telemetry/store-report.ts';
+import { DeploymentProblems } from './deployment-problems.ts';
 import { GenerationLoader, type GenerationLoaderOptions } from './generation-loader.ts';
 import { ModelGeneration } from './model-generation.ts';
 import type { ModelArm } from './live-rollout.ts';
@@ -54,7 +55,7 @@ export class LiveModels {
   readonly #replicas: LiveReplicas;
   readonly #models = new Map<string, Routes>();
   readonly #notReady = new Map<string, string>();
-  readonly #problems = new Map<string, DeploymentProblem>();
+  readonly #problems: DeploymentProblems;
   #next: StoreSnapshot | undefined;
   #lastSnapshot: StoreSnapshot | undefined;
   /** Models to be looked at with the next snapshot; all others are as they should be. */
@@ -67,13 +68,11 @@ export class LiveModels {
 
   constructor(options: LiveModelsOptions) {
     this.#options = options;
+    this.#problems = new DeploymentProblems(options.log);
     this.#loader = new GenerationLoader(options);
     this.#replicas = new LiveReplicas(options);
-    const { watches, log, metrics, memory } = options;
     this.#rollouts = new LiveRollouts({
-      watches,
-      memory,
-      log,
+      ...options,
       moved: (model) => {
         if (this.#lastSnapshot !== undefined)
           void this.apply(this.#next ?? this.#lastSnapshot, new Set([model]));
@@ -82,7 +81,7 @@ export class LiveModels {
         this.#rollBack(arm);
       },
     });
-    metrics.gauge(this.#rollouts.gauge);
+    options.metrics.gauge(this.#rollouts.gauge);
   }
 
   /**
@@ -108,7 +107,7 @@ export class LiveModels {
 
   /** The same for machines, and with those whose rollout is not carried out. */
   get problems(): ReadonlyMap<string, DeploymentProblem> {
-    return this.#problems;
+    return this.#problems.all;
   }
 
   /** Deployments that are carried out with fewer threads than they ask for. */
@@ -121,7 +120,7 @@ export class LiveModels {
     const generation = this.#replicas.quarantine(quarantine);
     if (generation === undefined) return;
     const { live, split } = this.#models.get(generation.modelName) ?? {};
-    if (live === generation) this.#problems.set(live.modelName, notRun);
+    if (live === generation) this.#problems.quarantined(live.modelName);
     const arm = split?.arms.find(({ candidate }) => candidate === generation);
     if (arm === undefined) return;
     const reason = `the candidate was quarantined, threads it cost: ${quarantine.losses}`;
@@ -131,8 +130,7 @@ export class LiveModels {
   /** The pool runs it again. */
   released(session: number): void {
     const generation = this.#replicas.release(session);
-    if (generation !== undefined && this.#problems.get(generation.modelName) === notRun)
-      this.#problems.delete(generation.modelName);
+    if (generation !== undefined) this.#problems.released(generation.modelName);
   }
 
   /**
@@ -173,7 +171,7 @@ export class LiveModels {
     const gone = [...changed].filter((model) => !snapshot.deployments.has(model));
     for (const model of gone) {
       this.#notReady.delete(model);
-      this.#problems.delete(model);
+      this.#problems.clear(model);
       this.#rollouts.forget(model);
       this.#options.tune(model, undefined);
       if (this.#models.has(model)) this.#replace(model, undefined);
@@ -201,9 +199,7 @@ export class LiveModels {
     const live = await this.#generation(versions.get(deployment.version), deployment);
     if (typeof live === 'string') {
       this.#notReady.set(model, live);
-      const problem = this.#models.has(model) ? 'NOT_CURRENT' : 'NOT_SERVED';
-      this.#problems.set(model, { problem, reason: codeOf(live) });
-      this.#options.log.error({ model, version: deployment.version, reason: live }, 'deployment not served');
+      this.#problems.notServed(deployment, live, this.#models.has(model));
       this.#publish();
       return;
     }
@@ -211,11 +207,11 @@ export class LiveModels {
     const previous = await this.#previous(deployment, versions);
     if (previous !== undefined) all.set(previous.modelVersion, previous);
     this.#notReady.delete(model);
-    if (live.refusal === undefined) this.#problems.delete(model);
+    if (live.refusal === undefined) this.#problems.clear(model);
     const candidates = await this.#candidates(deployment, versions);
     for (const [version, candidate] of candidates) all.set(version, candidate);
     const course = this.#rollouts.begin(deployment, { live, candidates, previous });
-    if (course.rolledBack.length > 0) this.#problems.set(model, rolledBack);
+    if (course.rolledBack.length > 0) this.#problems.rolledBack(model);
     const mirror = await this.#mirror(deployment, versions);
     this.#replace(model, {
       live: course.live,
@@ -250,12 +246,12 @@ export class LiveModels {
     const candidates = new Map<string, ModelGeneration>();
     if (strategy === 'shadow') return candidates;
     if (strategy === 'rolling' && deployment.plan === undefined) {
-      this.#reportStrategy(deployment);
+      this.#problems.strategyUnsupported(deployment);
       return candidates;
     }
     for (const { version } of candidatesOf(deployment)) {
       const loaded = await this.#generation(versions.get(version), deployment);
-      if (typeof loaded === 'string') this.#reportCandidate({ model, version }, loaded);
+      if (typeof loaded === 'string') this.#problems.candidateNotServed({ model, version }, loaded);
       else candidates.set(version, loaded);
     }
     return candidates;
@@ -269,26 +265,9 @@ export class LiveModels {
     if (strategy !== 'shadow' || candidate === undefined) return undefined;
     const mirror = await this.#options.shadows.mirrorOf(deployment, versions.get(candidate.version));
     if (!('reason' in mirror)) return mirror;
-    this.#reportCandidate({ model: deployment.model, version: candidate.version }, mirror.reason);
+    this.#problems.candidateNotServed({ model: deployment.model, version: candidate.version }, mirror.reason);
     if (mirror.mayPass) this.#retryLater(deployment.model);
     return undefined;
-  }
-
-  #reportCandidate({ model, version }: Pick<Deployment, 'model' | 'version'>, reason: string): void {
-    this.#problems.set(model, { problem: 'NOT_CURRENT', reason: codeOf(reason) });
-    this.#options.log.error(
-      { model, version, reason },
-      'candidate not served, the live version takes all requests',
-    );
-  }
-
-  /** The live version serves on; that the rollout beside it does not happen must not go unnoticed. */
-  #reportStrategy({ model, strategy, candidate }: Deployment): void {
-    this.#problems.set(model, { problem: 'STRATEGY_UNSUPPORTED', reason: strategy });
-    this.#options.log.warn(
-      { model, code: 'STRATEGY_UNSUPPORTED', strategy, candidate: candidate?.version },
-      'strategy not carried out yet, the live version takes all requests',
-    );
   }
 
   /** Swaps the routes of one model and lets go of what is no longer in them. */
@@ -317,7 +296,7 @@ export class LiveModels {
     const routes = this.#models.get(model);
     if (routes?.split?.arms.some((arm) => arm.rolloutId === rolloutId) !== true) return;
     const split = this.#rollouts.without(routes.split, rolloutId);
-    this.#problems.set(model, rolledBack);
+    this.#problems.rolledBack(model);
     this.#replace(model, { live: stable, versions: routes.versions, ...(split !== undefined && { split }) });
   }
 
@@ -367,6 +346,3 @@ export class LiveModels {
     }, retryDelayMs);
   }
 }
-
-const notRun: DeploymentProblem = { problem: 'NOT_SERVED', reason: 'QUARANTINED' };
-const rolledBack: DeploymentProblem = { problem: 'ROLLED_BACK', reason: 'CANDIDATE_WORSE' };

@@ -17,6 +17,8 @@ export interface RequestLedgerOptions {
   readonly callers: CallerRows;
   /** The deadline of a request is over that waits or runs. */
   readonly onDue: (pending: PendingRequest) => void;
+  /** Who judges a rollout failed on this one: that is no matter of its caller. */
+  readonly onFault: (fault: unknown) => void;
 }
 
 export class RequestLedger {
@@ -24,12 +26,14 @@ export class RequestLedger {
   readonly #callers: CallerRows;
   readonly #inflight = new InflightRequests<PendingRequest>();
   readonly #deadlines: DeadlineWatch<PendingRequest>;
+  readonly #onFault: (fault: unknown) => void;
   #onEmpty: (() => void) | undefined;
 
-  constructor({ queues, callers, onDue }: RequestLedgerOptions) {
+  constructor({ queues, callers, onDue, onFault }: RequestLedgerOptions) {
     this.#queues = queues;
     this.#callers = callers;
     this.#deadlines = new DeadlineWatch(onDue);
+    this.#onFault = onFault;
   }
 
   /** Requests accepted and not yet answered. */
@@ -66,7 +70,7 @@ export class RequestLedger {
   }
 
   answerFailure(pending: PendingRequest, error: WireError): void {
-    if (!pending.abandoned) pending.sink.fail(error);
+    if (!pending.abandoned && !pending.replied) pending.sink.fail(error);
     this.leave(pending, error.code);
   }
 
@@ -81,12 +85,19 @@ export class RequestLedger {
     metrics.outcomes.count(pending.protocol, counted);
     metrics.requestSeconds.record(seconds);
     if (counted !== 'OK') metrics.failedSeconds += seconds;
-    const { trial, answered } = pending;
-    if (trial !== undefined) trial.watch.ended(trial, counted, performance.timeOrigin + nowMs, answered);
+    if (pending.trial !== undefined) this.#tell(pending, counted, nowMs);
     pending.queue.slabs.release(pending.place);
     this.#queues.leave(pending.queue);
     pending.queue.generation.release();
     if (this.#inflight.size === 0) this.#onEmpty?.();
+  }
+
+  #tell({ trial, answered }: PendingRequest, outcome: Outcome, nowMs: number): void {
+    try {
+      trial?.watch.ended(trial, outcome, performance.timeOrigin + nowMs, answered);
+    } catch (fault) {
+      this.#onFault(fault);
+    }
   }
 
   /** Resolves when nothing is in flight. */

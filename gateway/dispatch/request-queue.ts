@@ -123,6 +123,8 @@ export class PendingRequest implements BatchMember, Seated, Due, PendingRequestO
   dueSeat = -1;
   /** The client is gone, or was told already: answer nobody. */
   abandoned = false;
+  /** Its sink was given an answer or an error; it is given none after that, whatever else goes wrong. */
+  replied = false;
   /** What its answer says about the version, where it is a trial. */
   answered: Answered | undefined;
   /** Set when the client was told of a failure before the request could leave. */

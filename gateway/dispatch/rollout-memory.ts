@@ -107,14 +107,16 @@ export class RolloutMemory {
     if (file === undefined) return;
     try {
       mkdirSync(dirname(file), { recursive: true });
-      const draft = openSync(`${file}.draft`, 'w');
+      // Its own name for each process: two that share a folder by mistake must not write into one draft.
+      const draftFile = `${file}.${process.pid}.draft`;
+      const draft = openSync(draftFile, 'w');
       try {
         writeSync(draft, JSON.stringify(this.#content()));
         fsyncSync(draft);
       } finally {
         closeSync(draft);
       }
-      renameSync(`${file}.draft`, file);
+      renameSync(draftFile, file);
     } catch (error) {
       onTrouble(error);
     }

@@ -22,13 +22,14 @@ function parsed(...args: readonly string[]): ReturnType<typeof routingOf> {
 }
 
 test('nothing said leaves the places of keys to the gateway, and everybody may choose', () => {
-  expect(parsed()).toEqual({ missingKey: 'random', forceVersion: 'any' });
+  expect(parsed()).toEqual({ callerSources: [], missingKey: 'random', forceVersion: 'any' });
 });
 
 test('places of keys in their order', () => {
   expect(
     parsed('--routing-key', 'cookie:uid', '--routing-key', 'address', '--missing-key', 'reject'),
   ).toEqual({
+    callerSources: [],
     keySources: [{ kind: 'cookie', name: 'uid' }, { kind: 'address' }],
     missingKey: 'reject',
     forceVersion: 'any',

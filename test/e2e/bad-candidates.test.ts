@@ -78,8 +78,9 @@ const cases: readonly Case[] = [
     inputs: () => index(3),
     isHarmed: ({ status }) => status !== 200,
     harmedMax: 60,
+    // Each request costs two threads, so that the pool may be faster than the judge.
     reason:
-      /^the candidate failed \d callers in a row, with [3-5] of them took its thread down, and answered none/,
+      /^the candidate (failed \d callers in a row, with [3-5] of them took its thread down, and answered none|was quarantined, threads it cost: \d)/,
     workerFile: new URL('dying-worker.mjs', import.meta.url),
   },
 ];

@@ -56,7 +56,7 @@ test('what waits is cancelled, what is unknown is ignored', async () => {
   talk.client.destroy();
 });
 
-test('what has not begun by its deadline is told so, the rest is answered', async () => {
+test('what cannot be answered by its deadline is told so, the rest is answered', async () => {
   const talk = await StreamTalk.open(under.port);
   for (let id = 0; id < 20; id++) talk.say(request(id, 64));
   talk.say(request('late', 1, { deadline_ms: 1 }));
@@ -68,7 +68,11 @@ test('what has not begun by its deadline is told so, the rest is answered', asyn
   talk.say(request('in time', 1, { deadline_ms: 60_000 }));
   await talk.answered(23);
   for (const id of ['late', 'late text']) {
-    expect(talk.answersTo(id)).toMatchObject([{ code: 'DEADLINE_EXCEEDED', retry_after_ms: 100 }]);
+    // By what waits before it, or alone: how long runs take is learned while this goes on.
+    expect(talk.answersTo(id)).toMatchObject([
+      { code: expect.stringMatching(/^(OVERLOADED|DEADLINE_EXCEEDED)$/) as string },
+    ]);
+    expect(talk.answersTo(id)[0]?.['retry_after_ms']).toBeGreaterThan(0);
   }
   expect(talk.answersTo('in time')).toMatchObject([{ model_name: 'slow' }]);
   await settled();
@@ -138,7 +142,7 @@ test('any interleaving of requests, cancels and deadlines gives each id exactly 
       expect(talk.answers).toHaveLength(asked);
       expect(new Set(talk.answers.map(({ id }) => id)).size).toBe(asked);
       for (const { code } of talk.answers) {
-        expect([undefined, 'CANCELLED', 'DEADLINE_EXCEEDED']).toContain(code);
+        expect([undefined, 'CANCELLED', 'DEADLINE_EXCEEDED', 'OVERLOADED']).toContain(code);
         codes.set(code, (codes.get(code) ?? 0) + 1);
       }
       talk.client.destroy();

@@ -260,7 +260,7 @@ describe('metrics', () => {
   test('are added over all processes, and what ended ones counted stays', async () => {
     const { all } = await begun(3);
     const page = new MetricsPage(async () => {
-      void all[0]?.says({ kind: 'others', ticket: 7 });
+      void all[0]?.says({ kind: 'others', ticket: 7, own: [] });
       for (const [index, requests] of [
         [1, 10],
         [2, 100],

@@ -96,6 +96,9 @@ describe('packed elements', () => {
     const shifted = tensorOfPacked('INT64', [1], new Uint8Array(buffer, 4, 8));
     expect(aligned.data.buffer).toBe(buffer);
     expect(shifted.data.buffer).not.toBe(buffer);
+    // A Buffer of Node, whose own `slice` copies nothing.
+    const node = tensorOfPacked('INT64', [1], Buffer.from(buffer, 4, 8));
+    expect(node.data.buffer).not.toBe(buffer);
   });
 
   test.each([

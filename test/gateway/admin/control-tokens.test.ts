@@ -150,18 +150,25 @@ describe('the file', () => {
 
 describe('tidegate token', () => {
   async function run(...args: readonly string[]): Promise<string> {
-    let out = '';
-    const output = { out: (text: string) => (out += text), err: () => undefined };
+    return (await speak(...args)).out;
+  }
+
+  async function speak(...args: readonly string[]): Promise<{ readonly out: string; readonly err: string }> {
+    let [out, err] = ['', ''];
+    const output = { out: (text: string) => (out += text), err: (text: string) => (err += text) };
     const program = new Command().exitOverride().configureOutput({ writeErr: () => undefined });
     registerToken(program, output);
     await program.parseAsync(['token', ...args, '--tokens', path], { from: 'user' });
-    return out;
+    return { out, err };
   }
 
   test('creates, lists and revokes', async () => {
-    const created = await run('create', 'ci', '--scope', 'publish', '--scope', 'deploy', '--expires', '90d');
-    const [token = ''] = created.split('\n');
-    expect(created).toMatch(/The token ci may deploy, publish until \d{4}-/);
+    const scopes = ['--scope', 'publish', '--scope', 'deploy'];
+    const { out, err } = await speak('create', 'ci', ...scopes, '--expires', '90d');
+    // A shell that catches the output gets the token and nothing else.
+    const token = out.trim();
+    expect(out).toBe(`${token}\n`);
+    expect(err).toMatch(/The token ci may deploy, publish until \d{4}-/);
     const [entry] = await readTokenFile(path);
     expect(entry).toMatchObject({ name: 'ci', scopes: ['deploy', 'publish'] });
     expect(findToken([entry!], `Bearer ${token}`, Date.now()).ok).toBe(true);

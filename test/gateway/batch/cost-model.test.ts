@@ -33,7 +33,8 @@ describe('what a run takes', () => {
   });
 
   it.each(curves)('is learned within a tenth of the noise for $name', ({ ms }) => {
-    const runs = fc.array(fc.tuple(fc.integer({ min: 1, max: 64 }), usual), {
+    // Without the library's love for extremes: what is learned is what was seen, and that has to be of all sizes.
+    const runs = fc.array(fc.tuple(fc.noBias(fc.integer({ min: 1, max: 64 })), fc.noBias(usual)), {
       minLength: 400,
       maxLength: 400,
     });

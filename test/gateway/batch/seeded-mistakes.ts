@@ -275,14 +275,16 @@ export const mistakes: readonly Mistake[] = [
   {
     mistake: 'one who is late is run with the others',
     Broken: RunsTheLate,
-    broken: ['who cannot be in time alone is dropped instead of run, and nobody else is dropped'],
+    broken: [
+      'who cannot be in time alone is dropped instead of run, and within a second of that whoever has little time',
+    ],
   },
   {
     mistake: 'the clock stands still',
     Broken: StopsTheClock,
     broken: [
       'a batch of several should end by the earliest of their deadlines',
-      'who cannot be in time alone is dropped instead of run, and nobody else is dropped',
+      'who cannot be in time alone is dropped instead of run, and within a second of that whoever has little time',
     ],
   },
 ];

@@ -5,13 +5,16 @@
 import { describe, expect, it } from 'vitest';
 import type { WorkerPool } from '../../../runtime/pool/worker-pool.ts';
 import { PageArena } from '../../../runtime/tensor/page-arena.ts';
+import type { Ran } from '../../../runtime/protocol/worker-task.ts';
 import type { ModelSignature } from '../../../runtime/tensor/signature.ts';
 import { Dispatcher } from '../../../gateway/dispatch/dispatcher.ts';
 import type { Submission } from '../../../gateway/dispatch/submission.ts';
 import { ModelGeneration } from '../../../gateway/dispatch/model-generation.ts';
 import { PendingRequest } from '../../../gateway/dispatch/request-queue.ts';
+import type { Trial } from '../../../gateway/dispatch/rollout-watch.ts';
 import { VersionMetrics } from '../../../gateway/telemetry/version-metrics.ts';
 import { fail } from '../../../gateway/wire/error-code.ts';
+import { eventually } from '../../e2e/deadline.ts';
 
 const signature: ModelSignature = {
   inputs: [{ name: 'x', datatype: 'FP32', shape: [-1, 1] }],
@@ -19,7 +22,14 @@ const signature: ModelSignature = {
   batching: 'rows',
 };
 
-function setUp(): {
+interface Rig {
+  /** Runs what arrives; without it everything waits. */
+  readonly run?: () => Promise<Ran>;
+  readonly onFault?: (fault: unknown) => void;
+  readonly trial?: Trial;
+}
+
+function setUp({ run, onFault, trial }: Rig = {}): {
   readonly dispatcher: Dispatcher;
   readonly pages: PageArena;
   readonly codes: Map<string, string>;
@@ -29,7 +39,7 @@ function setUp(): {
   const pages = new PageArena(arenaBytes);
   const pool = {
     lanes: [],
-    inlineLane: { holds: () => false },
+    inlineLane: { holds: () => run !== undefined, run },
     pages,
     arena: new SharedArrayBuffer(arenaBytes),
   };
@@ -38,9 +48,11 @@ function setUp(): {
     batchRowsMax: 4,
     queueRowsMax: 100,
     onFailure: () => undefined,
-    onFault: (fault) => {
-      throw fault;
-    },
+    onFault:
+      onFault ??
+      ((fault) => {
+        throw fault;
+      }),
   });
   const generation = new ModelGeneration({
     costs: [],
@@ -62,13 +74,17 @@ function setUp(): {
       request: { rows: 1, inputs, outputIndexes: undefined },
       id: name,
       sink: {
-        reply: () => codes.set(name, 'answered'),
+        reply: () => {
+          if (codes.has(name)) throw new Error(`${name} is told twice`);
+          codes.set(name, 'answered');
+        },
         fail: ({ code }) => {
           if (codes.has(name)) throw new Error(`${name} is told twice`);
           codes.set(name, code);
         },
       },
       options: undefined,
+      trial,
       beginWithinMs,
     };
     const outcome = dispatcher.submit(submission);
@@ -134,4 +150,32 @@ describe('requests that wait', () => {
     expect(dispatcher.inflightRequests).toBe(0);
     expect(pages.bytesTaken).toBe(before);
   });
+});
+
+it('a fault after the answers were given takes none of them back', async () => {
+  const faults: unknown[] = [];
+  const watch = {
+    ended: () => {
+      throw new Error('the watch is broken');
+    },
+  };
+  const { dispatcher, codes, submit } = setUp({
+    run: () =>
+      Promise.resolve({
+        kind: 'ran',
+        outputs: [{ shape: [2, 1], moved: new ArrayBuffer(8) }],
+        runUs: 1,
+      }),
+    onFault: (fault) => faults.push(fault),
+    trial: { arm: 'candidate', key: 'k', watch } as unknown as Trial,
+  });
+  submit('first');
+  submit('second');
+  await eventually(() => faults.length > 0, 'the fault to be told');
+  expect([...codes]).toEqual([
+    ['first', 'answered'],
+    ['second', 'answered'],
+  ]);
+  expect(faults.map(String)).toContain('Error: the watch is broken');
+  expect(dispatcher.queuedRows).toBe(0);
 });

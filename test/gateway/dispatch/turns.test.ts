@@ -1,3 +1,4 @@
+/** How many go on at once, and in which order the others follow. */
 import { expect, test } from 'vitest';
 import { Turns } from '../../../gateway/dispatch/turns.ts';
 
