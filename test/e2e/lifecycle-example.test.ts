@@ -73,8 +73,8 @@ test(
 );
 
 test('ends with 1 when something is not as told, and leaves nothing behind then either', async () => {
-  const { code, err, left } = await runExample({ TIDEGATE_THREADS: 'none' });
+  const { code, err, left } = await runExample({ TIDEGATE_SERVER_NAME: 'é' });
   expect({ code, left }).toEqual({ code: 1, left: [] });
-  expect(err).toContain('Threads are a number from 1 to 64.');
+  expect(err).toContain('A server name is 1 to 100 printable ASCII characters.');
   expect(err).toContain('the gateway ended before it served');
 });
