@@ -27,12 +27,7 @@ import { addGatewayGauges } from './telemetry/gateway-gauges.ts';
 import { StoreReport } from './telemetry/store-report.ts';
 import { fail } from './wire/error-code.ts';
 
-export {
-  defaultKeySources,
-  type Gateway,
-  type ResponseCacheOptions,
-  type Siblings,
-} from './gateway-options.ts';
+export type { Gateway, ResponseCacheOptions, Siblings } from './gateway-options.ts';
 export type { RepositoryControl } from './socket/repository-routes.ts';
 export type { RolloutArm, RolloutDecision, RolloutReport, RolloutState } from './telemetry/rollout-report.ts';
 
