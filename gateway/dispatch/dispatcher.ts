@@ -125,7 +125,7 @@ export class Dispatcher {
     if (!this.#batcher.hasRoomFor(rows)) return this.#refusals.ofQueue(arrivedMs);
     const queue = this.#queues.enter(generation, request);
     const { id, protocol, sink, trial, options, caller } = submission;
-    const withinMs = submission.beginWithinMs ?? queue.line.tuning.timeoutMs;
+    const withinMs = submission.dueWithinMs ?? queue.line.tuning.timeoutMs;
     const deadlineMs = withinMs === undefined ? undefined : arrivedMs + withinMs;
     const refusal = this.#refusalOf({ queue, rows, deadlineMs, options, caller }, arrivedMs);
     if (refusal !== undefined) {

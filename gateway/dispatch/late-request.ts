@@ -32,7 +32,7 @@ export interface LargeBody {
   readonly body: Uint8Array<ArrayBuffer>;
   readonly jsonBytes: number;
   readonly sink: ReplySink;
-  readonly beginWithinMs: number | undefined;
+  readonly dueWithinMs: number | undefined;
   /** Who sent it, where callers are bound. */
   readonly caller?: string | undefined;
 }
@@ -61,10 +61,10 @@ export class LateRequest implements Due {
   failedWith: WireError['code'] | undefined = undefined;
   #isOver = false;
 
-  constructor({ sink, beginWithinMs }: Pick<LargeBody, 'sink' | 'beginWithinMs'>) {
+  constructor({ sink, dueWithinMs }: Pick<LargeBody, 'sink' | 'dueWithinMs'>) {
     this.sink = sink;
     this.arrivedMs = performance.now();
-    this.deadlineMs = beginWithinMs === undefined ? undefined : this.arrivedMs + beginWithinMs;
+    this.deadlineMs = dueWithinMs === undefined ? undefined : this.arrivedMs + dueWithinMs;
   }
 
   /** Answered, or its client is gone. */
@@ -188,7 +188,7 @@ export class LateRequests {
       return filled.ok ? failureAnswer('worker') : filled;
     }
     const { id, options } = request;
-    const askedMs = Math.min(options?.beginWithinMs ?? Infinity, large.beginWithinMs ?? Infinity);
+    const askedMs = Math.min(options?.dueWithinMs ?? Infinity, large.dueWithinMs ?? Infinity);
     const withinMs = askedMs === Infinity ? queue.line.tuning.timeoutMs : askedMs;
     const deadlineMs = withinMs === undefined ? undefined : arrivedMs + withinMs;
     const strings = filled.value;

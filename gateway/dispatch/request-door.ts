@@ -52,7 +52,7 @@ export interface IncomingRequest {
   /** Who sent it, where callers are bound by what they may have here. */
   readonly caller?: string | undefined;
   /** From outside the message: milliseconds after arrival by which its answer is due; the shorter time counts. */
-  readonly beginWithinMs?: number | undefined;
+  readonly dueWithinMs?: number | undefined;
 }
 
 export interface KeyedRequest {
@@ -284,10 +284,10 @@ export class RequestDoor {
     const decoded = isRead ? early.request : incoming.decode(signature);
     if (!decoded.ok) return decoded;
     const { id, options } = decoded.value;
-    const beginWithinMs = shorter(options?.beginWithinMs, incoming.beginWithinMs);
+    const dueWithinMs = shorter(options?.dueWithinMs, incoming.dueWithinMs);
     if (generation.layout !== undefined || options?.sequence !== undefined) {
       const { protocol, modelName, modelVersion, decode, sink } = incoming;
-      const call = { protocol, modelName, modelVersion, decode, sink, trial, beginWithinMs };
+      const call = { protocol, modelName, modelVersion, decode, sink, trial, dueWithinMs };
       return this.#options.sequences.take({ ...call, target: generation, request: decoded.value });
     }
     const admitted = checkRequest(decoded.value, signature, limits);
@@ -302,7 +302,7 @@ export class RequestDoor {
       trial,
       options,
       caller: incoming.caller,
-      beginWithinMs,
+      dueWithinMs,
     });
     // What is not run says nothing new to a shadow.
     if (pair !== undefined && pending instanceof PendingRequest) pair.copy(decoded.value);

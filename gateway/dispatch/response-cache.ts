@@ -167,7 +167,7 @@ export class ResponseCache {
     const { generation, protocol, id, sink, options, deadlineMs } = first;
     const next = new SharedRun(run.key, sink, this.#listener);
     next.kept = kept;
-    const beginWithinMs = deadlineMs === undefined ? undefined : Math.max(0, deadlineMs - performance.now());
+    const dueWithinMs = deadlineMs === undefined ? undefined : Math.max(0, deadlineMs - performance.now());
     const pending = this.#lead(next, {
       generation,
       protocol,
@@ -175,7 +175,7 @@ export class ResponseCache {
       id,
       sink,
       options,
-      beginWithinMs,
+      dueWithinMs,
     });
     if ('code' in pending) {
       for (const follower of [first, ...others]) this.#fail(follower, pending);

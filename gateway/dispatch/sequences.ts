@@ -39,7 +39,7 @@ export interface SequenceCall {
   readonly decode: (signature: ModelSignature) => Result<InferRequest>;
   readonly sink: ReplySink;
   /** Milliseconds after arrival by which it must have begun; undefined lets it wait. */
-  readonly beginWithinMs: number | undefined;
+  readonly dueWithinMs: number | undefined;
 }
 
 type UsedLimits =
@@ -98,7 +98,7 @@ export class Sequences {
     const admitted = this.#admit(call, version.generation);
     if (!admitted.ok) return admitted;
     const sequence = found ?? new Sequence(key, version);
-    const { protocol, sink, beginWithinMs } = call;
+    const { protocol, sink, dueWithinMs } = call;
     const step = new SequenceStep({
       sequence,
       version,
@@ -111,7 +111,7 @@ export class Sequences {
       id: request.id,
       options: request.options,
       arrivedMs: nowMs,
-      deadlineMs: beginWithinMs === undefined ? undefined : nowMs + beginWithinMs,
+      deadlineMs: dueWithinMs === undefined ? undefined : nowMs + dueWithinMs,
     });
     if (sequence.busy) return this.#wait(step);
     if (found === undefined && !this.#table.add(sequence, nowMs)) return sequenceRefusals.tooMany;
@@ -193,8 +193,8 @@ export class Sequences {
     const { values } = sequence;
     if (values === undefined) return sequenceLost(wish.id ?? '');
     if (!layout.fits(values, firstSize)) return sequenceRefusals.rowsChanged;
-    const beginWithinMs = deadlineMs === undefined ? undefined : deadlineMs - this.#options.nowMs();
-    if (beginWithinMs !== undefined && beginWithinMs < 0) return deadlineExceeded;
+    const dueWithinMs = deadlineMs === undefined ? undefined : deadlineMs - this.#options.nowMs();
+    if (dueWithinMs !== undefined && dueWithinMs < 0) return deadlineExceeded;
     const request = layout.withState(step.admitted, values);
     const sink: ReplySink = {
       reply: (reply) => {
@@ -212,7 +212,7 @@ export class Sequences {
       sink,
       trial,
       options,
-      beginWithinMs,
+      dueWithinMs,
     });
     if ('code' in pending) return pending;
     step.pending = pending;

@@ -135,7 +135,7 @@ export class ShadowLane {
       id: undefined,
       sink,
       options: undefined,
-      beginWithinMs: waitMsMax,
+      dueWithinMs: waitMsMax,
     });
     return !('code' in pending);
   }

@@ -30,14 +30,14 @@ export class SharedRequest implements Due {
   isOver = false;
 
   constructor(submission: Submission, arrivedMs: number) {
-    const { generation, protocol, id, sink, options, beginWithinMs } = submission;
+    const { generation, protocol, id, sink, options, dueWithinMs } = submission;
     this.generation = generation;
     this.protocol = protocol;
     this.id = id;
     this.sink = sink;
     this.options = options;
     this.arrivedMs = arrivedMs;
-    this.deadlineMs = beginWithinMs === undefined ? undefined : arrivedMs + beginWithinMs;
+    this.deadlineMs = dueWithinMs === undefined ? undefined : arrivedMs + dueWithinMs;
   }
 }
 

@@ -19,7 +19,7 @@ export interface Submission {
   /** Who sent it, where callers are bound. */
   readonly caller?: string | undefined;
   /** Milliseconds after arrival by which its answer is due; undefined is what its model has for such requests. */
-  readonly beginWithinMs: number | undefined;
+  readonly dueWithinMs: number | undefined;
 }
 
 /** Room in a batch slot for a request whose elements are written elsewhere; used once, by `enqueue` or `giveBack`. */

@@ -41,7 +41,7 @@ export interface InferTarget {
   /** From the Inference-Header-Content-Length header: how much of the body is JSON, when tensors follow it. */
   readonly jsonBytes: number;
   /** From the x-deadline-ms header; undefined when there is none. */
-  readonly beginWithinMs: number | undefined;
+  readonly dueWithinMs: number | undefined;
   /** From the Content-Length header; undefined for a chunked body. */
   readonly declaredBytes: number | undefined;
   /** What the body is compressed with. */

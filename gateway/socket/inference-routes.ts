@@ -10,7 +10,7 @@ import { ByteWriter } from '../wire/byte-writer.ts';
 import { fail, type Result, succeed, type WireError } from '../wire/error-code.ts';
 import { type MessageFormat, oipBinary, oipJson, oipMsgpack, predictJson } from '../wire/message-format.ts';
 import { readJsonBytes } from '../wire/oip-binary.ts';
-import { beginWithinMsMax } from '../wire/request-options.ts';
+import { dueWithinMsMax } from '../wire/request-options.ts';
 import { requestEncoding } from './content-encoding.ts';
 import type { CrossOrigin } from './cross-origin.ts';
 import { type ExchangeServices, HttpExchange, type InferTarget } from './http-exchange.ts';
@@ -42,7 +42,7 @@ export function addInferenceRoutes(options: InferenceRoutesOptions): void {
       const encoding = requestEncoding(req.getHeader(headers.contentEncoding));
       const format = chooseFormat(req, usual);
       const chosen = format.ok ? format.value : usual.value;
-      const beginWithin = readDeadline(req);
+      const dueWithin = readDeadline(req);
       const modelName = pathParameter(req, 0) ?? '';
       const inPath = pathVersion(req);
       const inHeader = inPath === undefined ? headerVersion(req) : undefined;
@@ -59,7 +59,7 @@ export function addInferenceRoutes(options: InferenceRoutesOptions): void {
         caller: callers.length === 0 ? undefined : routingKey(req, res, callers),
         format: chosen.format,
         jsonBytes: chosen.jsonBytes,
-        beginWithinMs: beginWithin.ok ? beginWithin.value : undefined,
+        dueWithinMs: dueWithin.ok ? dueWithin.value : undefined,
         declaredBytes: declaredBytes(req),
         encoding: encoding.ok ? encoding.value : undefined,
         acceptEncoding: req.getHeader(headers.acceptEncoding),
@@ -67,7 +67,7 @@ export function addInferenceRoutes(options: InferenceRoutesOptions): void {
       };
       // The exchange lives on in the handlers it attaches.
       new HttpExchange(res, target, services).begin(
-        refusalOf(encoding) ?? refusalOf(format) ?? refusalOf(beginWithin),
+        refusalOf(encoding) ?? refusalOf(format) ?? refusalOf(dueWithin),
       );
     };
   };
@@ -88,7 +88,7 @@ function exchangeServices(options: InferenceRoutesOptions): ExchangeServices {
     late: door.lateAnswers,
     accept: (exchange, body, isOwned) => {
       const { format, jsonBytes, modelName, modelVersion, expectedVersion, headers: named } = exchange.target;
-      const { routingKey: key, lateKey, beginWithinMs, caller } = exchange.target;
+      const { routingKey: key, lateKey, dueWithinMs, caller } = exchange.target;
       const { protocol } = format;
       const textBytes = protocol === 'oip-binary' ? jsonBytes : body.length;
       if (textBytes > limits.inlineJsonBytesMax && protocol !== 'oip-msgpack') {
@@ -103,7 +103,7 @@ function exchangeServices(options: InferenceRoutesOptions): ExchangeServices {
           jsonBytes,
           sink: exchange,
           held: exchange.held,
-          beginWithinMs,
+          dueWithinMs,
           caller,
         });
       }
@@ -119,7 +119,7 @@ function exchangeServices(options: InferenceRoutesOptions): ExchangeServices {
         decode: (signature) => format.decode(body, signature, jsonBytes),
         sink: exchange,
         held: exchange.held,
-        beginWithinMs,
+        dueWithinMs,
         caller,
       });
     },
@@ -217,10 +217,10 @@ function readDeadline(req: HttpRequest): Result<number | undefined> {
   const header = req.getHeader(headers.deadline);
   if (header === '') return noDeadline;
   const ms = /^[0-9]{1,7}$/.test(header) ? Number(header) : 0;
-  if (ms >= 1 && ms <= beginWithinMsMax) return succeed(ms);
+  if (ms >= 1 && ms <= dueWithinMsMax) return succeed(ms);
   return fail(
     'INVALID_REQUEST',
-    `The header x-deadline-ms must be a whole number of milliseconds from 1 to ${beginWithinMsMax}.`,
+    `The header x-deadline-ms must be a whole number of milliseconds from 1 to ${dueWithinMsMax}.`,
   );
 }
 

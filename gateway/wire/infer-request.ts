@@ -51,7 +51,7 @@ export interface SequenceWish {
 /** What a request asks for beyond tensors. */
 export interface RequestOptions {
   /** Milliseconds after its arrival by which its answer is due; undefined lets it wait. */
-  readonly beginWithinMs: number | undefined;
+  readonly dueWithinMs: number | undefined;
   /** As sent: 0 is the default, 1 the most urgent, larger numbers come later. */
   readonly priority: number;
   /** One for each of the request's `outputs`; undefined when none of them has a form of its own. */

@@ -9,7 +9,7 @@ import { elementCount } from '../../runtime/tensor/signature.ts';
 import { fail, type WireError } from './error-code.ts';
 import type { InputTensor, TensorSource } from './infer-request.ts';
 import type { MsgpackCursor } from './msgpack-cursor.ts';
-import { beginWithinMsMax, OptionsDraft, type OutputDraft, takeOutputParameter } from './request-options.ts';
+import { dueWithinMsMax, OptionsDraft, type OutputDraft, takeOutputParameter } from './request-options.ts';
 import { quoted } from './strict-text.ts';
 
 /** Inputs or outputs that one request may name; no model has as many. It bounds what a body of tiny maps can build. */
@@ -136,12 +136,12 @@ function readRoutingKey(cursor: MsgpackCursor): string | null {
 function readDeadline(cursor: MsgpackCursor, fields: RequestFields): boolean {
   const ms = cursor.whole('deadline_ms');
   if (ms === null) return false;
-  if (ms < 1 || ms > beginWithinMsMax) {
-    cursor.refuse('INVALID_REQUEST', `deadline_ms must be a whole number from 1 to ${beginWithinMsMax}.`);
+  if (ms < 1 || ms > dueWithinMsMax) {
+    cursor.refuse('INVALID_REQUEST', `deadline_ms must be a whole number from 1 to ${dueWithinMsMax}.`);
     return false;
   }
   fields.options ??= new OptionsDraft();
-  fields.options.beginWithin(ms);
+  fields.options.dueWithin(ms);
   return true;
 }
 

@@ -48,7 +48,7 @@ export function decodeOipBinary(
 
 /** Raw requests have nowhere to say how they want their outputs. */
 const binaryOutputs: RequestOptions = {
-  beginWithinMs: undefined,
+  dueWithinMs: undefined,
   priority: 0,
   outputForms: undefined,
   sequence: undefined,

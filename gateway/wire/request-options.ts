@@ -13,7 +13,7 @@ import { quoted } from './strict-text.ts';
 export type ParameterValue = string | number | boolean;
 
 /** Longest time that a request may give itself; what is beyond is as good as for ever. */
-export const beginWithinMsMax = 3_600_000;
+export const dueWithinMsMax = 3_600_000;
 
 /** Longest id of a sequence; it is kept as long as the sequence is open. */
 const sequenceIdLengthMax = 256;
@@ -31,7 +31,7 @@ export interface OutputDraft {
 
 /** Collects what the parameters of a request say, in any order. Each method answers with what is wrong, if anything. */
 export class OptionsDraft {
-  #beginWithinMs: number | undefined;
+  #dueWithinMs: number | undefined;
   #priority = 0;
   #binaryByDefault = false;
   #outputs: (OutputDraft | undefined)[] | undefined;
@@ -43,7 +43,7 @@ export class OptionsDraft {
       case 'timeout':
         if (!isCount(value)) return wrongKind(name, 'a whole number of microseconds');
         // 0 is no limit, as where it comes from.
-        if (value > 0) this.beginWithin(value / 1000);
+        if (value > 0) this.dueWithin(value / 1000);
         return undefined;
       case 'priority':
         if (!isCount(value)) return wrongKind(name, 'a whole number from 0 up');
@@ -83,8 +83,8 @@ export class OptionsDraft {
   }
 
   /** The request must be answered within this time; the shortest one counts. */
-  beginWithin(ms: number): void {
-    this.#beginWithinMs = Math.min(this.#beginWithinMs ?? beginWithinMsMax, ms);
+  dueWithin(ms: number): void {
+    this.#dueWithinMs = Math.min(this.#dueWithinMs ?? dueWithinMsMax, ms);
   }
 
   set priority(value: number) {
@@ -109,11 +109,11 @@ export class OptionsDraft {
           : { binary: draft.binary ?? this.#binaryByDefault, classes: draft.classes };
       });
     }
-    const beginWithinMs = this.#beginWithinMs;
+    const dueWithinMs = this.#dueWithinMs;
     const priority = this.#priority;
     const sequence = this.#sequence;
     if (
-      beginWithinMs === undefined &&
+      dueWithinMs === undefined &&
       priority === 0 &&
       sequence === undefined &&
       outputForms === undefined &&
@@ -121,7 +121,7 @@ export class OptionsDraft {
     ) {
       return undefined;
     }
-    return { beginWithinMs, priority, outputForms, defaultForm, sequence };
+    return { dueWithinMs, priority, outputForms, defaultForm, sequence };
   }
 }
 

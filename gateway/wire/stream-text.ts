@@ -11,7 +11,7 @@ import { JsonScanner } from './json-scanner.ts';
 import { idCharactersMax, routingKeyCharactersMax, routingKeyTooLong } from './msgpack-request.ts';
 import { encodeOipJson } from './oip-json-answer.ts';
 import { readRequestField, type RequestDraft } from './oip-json.ts';
-import { beginWithinMsMax, OptionsDraft } from './request-options.ts';
+import { dueWithinMsMax, OptionsDraft } from './request-options.ts';
 import type { RolloutFields } from './stream-answer.ts';
 import {
   type ClientFrame,
@@ -123,9 +123,9 @@ function readField(scanner: JsonScanner, key: FrameKey, draft: FrameDraft): Wire
       if (scanner.skipNull()) return undefined;
       return readIdInto(scanner, draft);
     case 'deadline_ms': {
-      const ms = readWhole(scanner, { key, min: 1, max: beginWithinMsMax });
+      const ms = readWhole(scanner, { key, min: 1, max: dueWithinMsMax });
       if (typeof ms === 'object') return ms;
-      if (ms !== undefined) (draft.options ??= new OptionsDraft()).beginWithin(ms);
+      if (ms !== undefined) (draft.options ??= new OptionsDraft()).dueWithin(ms);
       return undefined;
     }
     case 'priority': {

@@ -33,7 +33,7 @@ function setUp({ run, onFault, trial }: Rig = {}): {
   readonly dispatcher: Dispatcher;
   readonly pages: PageArena;
   readonly codes: Map<string, string>;
-  readonly submit: (name: string, beginWithinMs?: number) => PendingRequest;
+  readonly submit: (name: string, dueWithinMs?: number) => PendingRequest;
 } {
   const arenaBytes = 1024 * 1024;
   const pages = new PageArena(arenaBytes);
@@ -67,7 +67,7 @@ function setUp({ run, onFault, trial }: Rig = {}): {
   const codes = new Map<string, string>();
   const source = { kind: 'packed', bytes: new Uint8Array(4) } as const;
   const inputs = [{ name: 'x', datatype: 'FP32', shape: [1, 1], source }] as const;
-  const submit = (name: string, beginWithinMs?: number): PendingRequest => {
+  const submit = (name: string, dueWithinMs?: number): PendingRequest => {
     const submission: Submission = {
       generation,
       protocol: 'oip-json',
@@ -85,7 +85,7 @@ function setUp({ run, onFault, trial }: Rig = {}): {
       },
       options: undefined,
       trial,
-      beginWithinMs,
+      dueWithinMs,
     };
     const outcome = dispatcher.submit(submission);
     if (outcome instanceof PendingRequest) return outcome;

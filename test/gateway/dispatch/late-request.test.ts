@@ -32,7 +32,7 @@ class Rig {
     limits: { requestRowsMax: 1, requestBytesMax: 1, queueBytesMax: 1000 },
   });
 
-  take(beginWithinMs?: number): void {
+  take(dueWithinMs?: number): void {
     const generation = {
       acquire: () => (this.held += 1),
       release: () => (this.held -= 1),
@@ -44,7 +44,7 @@ class Rig {
       body: new Uint8Array(10),
       jsonBytes: 0,
       sink: { reply: () => undefined, fail: ({ code }) => this.told.push(code) },
-      beginWithinMs,
+      dueWithinMs,
     });
   }
 }

@@ -61,7 +61,7 @@ export function submissionOf(
     id: undefined,
     sink,
     options: undefined,
-    beginWithinMs: undefined,
+    dueWithinMs: undefined,
     ...others,
   };
 }

@@ -261,12 +261,12 @@ describe('a follower', () => {
     const { dispatcher, generation, ask } = setUp();
     const [leader, early, other, running] = asked(4);
     ask(leader!);
-    ask(early!, { beginWithinMs: 5 });
+    ask(early!, { dueWithinMs: 5 });
     await until(() => early!.told.length > 0);
     expect([early!.told, leader!.told]).toEqual([['DEADLINE_EXCEEDED'], []]);
     ask(other!, {}, tensorOf([5]));
     dispatcher.begin(1);
-    ask(running!, { beginWithinMs: 5 }, tensorOf([5]));
+    ask(running!, { dueWithinMs: 5 }, tensorOf([5]));
     await new Promise((resolve) => setTimeout(resolve, 30));
     dispatcher.run(1);
     expect(running!.told).toEqual([answerOf(generation, [5])]);

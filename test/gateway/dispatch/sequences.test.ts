@@ -126,7 +126,7 @@ function send(
     inputs: [{ ...tensor('x'), source: { kind: 'packed', bytes } }],
     outputs: undefined,
     options: {
-      beginWithinMs: undefined,
+      dueWithinMs: undefined,
       priority: 0,
       outputForms: undefined,
       defaultForm: { binary: false, classes: 0 },
@@ -142,7 +142,7 @@ function send(
     request,
     decode: () => ({ ok: true, value: request }),
     sink,
-    beginWithinMs: withinMs,
+    dueWithinMs: withinMs,
   });
   // The bytes of a request are reused by whoever read them.
   bytes.fill(0xff);

@@ -8,7 +8,7 @@ import { numberToHalf } from '../../../runtime/tensor/half-float.ts';
 
 function wanting(...classes: readonly number[]): RequestOptions {
   return {
-    beginWithinMs: undefined,
+    dueWithinMs: undefined,
     priority: 0,
     outputForms: classes.map((count) => ({ binary: false, classes: count })),
     sequence: undefined,

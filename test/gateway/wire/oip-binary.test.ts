@@ -20,7 +20,7 @@ function modelOf(...inputs: readonly TensorSpec[]): ModelSignature {
 }
 
 const allBinary: RequestOptions = {
-  beginWithinMs: undefined,
+  dueWithinMs: undefined,
   priority: 0,
   outputForms: undefined,
   sequence: undefined,

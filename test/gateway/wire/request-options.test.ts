@@ -19,7 +19,7 @@ function read(message: object): unknown {
 
 const plain = { binary: false, classes: 0 };
 const none = {
-  beginWithinMs: undefined,
+  dueWithinMs: undefined,
   priority: 0,
   outputForms: undefined,
   defaultForm: plain,
@@ -42,8 +42,8 @@ describe('parameters', () => {
   });
 
   it.each([
-    [{ parameters: { timeout: 1500 } }, { ...none, beginWithinMs: 1.5 }],
-    [{ parameters: { timeout: Number.MAX_SAFE_INTEGER } }, { ...none, beginWithinMs: 3_600_000 }],
+    [{ parameters: { timeout: 1500 } }, { ...none, dueWithinMs: 1.5 }],
+    [{ parameters: { timeout: Number.MAX_SAFE_INTEGER } }, { ...none, dueWithinMs: 3_600_000 }],
     [{ parameters: { sequence_id: 5 } }, { ...none, sequence: { ...middle, id: '5' } }],
     [{ parameters: { sequence_end: true } }, { ...none, sequence: { ...middle, end: true } }],
     [

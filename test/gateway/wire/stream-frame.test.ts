@@ -64,7 +64,7 @@ describe('decodeStreamFrame', () => {
     };
     expect(decodeStreamFrame(plain.pack({ ...frame, ...options }))).toMatchObject({
       ok: true,
-      value: { request: { options: { beginWithinMs: 250, priority: 3 } } },
+      value: { request: { options: { dueWithinMs: 250, priority: 3 } } },
     });
   });
 

@@ -28,7 +28,7 @@ describe('decodeTextFrame', () => {
           id: 7,
           inputs: [{ name: 'x', shape: [1, 2], datatype: 'FP32', source: { kind: 'json' } }],
           outputs: ['y'],
-          options: { beginWithinMs: 50, priority: 2 },
+          options: { dueWithinMs: 50, priority: 2 },
         },
       },
     });
