@@ -66,7 +66,7 @@ function backs(runs: number, flip: Flip): readonly number[] {
 }
 
 describe('an identical version is sent back in at most 1 % of the runs and three standard errors', () => {
-  const runs = 600;
+  const runs = 300;
   const most = runs * (0.01 + 3 * Math.sqrt((0.01 * 0.99) / runs));
 
   test.each<[string, Flip]>([

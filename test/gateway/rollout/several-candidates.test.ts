@@ -33,7 +33,7 @@ function dropped(seed: number, rates: readonly [number, ...number[]], stableRate
 }
 
 test('two that are alike are both kept in all but 1 % of the runs and three standard errors', () => {
-  const runs = 300;
+  const runs = 200;
   const wrong = Array.from({ length: runs }, (_, run) => dropped(run + 1, [0.02, 0.02], 0.02)).filter(
     (out) => out.length > 0,
   );

@@ -36,12 +36,12 @@ type Change = (store: TemporaryStore) => Promise<unknown>;
 const nowMs = Date.now();
 /** With the number of deaths in a normal run. */
 const changes: readonly (readonly [string, Change, number])[] = [
-  ['publishes a version', (store) => store.publish('iris', '3.0.0'), 12],
-  ['publishes a new model', (store) => store.publish('tulip', '1.0.0'), 8],
+  ['publishes a version', (store) => store.publish('iris', '3.0.0'), 7],
+  ['publishes a new model', (store) => store.publish('tulip', '1.0.0'), 5],
   [
     'deploys',
     (store) => deployModel({ ...store.publisher, nowMs, model: 'iris', version: '1.0.0', actor: 'test' }),
-    12,
+    7,
   ],
   [
     'moves a stage',
@@ -49,13 +49,13 @@ const changes: readonly (readonly [string, Change, number])[] = [
       moveStage({ ...store.publisher, nowMs, model: 'iris', version: '2.0.0', to: 'production', actor: 'a' }),
     4,
   ],
-  ['refreshes', (store) => refreshStore({ ...store.publisher, nowMs }), 5],
+  ['refreshes', (store) => refreshStore({ ...store.publisher, nowMs }), 3],
   ...(['timestamp', 'snapshot', 'targets', 'root', 'models', 'deployments'] as const).map(
     (role) =>
       [
         `rotates the key of ${role}`,
         (store: TemporaryStore) => rotateKey({ ...store.publisher, nowMs, role, actor: 'test' }),
-        role === 'models' || role === 'timestamp' ? 10 : 5,
+        role === 'models' || role === 'timestamp' ? 6 : 3,
       ] as const,
   ),
   ['collects garbage', (store) => collectGarbage({ ...store.publisher, nowMs, keepSuperseded: 0 }), 5],
