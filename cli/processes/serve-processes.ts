@@ -59,7 +59,11 @@ function freePort(host: string, port: number): Promise<number> {
   return new Promise((resolve, reject) => {
     const probe = createServer();
     probe.once('error', () => {
-      reject(new Error(`Port ${port} on ${host} is taken or not allowed. Choose another one with --port.`));
+      reject(
+        new Error(
+          `Port ${port} on ${host} is taken or not allowed, or ${host} is no address of this machine. Choose others with --port and --host.`,
+        ),
+      );
     });
     probe.listen({ host, port, exclusive: true }, () => {
       const address = probe.address();

@@ -81,7 +81,7 @@ export class Batcher<Queue extends BatchQueue<Member, Queue>, Member extends Bat
     return this.#running;
   }
 
-  /** Whether `rows` more may wait. Ask before the work of decoding is spent. */
+  /** Whether `rows` more may wait. */
   hasRoomFor(rows: number): boolean {
     return this.#queuedRows + rows <= this.#queueRowsMax;
   }

@@ -74,7 +74,7 @@ export class ControlServer {
       this.#server.once('error', (error) => {
         reject(
           new Error(
-            `The control port ${port} on ${host} is taken or not allowed. Choose another one with --control-port.`,
+            `The control port ${port} on ${host} is taken or not allowed, or ${host} is no address of this machine. Choose others with --control-port and --control-host.`,
             { cause: error },
           ),
         );

@@ -109,7 +109,9 @@ export class GatewayServer {
       const opened = (listener: us_listen_socket | false): void => {
         if (listener === false) {
           reject(
-            new Error(`Port ${port} on ${host} is taken or not allowed. Choose another one with --port.`),
+            new Error(
+              `Port ${port} on ${host} is taken or not allowed, or ${host} is no address of this machine. Choose others with --port and --host.`,
+            ),
           );
           return;
         }
