@@ -71,10 +71,13 @@ async function serveHere(
       },
     });
   }
-  const store = await openVerified(options, output);
   // The server library reads this when it is loaded, which is why the gateway is only imported now.
   process.env['UWS_HTTP_MAX_HEADERS_SIZE'] = String(limits.headerBytesMax);
-  const { startGateway } = await import('../gateway/main.ts');
+  // The store is opened on a thread of its own, and both take about as long.
+  const [store, { startGateway }] = await Promise.all([
+    openVerified(options, output),
+    import('../gateway/main.ts'),
+  ]);
   const gateway = await startGateway({
     host: options.host,
     port: options.port,

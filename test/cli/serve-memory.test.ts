@@ -19,7 +19,7 @@ const about = {
   metrics: new Map<string, number>(),
 };
 const mib = 1024 * 1024;
-const baseBytesMax = 270 * mib;
+const baseBytesMax = 310 * mib;
 const threadBytesMax = 70 * mib;
 /** Code that became hot in the warm-up is optimised meanwhile, which takes memory of its own. */
 const settleMs = 4000;
