@@ -20,7 +20,7 @@ const about = {
 };
 const mib = 1024 * 1024;
 const baseBytesMax = 310 * mib;
-const threadBytesMax = 70 * mib;
+const threadBytesMax = 90 * mib;
 /** Code that became hot in the warm-up is optimised meanwhile, which takes memory of its own. */
 const settleMs = 4000;
 
