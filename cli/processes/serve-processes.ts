@@ -5,6 +5,7 @@
 import { fork } from 'node:child_process';
 import { createServer } from 'node:net';
 import { InvalidArgumentError } from 'commander';
+import { portRefusal } from '../../gateway/socket/port-refusal.ts';
 import type { Logger } from '../../gateway/telemetry/logger.ts';
 import type { Output } from '../output.ts';
 import { type FromProcess, processVariables, type ToProcess } from './process-messages.ts';
@@ -59,11 +60,7 @@ function freePort(host: string, port: number): Promise<number> {
   return new Promise((resolve, reject) => {
     const probe = createServer();
     probe.once('error', () => {
-      reject(
-        new Error(
-          `Port ${port} on ${host} is taken or not allowed, or ${host} is no address of this machine. Choose others with --port and --host.`,
-        ),
-      );
+      reject(portRefusal(host, port));
     });
     probe.listen({ host, port, exclusive: true }, () => {
       const address = probe.address();

@@ -85,7 +85,7 @@ export class LaneFeeder {
     if (this.#runsInline(queue)) return { accepts: this.#runsInline, lanes: 1 };
     let lanes = 0;
     for (const lane of this.#options.pool.lanes) if (this.#runsOn(lane, queue)) lanes += 1;
-    return { accepts: (other) => !this.#runsInline(other), lanes: Math.max(1, lanes) };
+    return { accepts: this.#needsThread, lanes: Math.max(1, lanes) };
   }
 
   /** All of them. */
@@ -94,7 +94,7 @@ export class LaneFeeder {
   }
 
   #runsOn(lane: Lane, queue: RequestQueue): boolean {
-    return !this.#runsInline(queue) && this.#options.pool.holds(lane, queue.generation.session);
+    return this.#needsThread(queue) && this.#options.pool.holds(lane, queue.generation.session);
   }
 
   #workerOf(lane: Lane): Worker<RequestQueue> {
@@ -117,4 +117,6 @@ export class LaneFeeder {
 
   readonly #runsInline = (queue: RequestQueue): boolean =>
     this.#options.pool.inlineLane.holds(queue.generation.session);
+
+  readonly #needsThread = (queue: RequestQueue): boolean => !this.#runsInline(queue);
 }

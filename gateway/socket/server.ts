@@ -20,6 +20,7 @@ import { OpenCount } from './open-count.ts';
 import { OpenExchanges } from './open-exchanges.ts';
 import { addRepositoryRoutes, type RepositoryControl, type RepositoryView } from './repository-routes.ts';
 import { RouteRegistry } from './route-registry.ts';
+import { portRefusal } from './port-refusal.ts';
 import { RouteAnswer } from './route-answer.ts';
 import { StreamEndpoint } from './stream-endpoint.ts';
 
@@ -108,11 +109,7 @@ export class GatewayServer {
     return new Promise((resolve, reject) => {
       const opened = (listener: us_listen_socket | false): void => {
         if (listener === false) {
-          reject(
-            new Error(
-              `Port ${port} on ${host} is taken or not allowed, or ${host} is no address of this machine. Choose others with --port and --host.`,
-            ),
-          );
+          reject(portRefusal(host, port));
           return;
         }
         this.#listener = listener;

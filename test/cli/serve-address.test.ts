@@ -1,22 +1,15 @@
 /** `tidegate serve` with the address of a store: from any file server, and without it once it was here. */
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { deployModel, initStore, publishModel } from '../../registry-store/main.ts';
-import { demoModel } from '../e2e/gateway-under-test.ts';
 import { PuppetServer } from '../registry-store/storage/puppet-server.ts';
+import { makeIrisStore } from './iris-store.ts';
 import { Served, temporaryFolder } from './served.ts';
 
 test('a store at an address is served, and served again when the address is gone', async () => {
   const base = await temporaryFolder();
-  const [folder, keysFolder] = [join(base, 'store'), join(base, 'keys')];
-  const publisher = { folder, keysFolders: [keysFolder], actor: 'test' };
-  const version = { model: 'iris', version: '1.0.0' };
-  await initStore({ ...publisher, nowMs: Date.now() });
-  const about = { framework: 'onnx', author: 'test', artifact: demoModel('iris-1.0.0') };
-  await publishModel({ ...publisher, ...version, ...about, nowMs: Date.now() });
-  await deployModel({ ...publisher, ...version, nowMs: Date.now() });
+  const { folder, root } = await makeIrisStore(base);
   const server = await PuppetServer.start(folder);
-  const args = ['--store', server.url, '--root', join(keysFolder, 'root.json'), '--port', '0'];
+  const args = ['--store', server.url, '--root', root, '--port', '0'];
   const sizes = ['--cache', join(base, 'cache'), '--cache-size', '1Gi', '--poll', '0.2'];
 
   const first = await Served.start([...args, ...sizes]);

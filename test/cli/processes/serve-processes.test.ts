@@ -7,11 +7,10 @@ import { Agent, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { deployModel, initStore, publishModel } from '../../../registry-store/main.ts';
 import { eventually } from '../../e2e/deadline.ts';
-import { demoModel } from '../../e2e/gateway-under-test.ts';
 import { MetricsScrape } from '../../e2e/metrics-scrape.ts';
 import { run } from '../command-line.ts';
+import { makeIrisStore } from '../iris-store.ts';
 import { Served, temporaryFolder } from '../served.ts';
 
 /** Starting a process takes seconds on a busy machine. */
@@ -21,14 +20,8 @@ let base: string;
 let store: readonly string[];
 beforeAll(async () => {
   base = await mkdtemp(join(tmpdir(), 'tidegate-processes-'));
-  const [folder, keysFolder] = [join(base, 'store'), join(base, 'keys')];
-  const publisher = { folder, keysFolders: [keysFolder], actor: 'test' };
-  const version = { model: 'iris', version: '1.0.0' };
-  await initStore({ ...publisher, nowMs: Date.now() });
-  const about = { framework: 'onnx', author: 'test', artifact: demoModel('iris-1.0.0') };
-  await publishModel({ ...publisher, ...version, ...about, nowMs: Date.now() });
-  await deployModel({ ...publisher, ...version, nowMs: Date.now() });
-  store = ['--store', folder, '--root', join(keysFolder, 'root.json')];
+  const { folder, root } = await makeIrisStore(base);
+  store = ['--store', folder, '--root', root];
 });
 
 afterAll(() => rm(base, { recursive: true, force: true }));

@@ -27,9 +27,11 @@ interface Rig {
   readonly run?: () => Promise<Ran>;
   readonly onFault?: (fault: unknown) => void;
   readonly trial?: Trial;
+  /** Instead of telling what an answer is evidence for. */
+  readonly visibleReply?: () => never;
 }
 
-function setUp({ run, onFault, trial }: Rig = {}): {
+function setUp({ run, onFault, trial, visibleReply }: Rig = {}): {
   readonly dispatcher: Dispatcher;
   readonly pages: PageArena;
   readonly codes: Map<string, string>;
@@ -64,6 +66,7 @@ function setUp({ run, onFault, trial }: Rig = {}): {
     session: 1,
     metrics: new VersionMetrics('m', '1'),
   });
+  if (visibleReply !== undefined) Object.assign(generation, { visibleReply });
   const codes = new Map<string, string>();
   const source = { kind: 'packed', bytes: new Uint8Array(4) } as const;
   const inputs = [{ name: 'x', datatype: 'FP32', shape: [1, 1], source }] as const;
@@ -152,7 +155,10 @@ describe('requests that wait', () => {
   });
 });
 
-it('a fault after the answers were given takes none of them back', async () => {
+const ranTwo = (): Promise<Ran> =>
+  Promise.resolve({ kind: 'ran', outputs: [{ shape: [2, 1], moved: new ArrayBuffer(8) }], runUs: 1 });
+
+it('a fault of who judges takes no answer back', async () => {
   const faults: unknown[] = [];
   const watch = {
     ended: () => {
@@ -160,12 +166,7 @@ it('a fault after the answers were given takes none of them back', async () => {
     },
   };
   const { dispatcher, codes, submit } = setUp({
-    run: () =>
-      Promise.resolve({
-        kind: 'ran',
-        outputs: [{ shape: [2, 1], moved: new ArrayBuffer(8) }],
-        runUs: 1,
-      }),
+    run: ranTwo,
     onFault: (fault) => faults.push(fault),
     trial: { arm: 'candidate', key: 'k', watch } as unknown as Trial,
   });
@@ -177,5 +178,25 @@ it('a fault after the answers were given takes none of them back', async () => {
     ['second', 'answered'],
   ]);
   expect(faults.map(String)).toContain('Error: the watch is broken');
-  expect(dispatcher.queuedRows).toBe(0);
+  expect([dispatcher.queuedRows, dispatcher.inflightRequests]).toEqual([0, 0]);
+});
+
+it('a fault between two answers costs the second one its answer, and gives the first no other', async () => {
+  const faults: unknown[] = [];
+  const { dispatcher, codes, submit } = setUp({
+    run: ranTwo,
+    onFault: (fault) => faults.push(fault),
+    trial: { arm: 'candidate', key: 'k', watch: { ended: () => undefined } } as unknown as Trial,
+    visibleReply: () => {
+      throw new Error('the evidence is broken');
+    },
+  });
+  submit('first');
+  submit('second');
+  await eventually(() => dispatcher.inflightRequests === 0, 'both to leave');
+  expect([...codes]).toEqual([
+    ['first', 'answered'],
+    ['second', 'INTERNAL'],
+  ]);
+  expect(faults.map(String)).toEqual(['Error: the evidence is broken']);
 });
