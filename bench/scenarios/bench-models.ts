@@ -18,15 +18,15 @@ export interface LargeModel {
   readonly bytes: Uint8Array;
 }
 
-export function largeModels(size: ModelSize): readonly LargeModel[] {
-  return [mlp(size), mobilenet(size)];
+/** Another `variant` has other weights. */
+export function largeModels(size: ModelSize, variant = 0): readonly LargeModel[] {
+  return [mlp(size, seededRandom(11 + 2 * variant)), mobilenet(size, seededRandom(12 + 2 * variant))];
 }
 
 /** 512-2048-2048-1000 with ReLU, 29 MB. */
-function mlp(size: ModelSize): LargeModel {
+function mlp(size: ModelSize, random: SeededRandom): LargeModel {
   const hidden = size === 'full' ? 2048 : 32;
   const widths = [512, hidden, hidden, 1000];
-  const random = seededRandom(11);
   const graph = new GraphBuilder('mlp');
   let value = graph.input('x', tensorType('FP32', ['batch', 512]));
   for (const [index, width] of widths.slice(1).entries()) {
@@ -52,10 +52,9 @@ const blocks: readonly (readonly [channels: number, stride: number])[] = [
 ];
 
 /** MobileNetV1, 224 x 224, 17 MB: batch normalization is folded into the biases, as exporters do it. */
-function mobilenet(size: ModelSize): LargeModel {
+function mobilenet(size: ModelSize, random: SeededRandom): LargeModel {
   const narrow = size === 'full' ? 1 : 16;
   const side = size === 'full' ? 224 : 32;
-  const random = seededRandom(12);
   const graph = new GraphBuilder('mobilenet');
   let value = graph.input('x', tensorType('FP32', ['batch', 3, side, side]));
   let from = 32 / narrow;

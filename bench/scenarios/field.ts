@@ -104,7 +104,11 @@ export class Field {
   }
 
   /** Another one, with a state of its own. Resolves once it is ready. */
-  startGateway(limits: readonly string[], children: Children): Promise<number> {
+  startGateway(
+    limits: readonly string[],
+    children: Children,
+    options: readonly string[] = [],
+  ): Promise<number> {
     const { folder } = this.#options;
     const state = join(folder, `state-${this.#states++}`);
     mkdirSync(state);
@@ -116,7 +120,11 @@ export class Field {
       '--state',
       state,
     ];
-    return startGateway(children, folder, [...place, ...limits.flatMap((limit) => ['--limit', limit])]);
+    return startGateway(children, folder, [
+      ...place,
+      ...limits.flatMap((limit) => ['--limit', limit]),
+      ...options,
+    ]);
   }
 
   /** Port of a peer; undefined for one that is not here, which is noted in `missing`. */

@@ -1,5 +1,5 @@
 /** Scenarios that are nothing but load: capacity, given rates, overload, batching, large models. */
-import { runBareLoop } from '../peers/loop-report.ts';
+import { type LoopReport, runBareLoop } from '../peers/loop-report.ts';
 import { type LoadJob, type PhaseReport, runLoad } from '../load/load-job.ts';
 import { rotated } from '../plan.ts';
 import { type BenchModel, type Field, type ModelName, peerKinds, peerNames, type PeerKind } from './field.ts';
@@ -234,18 +234,63 @@ async function loopRow(
   if (backend === undefined) return [];
   const peer = `onnxruntime-${kind} in a loop`;
   progress(`large, ${model.name}, ${peer}`);
-  const report = await loopOf(field, model, { backend, seconds });
-  return [{ load: model.name, peer, numbers: report, problems: [] }];
+  const [report] = await loopOf(field, model, { backend, seconds, batches: [1] });
+  if (report === undefined) throw new Error('The loop reported nothing.');
+  const { p50Us, p99Us, runsPerSecond } = report;
+  const numbers = { p50_us: p50Us, p99_us: p99Us, per_second: runsPerSecond };
+  return [{ load: model.name, peer, numbers, problems: [] }];
 }
 
 async function loopOf(
   field: Field,
   { file, input, rowShape }: BenchModel,
-  { backend, seconds }: { readonly backend: string; readonly seconds: number },
-): Promise<Readonly<Record<string, number>>> {
+  {
+    backend,
+    seconds,
+    batches,
+  }: { readonly backend: string; readonly seconds: number; readonly batches: readonly number[] },
+): Promise<readonly LoopReport[]> {
   // Over the range of what the gateway is asked.
   const values = Array.from({ length: 97 }, (_, index) => index / 97);
-  const job = { modelFile: file, input, values, rowShape, batches: [1], seconds, backend };
-  const [report] = await runBareLoop(field.children, job);
-  return { p50_us: report?.p50Us ?? 0, p99_us: report?.p99Us ?? 0, per_second: report?.runsPerSecond ?? 0 };
+  const job = { modelFile: file, input, values, rowShape, batches, seconds, backend };
+  return runBareLoop(field.children, job);
 }
+
+/** Batches of the bare loop; the gateway chooses its own, up to `batchRowsMax`, which is the last of these. */
+const batchSizes = [1, 2, 4, 8, 16, 32, 64];
+/** Under way, one row each: two batches of the largest size. */
+const largeConcurrency = 128;
+
+export const largeBatches: Scenario = {
+  name: 'large-batches',
+  title:
+    'mlp, rows a second: the gateway, one row a request, and the best batch size of session.run in a loop',
+  headline: ['rows_per_second', 'share_of_best'],
+  run: async (context) => {
+    const { field, progress, round, seconds } = context;
+    const model = field.model('mlp');
+    const port = await field.gateway();
+    const numbers: Record<string, number> = {};
+    const problems: string[] = [];
+    const askGateway = async (): Promise<void> => {
+      progress('large-batches, gateway');
+      const load = { port, protocol: 'stream', connections: 4, concurrency: largeConcurrency } as const;
+      const report = await closedLoop(context, model, load);
+      numbers['rows_per_second'] = report.numbers['per_second'] ?? 0;
+      numbers['failed'] = report.numbers['failed'] ?? 0;
+      problems.push(...report.problems);
+    };
+    const askLoop = async (): Promise<void> => {
+      progress('large-batches, onnxruntime-web in a loop');
+      const each = await loopOf(field, model, { backend: 'web', seconds, batches: batchSizes });
+      const speeds = each.map(({ rows, runsPerSecond }) => ({ rows, perSecond: rows * runsPerSecond }));
+      const best = speeds.reduce((left, right) => (right.perSecond > left.perSecond ? right : left));
+      numbers['best_loop_rows_per_second'] = best.perSecond;
+      numbers['best_batch_rows'] = best.rows;
+    };
+    for (const ask of rotated([askGateway, askLoop], round)) await ask();
+    numbers['share_of_best'] =
+      (numbers['rows_per_second'] ?? 0) / (numbers['best_loop_rows_per_second'] ?? 1);
+    return [{ load: 'mlp', peer: peerNames.gateway, numbers, problems }];
+  },
+};

@@ -1,8 +1,9 @@
 /** The command line of the scenarios: `npm run bench -- --scenario <name>`. */
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { capacity, batching, large, open, overload } from './load-scenarios.ts';
+import { capacity, batching, large, largeBatches, open, overload } from './load-scenarios.ts';
 import { hotCold, reload, start } from './change-scenarios.ts';
 import type { Scenario } from './scenario.ts';
+import { churn, reloads } from './soak-scenarios.ts';
 
 export const scenarios: readonly Scenario[] = [
   capacity,
@@ -13,6 +14,9 @@ export const scenarios: readonly Scenario[] = [
   reload,
   batching,
   large,
+  largeBatches,
+  churn,
+  reloads,
 ];
 
 export interface ScenarioOptions {
@@ -32,11 +36,10 @@ const ratesDefault = [200, 1000, 4000];
 
 /** Ends the process for --help and for options that make no sense, with a message. */
 export function parseScenarioOptions(args: readonly string[]): ScenarioOptions {
-  const names = scenarios.map(({ name }) => name);
   const given = new Command('npm run bench --')
     .description('Measures scenarios, in rounds, and writes JSON, CSV and one HTML page with plots.')
     .addOption(
-      new Option('--scenario <names>', 'some of them, with commas between, or all')
+      new Option('--scenario <names>', 'some of them, with commas between, or all (without the long ones)')
         .argParser(namesOf)
         .makeOptionMandatory(),
     )
@@ -50,14 +53,14 @@ export function parseScenarioOptions(args: readonly string[]): ScenarioOptions {
     )
     .option(
       '--changes <count>',
-      'of the scenario reload: undeployed and deployed so often (default: 10, with --quick 1)',
+      'of the scenarios reload, churn and reloads: models are changed so often (default: 10, with --quick 1)',
       whole,
     )
     .option('--no-install', 'leave out peers that would have to be installed (onnxruntime-node)')
     .option('--out <path>', 'where results go, without an ending (default: a new name in bench/results)')
     .addHelpText(
       'after',
-      `\nScenarios:\n${scenarios.map(({ name, title }) => `  ${name.padEnd(10)} ${title}`).join('\n')}\n`,
+      `\nScenarios:\n${scenarios.map(({ name, title, isLong }) => `  ${name.padEnd(13)} ${title}${isLong === true ? ' (long)' : ''}`).join('\n')}\n`,
     )
     .allowExcessArguments(false)
     .parse(args, { from: 'user' })
@@ -72,7 +75,8 @@ export function parseScenarioOptions(args: readonly string[]): ScenarioOptions {
       out?: string;
     }>();
   const { quick } = given;
-  const wanted = given.scenario.includes('all') ? names : given.scenario;
+  const short = scenarios.filter(({ isLong }) => isLong !== true).map(({ name }) => name);
+  const wanted = given.scenario.flatMap((name) => (name === 'all' ? short : [name]));
   return {
     scenarios: scenarios.filter(({ name }) => wanted.includes(name)),
     rounds: given.rounds ?? (quick ? 1 : 5),

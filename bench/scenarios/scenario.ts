@@ -33,6 +33,8 @@ export interface Scenario {
   readonly title: string;
   /** What is drawn, and in the summary: names of numbers, the most important one first. */
   readonly headline: readonly string[];
+  /** Takes many minutes: left out of `all`, run only by its name. */
+  readonly isLong?: boolean;
   /** One round of it. */
   readonly run: (context: ScenarioContext) => Promise<readonly ScenarioRow[]>;
 }

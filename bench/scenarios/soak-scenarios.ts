@@ -1,0 +1,238 @@
+/**
+ * Long scenarios: models that are deployed, flipped and undeployed again and again under load. What counts is what their
+ * neighbour's callers notice, what fails, and whether memory comes back.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { readFileSync } from 'node:fs';
+import { deployModel, publishModel, undeployModel } from '../../registry-store/main.ts';
+import { demoModels } from '../../deploy/demo/demo-models.ts';
+import { HttpClient } from '../../client/http-client.ts';
+import { tensor } from '../../client/tensor/tensor.ts';
+import { Children } from '../children.ts';
+import type { PhaseReport } from '../load/load-job.ts';
+import { largeModels } from './bench-models.ts';
+import { type BenchModel, type Field, peerNames } from './field.ts';
+import { closedLoop, loadOn } from './load-scenarios.ts';
+import type { Scenario, ScenarioContext, ScenarioRow } from './scenario.ts';
+
+/** The share of what the neighbour can do that it is asked for. */
+const steadyShare = 0.6;
+/** So many clients find out what that is. */
+const capacityConcurrency = 16;
+/** Connections for the steady load: more than ever wait. */
+const steadyConnections = 256;
+const steadyWindows = 3;
+/** Milliseconds for a change of the store to show in a gateway that looks at it every second. */
+const changeMsMax = 60_000;
+const lookAgainMs = 20;
+
+/** What is measured after a tenth of the changes is what the end is compared with. */
+const earlyShare = 0.1;
+
+/** A gateway of its own that is gone afterwards. */
+async function withGateway<Value>(
+  { field }: ScenarioContext,
+  options: readonly string[],
+  work: (port: number) => Promise<Value>,
+): Promise<Value> {
+  const children = new Children();
+  try {
+    return await work(await field.startGateway([], children, options));
+  } finally {
+    await children.stopAll();
+  }
+}
+
+const p99 = ({ numbers }: PhaseReport): number => numbers['p99_us'] ?? 0;
+const failedIn = (parts: readonly PhaseReport[]): number =>
+  parts.reduce((sum, { numbers }) => sum + (numbers['failed'] ?? 0) + (numbers['refused'] ?? 0), 0);
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((left, right) => left - right);
+  return sorted[Math.floor(sorted.length / 2)] ?? 0;
+}
+
+/** Watches window after window until the work is over. */
+async function watchedDuring(
+  watch: () => Promise<PhaseReport>,
+  work: Promise<unknown>,
+): Promise<readonly PhaseReport[]> {
+  const parts: PhaseReport[] = [];
+  const done = new AbortController();
+  const over = (): void => {
+    done.abort();
+  };
+  work.then(over, over);
+  do parts.push(await watch());
+  while (!done.signal.aborted);
+  await work;
+  return parts;
+}
+
+/** Resident memory of the gateway after a tenth of the changes and after all of them. */
+interface MemoryCourse {
+  earlyBytes: number;
+  lateBytes: number;
+}
+
+async function residentBytes(port: number): Promise<number> {
+  const page = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+  return Number(/^process_resident_memory_bytes (\S+)/m.exec(page)?.[1] ?? NaN);
+}
+
+async function times(
+  count: number,
+  port: number,
+  change: (at: number) => Promise<void>,
+): Promise<MemoryCourse> {
+  const memory = { earlyBytes: NaN, lateBytes: NaN };
+  const early = Math.max(1, Math.round(count * earlyShare));
+  for (let at = 1; at <= count; at++) {
+    await change(at);
+    if (at === early) memory.earlyBytes = await residentBytes(port);
+  }
+  memory.lateBytes = await residentBytes(port);
+  return memory;
+}
+
+const memoryNumbers = ({ earlyBytes, lateBytes }: MemoryCourse): Readonly<Record<string, number>> => ({
+  memory_ratio: lateBytes / earlyBytes,
+  early_mib: earlyBytes / 2 ** 20,
+  late_mib: lateBytes / 2 ** 20,
+});
+
+/** The model that comes and goes, in two versions of the same shape. */
+async function publishComing({ publisher }: Field, isQuick: boolean): Promise<void> {
+  for (const [index, version] of comingVersions.entries()) {
+    const model = largeModels(isQuick ? 'tiny' : 'full', index).find(({ name }) => name === 'mobilenet');
+    if (model === undefined) throw new Error('There is no model mobilenet.');
+    const about = { model: comingName, version, framework: 'onnx', author: 'bench' };
+    await publishModel({ ...publisher, ...about, artifact: model.bytes, nowMs: Date.now() });
+  }
+}
+
+const comingName = 'coming';
+const comingVersions = ['1.0.0', '2.0.0'] as const;
+
+/** Deployed, flipped to the other version, undeployed, each seen by callers before the next. */
+async function comeAndGo({ publisher }: Field, port: number): Promise<void> {
+  for (const version of comingVersions) {
+    await deployModel({ ...publisher, model: comingName, version, nowMs: Date.now() });
+    await until(async () => (await versionsOf(port, comingName)).includes(version));
+  }
+  await undeployModel({ ...publisher, model: comingName, nowMs: Date.now() });
+  await until(async () => (await versionsOf(port, comingName)).length === 0);
+}
+
+/** Those that are served; a new one appears in the step in which it becomes live. Empty where the model is not known. */
+async function versionsOf(port: number, model: string): Promise<readonly string[]> {
+  const response = await fetch(`http://127.0.0.1:${port}/v2/models/${model}`);
+  const body = (await response.json()) as { readonly versions?: readonly string[] };
+  return response.ok ? (body.versions ?? []) : [];
+}
+
+/** The version that answers a row. */
+async function versionThatAnswers(port: number, { input, rowShape, name }: BenchModel): Promise<string> {
+  const client = new HttpClient({ url: `http://127.0.0.1:${port}` });
+  const shape = [1, ...rowShape];
+  const row = tensor('FP32', shape, new Float32Array(shape.reduce((product, size) => product * size)));
+  return (await client.infer({ model: name, inputs: { [input]: row } })).version;
+}
+
+async function until(isSo: () => Promise<boolean>): Promise<void> {
+  const endMs = performance.now() + changeMsMax;
+  while (performance.now() < endMs) {
+    if (await isSo()) return;
+    await sleep(lookAgainMs);
+  }
+  throw new Error(`A change of the store did not show within ${changeMsMax / 1000} s.`);
+}
+
+export const churn: Scenario = {
+  name: 'churn',
+  title: 'mlp at 60 % of its capacity, while a 17 MB network is deployed, flipped and undeployed',
+  headline: ['p99_ratio', 'worst_p99_ratio', 'memory_ratio'],
+  isLong: true,
+  run: async (context) => {
+    const { field, isQuick, changes, progress, seconds, round } = context;
+    if (round === 0) await publishComing(field, isQuick);
+    const model = field.model('mlp');
+    const rows: ScenarioRow[] = [];
+    for (const threads of [1, 2]) {
+      const row = await withGateway(context, ['--threads', String(threads)], async (port) => {
+        progress(`churn, ${threads} threads: what mlp can do`);
+        const load = { port, protocol: 'http-binary' } as const;
+        const alone = await closedLoop(context, model, { ...load, concurrency: capacityConcurrency });
+        const ratePerSecond = Math.max(1, steadyShare * (alone.numbers['per_second'] ?? 0));
+        const shape = { kind: 'open', ratePerSecond, arrivals: 'poisson', seed: 1 } as const;
+        const watch = async (): Promise<PhaseReport> => {
+          const phases = [{ shape, seconds, startSeconds: 0 }];
+          const [report] = await loadOn(context, model, { ...load, phases, connections: steadyConnections });
+          if (report === undefined) throw new Error('The load generator reported nothing.');
+          return report;
+        };
+        progress(`churn, ${threads} threads: calm`);
+        const calm: PhaseReport[] = [];
+        for (let window = 0; window < steadyWindows; window++) calm.push(await watch());
+        progress(`churn, ${threads} threads: ${changes} times deployed, flipped and undeployed`);
+        const changing = times(changes, port, () => comeAndGo(field, port));
+        const beside = await watchedDuring(watch, changing);
+        const calmP99 = Math.max(1, median(calm.map(p99)));
+        const numbers = {
+          p99_ratio: median(beside.map(p99)) / calmP99,
+          worst_p99_ratio: Math.max(...beside.map(p99)) / calmP99,
+          calm_p99_us: calmP99,
+          ...memoryNumbers(await changing),
+          changes,
+          rate_per_second: ratePerSecond,
+          failed: failedIn([...calm, ...beside]),
+        };
+        const problems = [...calm, ...beside].flatMap((part) => part.problems);
+        return { load: `${threads} threads`, peer: peerNames.gateway, numbers, problems };
+      });
+      rows.push(row);
+    }
+    return rows;
+  },
+};
+
+export const reloads: Scenario = {
+  name: 'reloads',
+  title: 'iris under load, while its live version is changed again and again',
+  headline: ['failed', 'memory_ratio', 'changes_per_second'],
+  isLong: true,
+  run: async (context) => {
+    const { field, changes, progress, seconds } = context;
+    const { publisher } = field;
+    const model = field.model('iris');
+    const other = demoModels().find(({ name, version }) => name === 'iris' && version !== model.version);
+    if (other === undefined) throw new Error('There is only one version of iris.');
+    if (context.round === 0) {
+      const about = { model: 'iris', version: other.version, framework: 'onnx', author: 'bench' };
+      const artifact = new Uint8Array(readFileSync(other.file));
+      await publishModel({ ...publisher, ...about, artifact, nowMs: Date.now() });
+    }
+    const row = await withGateway(context, [], async (port) => {
+      progress(`reloads: ${changes} times another version`);
+      const startMs = performance.now();
+      const changing = times(changes, port, async (at) => {
+        const version = at % 2 === 1 ? other.version : model.version;
+        await deployModel({ ...publisher, model: 'iris', version, nowMs: Date.now() });
+        await until(async () => (await versionThatAnswers(port, model)) === version);
+      });
+      const load = { port, concurrency: capacityConcurrency };
+      const parts = await watchedDuring(() => closedLoop({ ...context, seconds }, model, load), changing);
+      const numbers = {
+        failed: failedIn(parts),
+        ...memoryNumbers(await changing),
+        changes,
+        changes_per_second: (changes / (performance.now() - startMs)) * 1000,
+        answers: parts.reduce((sum, part) => sum + (part.numbers['good'] ?? 0), 0),
+      };
+      const problems = parts.flatMap((part) => part.problems);
+      return { load: `${changes} changes`, peer: peerNames.gateway, numbers, problems };
+    });
+    await deployModel({ ...publisher, model: 'iris', version: model.version, nowMs: Date.now() });
+    return [row];
+  },
+};
