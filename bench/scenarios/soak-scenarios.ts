@@ -173,7 +173,7 @@ export const churn: Scenario = {
         };
         progress(`churn, ${threads} threads: calm`);
         const calm: PhaseReport[] = [];
-        for (let window = 0; window < steadyWindows; window++) calm.push(await watch());
+        for (let window = 0; window < (isQuick ? 1 : steadyWindows); window++) calm.push(await watch());
         progress(`churn, ${threads} threads: ${changes} times deployed, flipped and undeployed`);
         const changing = times(changes, port, () => comeAndGo(field, port));
         const beside = await watchedDuring(watch, changing);
