@@ -282,7 +282,11 @@ export const largeBatches: Scenario = {
     };
     const askLoop = async (): Promise<void> => {
       progress('large-batches, onnxruntime-web in a loop');
-      const each = await loopOf(field, model, { backend: 'web', seconds, batches: context.isQuick ? [1] : batchSizes });
+      const each = await loopOf(field, model, {
+        backend: 'web',
+        seconds,
+        batches: context.isQuick ? [1] : batchSizes,
+      });
       const speeds = each.map(({ rows, runsPerSecond }) => ({ rows, perSecond: rows * runsPerSecond }));
       const best = speeds.reduce((left, right) => (right.perSecond > left.perSecond ? right : left));
       numbers['best_loop_rows_per_second'] = best.perSecond;
