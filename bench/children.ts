@@ -28,8 +28,15 @@ const stopGraceMs = 5000;
 const exitWithParent = new URL('exit-with-parent.js', import.meta.url).href;
 
 /** A compiled module of this folder, or the gateway, with the Node that runs the suite. */
-export function nodeCommand(name: string, script: URL, rest: Pick<Command, 'args' | 'cwd' | 'env'>): Command {
-  const args = ['--import', exitWithParent, fileURLToPath(script), ...rest.args];
+export function nodeCommand(
+  name: string,
+  script: URL,
+  {
+    nodeOptions = [],
+    ...rest
+  }: Pick<Command, 'args' | 'cwd' | 'env'> & { readonly nodeOptions?: readonly string[] },
+): Command {
+  const args = ['--import', exitWithParent, ...nodeOptions, fileURLToPath(script), ...rest.args];
   return { ...rest, name, file: process.execPath, args, channel: true };
 }
 

@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: one short comparison of the gateway with what it is measured by; `npm run bench -- stream` compares
- * the WebSocket with a bare echo instead (stream-speed.ts), `--scenario <name>` measures scenarios (scenarios/). Progress goes to standard error,
- * the report to standard output, every number to a file. Ends with 1 when an answer was wrong or missing; a missed
+ * the WebSocket with a bare echo instead (stream-speed.ts), `-- profile` draws flame graphs (profile.ts), `--scenario <name>`
+ * measures scenarios (scenarios/). Progress goes to standard error, the report to standard output, every number to a file. Ends with 1 when an answer was wrong or missing; a missed
  * target is a result, not a failure.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -14,6 +14,7 @@ import { describeEnvironment, readEnvironment } from './report/environment.ts';
 import { defaultResultFile, writeResultFile } from './report/result-file.ts';
 import { summarize } from './report/summary.ts';
 import { judge } from './report/targets.ts';
+import { drawProfiles, parseProfile } from './profile.ts';
 import { measureStreamSpeed, parseStreamSpeed } from './stream-speed.ts';
 import { runScenarios } from './scenarios/run-scenarios.ts';
 import { parseScenarioOptions } from './scenarios/scenario-options.ts';
@@ -49,6 +50,10 @@ function chosenWork(): () => Promise<boolean> {
   if (first === 'stream') {
     const streamSpeed = parseStreamSpeed(rest);
     return () => measureStreamSpeed({ ...streamSpeed, folder, children });
+  }
+  if (first === 'profile') {
+    const profile = parseProfile(rest);
+    return () => drawProfiles({ ...profile, folder });
   }
   if (args.some((arg) => arg === '--scenario' || arg.startsWith('--scenario='))) {
     const options = parseScenarioOptions(args);

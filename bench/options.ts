@@ -23,6 +23,8 @@ Examples:
   npm run bench -- --only 256-wrk --rounds 7     one comparison, thoroughly
   npm run bench -- --only 1-wrk,loop             latency, one request at a time
 
+The WebSocket against a bare echo: npm run bench -- stream --help; flame graphs: npm run bench -- profile --help
+
 Scenarios, such as overload, start or reload: npm run bench -- --scenario all --help
 
 Large tensors, binary against JSON, and what large JSON bodies cost others: node dist/bench/tensor-bodies.js

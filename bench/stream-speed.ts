@@ -30,6 +30,7 @@ interface Shape {
 const shapes: readonly Shape[] = [
   { rows: 1, sockets: 1, inflight: 512 },
   { rows: 1, sockets: 16, inflight: 64 },
+  { rows: 1, sockets: 64, inflight: 16 },
   { rows: 1, sockets: 64, inflight: 4 },
   { rows: 1, sockets: 256, inflight: 1 },
   { rows: 64, sockets: 4, inflight: 32 },
@@ -159,6 +160,19 @@ async function startEcho(children: Children): Promise<number> {
   const script = new URL('peers/echo-uws.js', import.meta.url);
   const child = children.start(nodeCommand('echo', script, { args: [] }));
   return numberField(JSON.parse(await child.firstLine()), 'port');
+}
+
+/** One run against a gateway. Resolves with the frames answered in a second; throws when one was not as it must be. */
+export async function floodOnce(
+  children: Children,
+  port: number,
+  load: Shape & { readonly seconds: number },
+): Promise<number> {
+  const payload = requestOf(load.rows);
+  const answerBytes = (await firstAnswer(port, payload)).length;
+  const { framesPerSecond, failures } = await runFlood(children, { ...load, payload, port, answerBytes });
+  if (failures > 0) throw new Error(`${failures} answers were wrong or connections lost.`);
+  return framesPerSecond;
 }
 
 async function runFlood(

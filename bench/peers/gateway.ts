@@ -8,17 +8,23 @@ import { projectRoot } from '../project-root.ts';
 /** Milliseconds from start to ready: the store is made and the models are loaded. */
 const startMsMax = 60_000;
 
-/** `folder` is empty and removed by whoever made it. Resolves with the port once the gateway is ready. */
+/**
+ * `folder` is empty and removed by whoever made it; `nodeOptions` are for Node itself. Resolves with the port once the
+ * gateway is ready.
+ */
 export async function startGateway(
   children: Children,
   folder: string,
   options: readonly string[] = ['--dev'],
+  nodeOptions: readonly string[] = [],
 ): Promise<number> {
   const port = await freePort();
   const args = ['serve', ...options, '--port', String(port), '--log-level', 'warn'];
   const script = new URL('dist/cli/main.js', projectRoot);
   await ready(
-    children.start(nodeCommand('gateway', script, { args, cwd: folder, env: plainEnvironment() })),
+    children.start(
+      nodeCommand('gateway', script, { args, nodeOptions, cwd: folder, env: plainEnvironment() }),
+    ),
     port,
   );
   return port;
