@@ -14,6 +14,12 @@ import { formOf } from '../wire/request-options.ts';
 import { quoted } from '../wire/strict-text.ts';
 import type { Limits } from './limits.ts';
 
+/**
+ * Sizes of WebAssembly have 32 bits: onnxruntime fails on a larger dimension or takes it modulo 2^32 and answers with
+ * another shape than it was asked. Beside a dimension of 0 such a one costs no bytes, so no other limit meets it.
+ */
+const dimensionMax = 2 ** 31 - 1;
+
 export interface AdmittedRequest {
   /** Size of the batch dimension of every input; 1 for a model that runs every request alone. */
   readonly rows: number;
@@ -114,7 +120,8 @@ function inModelOrder(
 function fits(shape: readonly number[], spec: readonly number[]): boolean {
   if (shape.length !== spec.length) return false;
   for (let axis = 0; axis < spec.length; axis++) {
-    if (spec[axis] !== -1 && spec[axis] !== shape[axis]) return false;
+    const size = shape[axis] ?? 0;
+    if (spec[axis] === -1 ? size > dimensionMax : spec[axis] !== size) return false;
   }
   return true;
 }
@@ -194,9 +201,10 @@ function explainDatatype(input: InputTensor, spec: TensorSpec): WireError {
 
 function explainShape(input: InputTensor, spec: TensorSpec): WireError {
   const wanted = spec.shape.map((size) => (size === -1 ? 'any' : size)).join(', ');
+  const most = input.shape.some((size) => size > dimensionMax) ? `, none larger than ${dimensionMax}` : '';
   return fail(
     'SHAPE_MISMATCH',
-    `Input ${quoted(input.name)} has the shape [${shortened(input.shape)}]; the model takes [${wanted}].`,
+    `Input ${quoted(input.name)} has the shape [${shortened(input.shape)}]; the model takes [${wanted}]${most}.`,
   );
 }
 

@@ -66,6 +66,18 @@ describe('checkRequest', () => {
     expect(checkRequest(request([]), constant, limits)).toMatchObject({ ok: true, value: { rows: 1 } });
   });
 
+  it('turns away a dimension that the runtime cannot count, in whatever dimension the elements are none', () => {
+    const most = 2 ** 31 - 1;
+    const shaped = (size: number): InferRequest => request([tensor('image', [1, 3, size, 0])]);
+    expect(checkRequest(shaped(most), single, limits)).toMatchObject({ ok: true });
+    for (const size of [most + 1, 2 ** 32, Number.MAX_SAFE_INTEGER]) {
+      expect(checkRequest(shaped(size), single, limits)).toMatchObject({
+        code: 'SHAPE_MISMATCH',
+        message: `Input "image" has the shape [1, 3, ${size}, 0]; the model takes [1, 3, any, any], none larger than ${most}.`,
+      });
+    }
+  });
+
   it.each<[string, ModelSignature, readonly InputTensor[], string, string]>([
     [
       'no inputs at all',
