@@ -37,7 +37,10 @@ export interface GatewayOptions {
   readonly forceVersion?: ForcePolicy;
   /** Keeps answers and gives them again to the same question; without it every request is run. */
   readonly responseCache?: ResponseCacheOptions;
-  /** Where this node remembers which rollouts it went back from; without it a restart forgets. */
+  /**
+   * Where this node remembers which rollouts it went back from, with what their judges counted in a folder beside it; without
+   * it a restart forgets.
+   */
   readonly rolloutsFile?: string;
   /** For one of several processes that are one node. */
   readonly siblings?: Siblings;

@@ -3,11 +3,13 @@
  * each one readable function; everything else is elsewhere.
  */
 import { availableParallelism } from 'node:os';
+import { dirname, join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { WorkerPool } from '../runtime/pool/worker-pool.ts';
 import { faultOptions } from './dispatch/fault-options.ts';
 import { Dispatcher } from './dispatch/dispatcher.ts';
 import { BodyLane } from './dispatch/body-lane.ts';
+import { KeptCounts } from './dispatch/kept-counts.ts';
 import { LateAnswers } from './dispatch/late-answer.ts';
 import { LateRequests } from './dispatch/late-request.ts';
 import { LiveModels } from './dispatch/live-models.ts';
@@ -131,6 +133,12 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     },
     onAdded: siblings?.rolledBack.bind(siblings),
   });
+  const counts = new KeptCounts({
+    folder: options.rolloutsFile && join(dirname(options.rolloutsFile), 'rollout-counts'),
+    onTrouble: (trouble) => {
+      log.warn({ err: trouble }, 'counts of a rollout cannot be read or written, they are gathered anew');
+    },
+  });
   const live = new LiveModels({
     pool,
     metrics,
@@ -138,6 +146,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     watches,
     shadows,
     memory,
+    counts,
     warmRows: [limits.batchRowsMax],
     readArtifact: (version) => store.readArtifact(version),
     tune: (model, batching) => {
@@ -199,7 +208,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     unsubscribe();
     live.close();
     server.close();
-    await Promise.all([pool.close(), shadows.close(), bodyLane.close(), store.close()]);
+    await Promise.all([counts.close(), pool.close(), shadows.close(), bodyLane.close(), store.close()]);
   };
   let port: number;
   // Where others answer on the port, this one joins them when it can answer too.

@@ -21,14 +21,13 @@ import { DeploymentProblems } from './deployment-problems.ts';
 import { GenerationLoader, type GenerationLoaderOptions } from './generation-loader.ts';
 import { ModelGeneration } from './model-generation.ts';
 import type { ModelArm } from './live-rollout.ts';
-import { LiveRollouts } from './live-rollouts.ts';
-import type { RolloutMemory } from './rollout-memory.ts';
-import type { RolloutWatch } from './rollout-watch.ts';
+import { LiveRollouts, type LiveRolloutsOptions } from './live-rollouts.ts';
 import { LiveReplicas } from './live-replicas.ts';
 import type { LiveShadows } from './live-shadows.ts';
 import type { ShadowMirror } from './shadow-mirror.ts';
 
-export interface LiveModelsOptions extends GenerationLoaderOptions {
+export interface LiveModelsOptions
+  extends GenerationLoaderOptions, Pick<LiveRolloutsOptions, 'watches' | 'memory' | 'counts'> {
   readonly metrics: MetricsPage;
   /** How requests of a model are batched from now on. */
   readonly tune: (model: string, batching: DeploymentBatching | undefined) => void;
@@ -36,11 +35,7 @@ export interface LiveModelsOptions extends GenerationLoaderOptions {
   readonly forget: (generation: ModelGeneration) => void;
   /** Puts a new table in force; called after each deployment that changed. */
   readonly setRoutes: (routes: RouteTable<ModelGeneration, ShadowMirror>) => void;
-  /** Rollouts that divide traffic now, by id; looked into for each request of theirs. */
-  readonly watches: Map<string, RolloutWatch>;
   readonly shadows: LiveShadows;
-  /** What this node decided about rollouts. */
-  readonly memory: RolloutMemory;
 }
 
 /** A load that failed for a reason that may pass is tried again after this long, milliseconds. */

@@ -8,6 +8,7 @@ import type { CallerCounts } from '../rollout/caller-rates.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Gauge } from '../telemetry/metrics-page.ts';
 import type { RolloutDecision, RolloutReport, RolloutState } from '../telemetry/rollout-report.ts';
+import type { KeptCounts } from './kept-counts.ts';
 import { LiveFlip } from './live-flip.ts';
 import { type Carried, LiveRollout, type ModelArm, type ModelSplit } from './live-rollout.ts';
 import type { ModelGeneration } from './model-generation.ts';
@@ -18,8 +19,12 @@ import type { RolloutWatch } from './rollout-watch.ts';
 export type { ModelSplit } from './live-rollout.ts';
 
 export interface LiveRolloutsOptions {
+  /** Those that divide traffic now, by id; looked into for each request of theirs. */
   readonly watches: Map<string, RolloutWatch>;
+  /** What this node decided about rollouts. */
   readonly memory: RolloutMemory;
+  /** What was counted before a restart. */
+  readonly counts: KeptCounts;
   readonly log: Logger;
   /** The candidate is worse: told once for each rollout. */
   readonly rollBack: (arm: ModelArm) => void;
@@ -158,6 +163,7 @@ export class LiveRollouts {
     const { watches } = this.#options;
     const { rolloutId } = before;
     watches.delete(rolloutId);
+    this.#options.counts.end(rolloutId);
     // One that this node went back from has left already, with its reason.
     if (!this.#rollouts.delete(rolloutId)) return;
     // It goes on after its flip, which is told.
@@ -185,6 +191,7 @@ export class LiveRollouts {
     else {
       const rollout = this.#start(deployment, after);
       this.#rollouts.set(rolloutId, rollout);
+      this.#options.counts.begin(rolloutId, rollout.watch);
       watches.set(rolloutId, rollout.watch);
     }
     if (before?.rolloutId === rolloutId && before.trafficBps === trafficBps) return;

@@ -6,6 +6,7 @@
  */
 import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { isCallerCounts } from '../rollout/caller-rates.ts';
 import type { FlipState } from '../rollout/flip-course.ts';
 import type { StepState } from '../rollout/rollout-steps.ts';
 import type { RolloutDecision } from '../telemetry/rollout-report.ts';
@@ -168,16 +169,7 @@ function isStepState(value: unknown): value is StepState {
 
 function isFlipState(value: unknown): value is FlipState {
   if (typeof value !== 'object' || value === null || !('sinceMs' in value)) return false;
-  return Number.isFinite(value.sinceMs) && (!('reference' in value) || isCounts(value.reference));
-}
-
-function isCounts(value: unknown): value is FlipState['reference'] {
-  if (typeof value !== 'object' || value === null || !('trials' in value) || !('failed' in value))
-    return false;
-  const { trials, failed } = value;
-  if (typeof failed !== 'object' || failed === null || !('error' in failed) || !('nan' in failed))
-    return false;
-  return [trials, failed.error, failed.nan].every((count) => Number.isInteger(count) && Number(count) >= 0);
+  return Number.isFinite(value.sinceMs) && (!('reference' in value) || isCallerCounts(value.reference));
 }
 
 function isDecision(value: unknown): value is RolloutDecision {

@@ -5,10 +5,11 @@
 import type { RunCost } from '../../runtime/protocol/worker-task.ts';
 import { murmur3 } from '../route/murmur3.ts';
 import type { AnswerEvidence } from '../rollout/answer-evidence.ts';
-import { type CallerCounts, CallerRates } from '../rollout/caller-rates.ts';
+import { type CallerCounts, CallerRates, callerTables } from '../rollout/caller-rates.ts';
 import type { Failure, Judge, JudgedTotals, Outcome as JudgedOutcome } from '../rollout/judge.ts';
 import type { JudgeSettings } from '../rollout/judge-options.ts';
 import type { Verdict } from '../rollout/judge-verdict.ts';
+import type { Kept } from '../rollout/kept.ts';
 import { rowScale } from '../rollout/row-scale.ts';
 import type { Evidence } from '../route/traffic-split.ts';
 import type { Outcome } from '../telemetry/version-metrics.ts';
@@ -146,6 +147,32 @@ export class RolloutWatch {
   /** What was counted, for people. */
   get totals(): JudgedTotals {
     return this.#judge.totals;
+  }
+
+  /** Requests so far, to see whether anything was counted since. */
+  get counted(): number {
+    const { candidate, stable } = this.#judge.totals.requests;
+    return candidate + stable;
+  }
+
+  /** All that was counted, to go on from after a restart. */
+  keep(): Kept {
+    const [judge, reference] = [this.#judge.keep(), this.#reference.keep()];
+    return {
+      counts: { judge: judge.counts, reference: reference.counts },
+      tables: [...judge.tables, ...reference.tables],
+    };
+  }
+
+  /** Goes on from what was kept; false where that is of another kind of watch. */
+  resume({ counts, tables }: Kept): boolean {
+    if (typeof counts !== 'object' || counts === null || !('judge' in counts) || !('reference' in counts))
+      return false;
+    const [judge, reference] = [tables.slice(0, -callerTables), tables.slice(-callerTables)];
+    return (
+      this.#judge.resume({ counts: counts.judge, tables: judge }) &&
+      this.#reference.resume({ counts: counts.reference, tables: reference })
+    );
   }
 
   /** What the stable version did: what its successor is held against once nobody is on it any more. */

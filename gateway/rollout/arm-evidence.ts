@@ -75,6 +75,12 @@ export class ArmEvidence {
   get counts(): Iterable<ArmCounts> {
     return this.#counts.values();
   }
+
+  /** Goes on from these instead. */
+  resume(counts: Iterable<ArmCounts>): void {
+    this.#counts.clear();
+    for (const each of counts) this.#counts.set(each.share, { ...each });
+  }
 }
 
 /** The counts of two nodes, by share. */

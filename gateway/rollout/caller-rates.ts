@@ -5,6 +5,7 @@
  *
  * Fixed memory; two callers in one seat are one.
  */
+import { bytesOf, fillTables, isAlike, type Kept, type SeatTable } from './kept.ts';
 import { KeySet } from './key-set.ts';
 import { seatOf } from './unit-ledger.ts';
 
@@ -18,6 +19,19 @@ export interface CallerCounts {
   /** Of the trials, those that failed. */
   readonly failed: Readonly<Record<Fault, number>>;
 }
+
+/** Whether a value that was read from somewhere is that. */
+export function isCallerCounts(value: unknown): value is CallerCounts {
+  if (typeof value !== 'object' || value === null || !('trials' in value) || !('failed' in value))
+    return false;
+  const { trials, failed } = value;
+  if (typeof failed !== 'object' || failed === null || !('error' in failed) || !('nan' in failed))
+    return false;
+  return [trials, failed.error, failed.nan].every((count) => Number.isInteger(count) && Number(count) >= 0);
+}
+
+/** How many tables are kept of one. */
+export const callerTables = 3;
 
 /** `caller`: as above. `request`: each request is a trial, where one caller tries a version out. */
 export type TrialUnit = 'caller' | 'request';
@@ -51,6 +65,24 @@ export class CallerRates {
   /** Different callers among the failed trials. */
   failedCallers(fault: Fault): number {
     return this.#failedCallers[fault].size;
+  }
+
+  keep(): Kept {
+    return { counts: this.counts, tables: bytesOf(this.#tables) };
+  }
+
+  /** Goes on from what was kept; false, and nothing changed, where that is something else. */
+  resume({ counts, tables }: Kept): boolean {
+    if (!isCallerCounts(counts) || !isAlike(this.#tables, tables)) return false;
+    fillTables(this.#tables, tables);
+    for (const fault of faults) this.#failedCallers[fault].recount();
+    this.#trials = counts.trials;
+    Object.assign(this.#failed, { error: counts.failed.error, nan: counts.failed.nan });
+    return true;
+  }
+
+  get #tables(): readonly SeatTable[] {
+    return [this.#windows, this.#failedCallers.error.words, this.#failedCallers.nan.words];
   }
 
   #isTrial(keyHash: number, nowMs: number): boolean {

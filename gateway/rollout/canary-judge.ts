@@ -4,7 +4,15 @@
  * judge-verdict.ts. A request to which nothing happened costs a few array reads and allocates nothing.
  */
 import { addCounts, type Arm, ArmEvidence } from './arm-evidence.ts';
-import { type JudgeOptions, type JudgeSettings, judgeOptions, type MetricName } from './judge-options.ts';
+import { countsJson, readCounts } from './judge-counts.ts';
+import { bytesOf, fillTables, isAlike, type Kept, type SeatTable } from './kept.ts';
+import {
+  type JudgeOptions,
+  type JudgeSettings,
+  judgeOptions,
+  type MetricName,
+  metricNames,
+} from './judge-options.ts';
 import type { JudgeSnapshot } from './judge-snapshot.ts';
 import { type EvidencePeaks, evidencePeaks, type Verdict, verdictOn } from './judge-verdict.ts';
 import type { Judge, JudgedTotals, Outcome } from './judge.ts';
@@ -19,6 +27,8 @@ import { seatOf, UnitLedger } from './unit-ledger.ts';
 const errorChannel = 0;
 const nanChannel = 1;
 const channels = 2;
+/** What is kept of one says which kind of judge it was. */
+const keptKind = 'canary';
 
 export type { Verdict } from './judge-verdict.ts';
 
@@ -149,6 +159,45 @@ export class CanaryJudge implements Judge {
       latencyCutsMs: this.#cuts.cutsMs ?? null,
       hasLatency: this.#hasLatency,
     };
+  }
+
+  /** Cut points and tenths that are not set yet are learned anew; so is the evidence, which follows from the counts. */
+  keep(): Kept {
+    const counts = { ...countsJson(this.snapshot()), kind: keptKind, score_edges: this.#bins.edges };
+    return { counts, tables: bytesOf(this.#tables) };
+  }
+
+  resume({ counts, tables }: Kept): boolean {
+    const snapshot = readCounts(counts);
+    if (snapshot === undefined || !isAlike(this.#tables, tables)) return false;
+    const { kind, score_edges: edges } = counts as Readonly<Record<string, unknown>>;
+    const isFit = metricNames.every(
+      (name) => snapshot.metrics[name].channels.length === this.#metrics[name].size,
+    );
+    if (kind !== keptKind || !isFit) return false;
+    fillTables(this.#tables, tables);
+    for (const keys of this.#keySets) keys.recount();
+    for (const name of metricNames) this.#metrics[name].resume(snapshot.metrics[name]);
+    this.#keysByShare.resume(snapshot.keys);
+    Object.assign(this.#requests, snapshot.requests);
+    Object.assign(this.#crashed, snapshot.crashed);
+    Object.assign(this.#stableMeanwhile, snapshot.stableMeanwhile);
+    this.#failuresInARow = snapshot.failuresInARow;
+    this.#crashesInARow = snapshot.crashesInARow;
+    this.#stepStartedMs = snapshot.stepStartedMs ?? undefined;
+    this.#hasLatency = snapshot.hasLatency;
+    this.#cuts.resume(snapshot.latencyCutsMs);
+    this.#bins.resume(edges);
+    return true;
+  }
+
+  get #keySets(): readonly KeySet[] {
+    return [this.#keys, this.#candidateKeys, this.#failedKeys, this.#predictedKeys];
+  }
+
+  get #tables(): readonly SeatTable[] {
+    const keys = this.#keySets.map(({ words }) => words);
+    return [...this.#ledger.tables, ...this.#groups.tables, ...keys];
   }
 
   #endRow(): void {

@@ -1,6 +1,7 @@
 /** What becomes of the requests of a rollout, and what whoever watches it needs of a judge, whichever way that compares. */
 import type { Arm } from './arm-evidence.ts';
 import type { JudgeSettings } from './judge-options.ts';
+import type { Kept } from './kept.ts';
 import type { Verdict } from './judge-verdict.ts';
 import type { ArmTotals } from './metric-counts.ts';
 
@@ -45,4 +46,8 @@ export interface Judge {
   /** Comparisons so far that are worth a look although nothing failed. */
   readonly runsCompared: number;
   readonly totals: JudgedTotals;
+  /** All it knows, to go on from after a restart. */
+  keep(): Kept;
+  /** Goes on from what a judge of the same kind kept; false, and nothing changed, where it is something else. */
+  resume(kept: Kept): boolean;
 }

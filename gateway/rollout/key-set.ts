@@ -6,7 +6,8 @@
 const bits = 20;
 
 export class KeySet {
-  readonly #words = new Uint32Array(2 ** (bits - 5));
+  /** One bit for each seat; whoever fills it otherwise says so with `recount`. */
+  readonly words: Uint32Array = new Uint32Array(2 ** (bits - 5));
   #size = 0;
 
   get size(): number {
@@ -18,10 +19,18 @@ export class KeySet {
     const seat = keyHash & (2 ** bits - 1);
     const word = seat >>> 5;
     const mask = 1 << (seat & 31);
-    const before = this.#words[word] ?? 0;
+    const before = this.words[word] ?? 0;
     if ((before & mask) !== 0) return false;
-    this.#words[word] = before | mask;
+    this.words[word] = before | mask;
     this.#size += 1;
     return true;
+  }
+
+  /** The bits were filled in from elsewhere. */
+  recount(): void {
+    this.#size = 0;
+    for (const word of this.words) {
+      for (let left = word; left !== 0; left &= left - 1) this.#size += 1;
+    }
   }
 }

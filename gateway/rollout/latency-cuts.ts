@@ -38,6 +38,11 @@ export class LatencyCuts {
     return this.#cutsMs;
   }
 
+  /** Those of before a restart; without any, they are learned. */
+  resume(cutsMs: readonly number[] | null): void {
+    if (cutsMs?.length === latencyQuantiles.length) this.#cutsMs = cutsMs;
+  }
+
   /** A service time of the stable version; ignored once the cut points are set. */
   learn(serviceMs: number): void {
     if (this.#cutsMs !== undefined || !Number.isFinite(serviceMs)) return;

@@ -76,6 +76,21 @@ export class MetricCounts {
     if (isSample) counts.samples.add(arm, share);
   }
 
+  /** Goes on from what was counted before, by as many kinds of events. */
+  resume({ observed, channels }: MetricSnapshot): void {
+    Object.assign(this.#observed, observed);
+    for (const [index, { events, samples, total }] of this.#channels.entries()) {
+      const before = channels[index];
+      events.resume(before?.events ?? []);
+      samples.resume(before?.samples ?? []);
+      Object.assign(total, before?.total);
+    }
+  }
+
+  get size(): number {
+    return this.#channels.length;
+  }
+
   /** All requests with an event of this kind. */
   totalOf(channel: number): ArmTotals {
     return { candidate: 0, stable: 0, ...this.#channels[channel]?.total };

@@ -27,6 +27,18 @@ export class PredictionBins {
     return bin === -1 ? predictionBins - 1 : bin;
   }
 
+  /** Where the tenths end; null until they are set. */
+  get edges(): readonly number[] | null {
+    return this.#edges ?? null;
+  }
+
+  /** Those of before a restart; anything else is learned. */
+  resume(edges: unknown): void {
+    if (!Array.isArray(edges) || edges.length !== predictionBins - 1) return;
+    const numbers = edges.filter((edge) => typeof edge === 'number');
+    if (numbers.length === edges.length) this.#edges = numbers;
+  }
+
   /** A score of the stable version; ignored once the tenths are set. */
   learn(score: number): void {
     if (this.#edges !== undefined || !Number.isFinite(score)) return;

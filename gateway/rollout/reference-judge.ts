@@ -9,9 +9,18 @@
  * holds whenever one looks (Ville's inequality). What it cannot do is tell the version from an incident that began with it.
  */
 import { type Rate, logEvidenceAbove } from './bernoulli-confidence.ts';
-import { type CallerCounts, CallerRates, type Fault, faults, type TrialUnit } from './caller-rates.ts';
+import {
+  type CallerCounts,
+  callerTables,
+  CallerRates,
+  type Fault,
+  faults,
+  type TrialUnit,
+} from './caller-rates.ts';
 import type { Judge, JudgedTotals, Outcome } from './judge.ts';
 import { type JudgeOptions, type JudgeSettings, judgeOptions, type Role } from './judge-options.ts';
+import { bytesOf, fillTables, isAlike, type Kept, type SeatTable } from './kept.ts';
+import type { ArmTotals } from './metric-counts.ts';
 import type { Verdict } from './judge-verdict.ts';
 import { KeySet } from './key-set.ts';
 
@@ -101,6 +110,40 @@ export class ReferenceJudge implements Judge {
     };
   }
 
+  keep(): Kept {
+    const rates = this.#rates.keep();
+    const counts = {
+      kind: this.#unit,
+      rates: rates.counts,
+      requests: { ...this.#requests },
+      failed: { ...this.#failed },
+      not_finite: { ...this.#notFinite },
+      crashed: { ...this.#crashed },
+    };
+    return { counts, tables: [...rates.tables, ...bytesOf(this.#tables)] };
+  }
+
+  /** A row of failures begins anew: it is found again with the next callers, if it is one. */
+  resume({ counts, tables }: Kept): boolean {
+    if (typeof counts !== 'object' || counts === null) return false;
+    const kept = counts as Readonly<Record<string, unknown>>;
+    const totals = ['requests', 'failed', 'not_finite', 'crashed'].flatMap((name) =>
+      isTotals(kept[name]) ? [kept[name]] : [],
+    );
+    const own = tables.slice(callerTables);
+    if (kept['kind'] !== this.#unit || totals.length < 4 || !isAlike(this.#tables, own)) return false;
+    if (!this.#rates.resume({ counts: kept['rates'], tables: tables.slice(0, callerTables) })) return false;
+    fillTables(this.#tables, own);
+    this.#callers.recount();
+    const counters = [this.#requests, this.#failed, this.#notFinite, this.#crashed];
+    for (const [index, counter] of counters.entries()) Object.assign(counter, totals[index]);
+    return true;
+  }
+
+  get #tables(): readonly SeatTable[] {
+    return [this.#callers.words];
+  }
+
   #endRow(): void {
     this.#rowCallers = new Set();
     this.#crashesInARow = 0;
@@ -183,6 +226,12 @@ export class ReferenceJudge implements Judge {
     const trials = this.#unit === 'request' ? 'requests' : 'callers of a minute';
     return `the new version ${did} for ${one.events} of ${one.trials} ${trials}, the one before for ${other.events} of ${other.trials} callers of a minute`;
   }
+}
+
+function isTotals(value: unknown): value is ArmTotals {
+  if (typeof value !== 'object' || value === null || !('candidate' in value) || !('stable' in value))
+    return false;
+  return [value.candidate, value.stable].every((count) => Number.isInteger(count) && Number(count) >= 0);
 }
 
 /** A row this long is one, whatever comes. */

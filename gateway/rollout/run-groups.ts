@@ -7,6 +7,7 @@
  * each other, does not depend on how long anything took.
  */
 import type { Arm } from './arm-evidence.ts';
+import type { SeatTable } from './kept.ts';
 import { seatOf, UnitLedger, type UnitOptions } from './unit-ledger.ts';
 
 /** An answer, by the run that gave it. */
@@ -33,6 +34,11 @@ export class RunGroups {
   constructor(options: UnitOptions, onGroup: (candidateMs: number, stableMs: readonly number[]) => void) {
     this.#ledger = new UnitLedger(0, options);
     this.#onGroup = onGroup;
+  }
+
+  /** Whose runs counted when. The runs that wait for one of the candidate are few and not kept. */
+  get tables(): readonly SeatTable[] {
+    return this.#ledger.tables;
   }
 
   /** The answers of a run come one after the other. */

@@ -6,6 +6,7 @@
  * Fixed memory, indexed by another hash than the one that divides. Two keys in one seat are one caller: a sample is lost,
  * which never makes evidence, since whose turn it is in a seat does not depend on the version.
  */
+import type { SeatTable } from './kept.ts';
 
 /**
  * `key-first`: the first event of each caller in the whole rollout; exact. `key-window`: the first in each window;
@@ -50,6 +51,18 @@ export class UnitLedger {
     this.#channels = channels;
     this.#events = new Uint8Array(seats * channels);
     this.#counted = new Uint8Array(seats * channels);
+  }
+
+  /** Who counted when and how often, for what outlives a restart. */
+  get tables(): readonly SeatTable[] {
+    return [
+      this.#windows,
+      this.#windowsSampled,
+      this.#requests,
+      this.#isCounted,
+      this.#events,
+      this.#counted,
+    ];
   }
 
   /**

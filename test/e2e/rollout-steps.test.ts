@@ -42,6 +42,16 @@ async function percent(under: GatewayUnderTest): Promise<number> {
   return (await under.metrics()).sum('tidegate_rollout_traffic_percent', { rollout: 'iris:5f0c1a2b' });
 }
 
+/** What the judge counted, all of it. */
+async function judged(under: GatewayUnderTest): Promise<{ readonly candidate_callers: number }> {
+  const report = (await (await fetch(`${under.url}/v2/rollouts`)).json()) as {
+    readonly rollouts: readonly { readonly judge: { readonly candidate_callers: number } }[];
+  };
+  const judge = report.rollouts[0]?.judge;
+  if (judge === undefined) throw new Error('nothing is judged');
+  return judge;
+}
+
 async function candidateKeys(under: GatewayUnderTest): Promise<ReadonlySet<string>> {
   const keys = Array.from({ length: 300 }, (_, index) => `user-${index}`);
   const met = await Promise.all(
@@ -70,10 +80,13 @@ test('it goes on when a step was held and enough callers met it, waits for appro
   for (const key of first) expect(second.has(key)).toBe(true);
   expect(second.size).toBeGreaterThan(first.size);
 
+  const counted = await judged(under);
+  expect(counted.candidate_callers).toBeGreaterThan(30);
   await open.pop()?.close();
   under = await start();
   roll(under);
   await eventually(async () => (await percent(under)) === 50, 'the step before the restart');
+  expect(await judged(under)).toEqual(counted);
   expect(await candidateKeys(under)).toEqual(second);
 
   roll(under, { approvals: 1, paused: true });
