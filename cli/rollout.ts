@@ -1,4 +1,4 @@
-/** `tidegate rollout watch`: the rollouts of a running gateway, live. */
+/** `tidegate rollout watch` and `status`: the rollouts of running gateways, live or once. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Output } from './output.ts';
@@ -12,9 +12,10 @@ const [intervalMsMin, intervalMsMax] = [100, 3_600_000];
 export function registerRollout(program: Command, output: Output): void {
   const rollout = program
     .command('rollout')
-    .description('look at the rollouts of a running gateway')
+    .description('look at the rollouts of running gateways')
     .addHelpText('after', '\nExamples:\n  $ tidegate rollout watch iris');
   registerWatch(rollout, output);
+  registerStatus(rollout, output);
 }
 
 function registerWatch(rollout: Command, output: Output): void {
@@ -22,7 +23,7 @@ function registerWatch(rollout: Command, output: Output): void {
     .command('watch')
     .description('show how rollouts go, until Ctrl-C')
     .argument('[model]', 'only the rollouts of this model')
-    .addOption(new Option('--node <url>', 'the gateway').default(defaultNode).argParser(nodeOption))
+    .addOption(nodeOption())
     .addOption(
       new Option('--interval-ms <ms>', 'how often to ask')
         .default(intervalDefaultMs)
@@ -37,7 +38,8 @@ function registerWatch(rollout: Command, output: Output): void {
       'after',
       `
 Draws in place at a terminal; elsewhere it prints a block when something else than the counts changed. Each gateway goes
-through a rollout by itself, so each has an answer of its own.
+through a rollout by itself, so each has an answer of its own. With --node several times, all are shown with the verdict on
+what they counted together, on which no gateway acts; --until-done waits for all of them.
 
 --until-done waits for the rollouts that are on, or, when there is none yet, for the first that begins. Completed is one
 that went through its steps and waits for "tidegate promote", or was promoted before.
@@ -46,21 +48,56 @@ Examples:
   $ tidegate rollout watch
   $ tidegate rollout watch iris --node http://10.0.0.7:8080
   $ tidegate rollout watch iris --once --json
+  $ tidegate rollout watch iris --node http://10.0.0.7:8080 --node http://10.0.0.8:8080
   $ timeout 6h tidegate rollout watch iris --until-done && tidegate promote iris`,
     )
-    .action((model: string | undefined, options: WatchOptions) =>
-      interruptible((signal) =>
-        watchRollouts(model, options, { output, nowMs: Date.now, wait, fetch, signal }),
-      ),
+    .action((model: string | undefined, options: WatchOptions) => watch(model, options, output));
+}
+
+function registerStatus(rollout: Command, output: Output): void {
+  rollout
+    .command('status')
+    .description('show how rollouts stand, once')
+    .argument('[model]', 'only the rollouts of this model')
+    .addOption(nodeOption())
+    .option('--json', 'print JSON')
+    .addHelpText(
+      'after',
+      `
+The same as "tidegate rollout watch --once".
+
+Examples:
+  $ tidegate rollout status iris
+  $ tidegate rollout status iris --node http://10.0.0.7:8080 --node http://10.0.0.8:8080 --json`,
+    )
+    .action((model: string | undefined, options: Pick<WatchOptions, 'node' | 'json'>) =>
+      watch(model, { ...options, intervalMs: intervalDefaultMs, once: true }, output),
     );
+}
+
+function watch(model: string | undefined, options: WatchOptions, output: Output): Promise<void> {
+  const node = options.node.length === 0 ? [defaultNode] : [...new Set(options.node)];
+  return interruptible((signal) =>
+    watchRollouts(model, { ...options, node }, { output, nowMs: Date.now, wait, fetch, signal }),
+  );
 }
 
 async function wait(ms: number, signal: AbortSignal): Promise<void> {
   await sleep(ms, undefined, { signal }).catch(() => undefined);
 }
 
-function nodeOption(text: string): string {
-  if (URL.canParse(text) && /^https?:\/\/[^/]/.test(text)) return text;
+function nodeOption(): Option {
+  return new Option('--node <url>', 'a gateway; may be repeated')
+    .default([], defaultNode)
+    .argParser(collectNodes);
+}
+
+/** More than these are asked about in parts, or by what watches metrics. */
+const nodesMax = 64;
+
+function collectNodes(text: string, before: readonly string[]): readonly string[] {
+  if (before.length >= nodesMax) throw new InvalidArgumentError(`Name ${nodesMax} gateways at most.`);
+  if (URL.canParse(text) && /^https?:\/\/[^/]/.test(text)) return [...before, text];
   throw new InvalidArgumentError(`Write the address of a gateway like ${defaultNode}.`);
 }
 

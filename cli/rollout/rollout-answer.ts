@@ -6,11 +6,18 @@ import { askGateway, type GatewayQuestion } from '../gateway-answer.ts';
 export interface RolloutQuestion extends Omit<GatewayQuestion, 'path'> {
   /** Only of this model. */
   readonly model: string | undefined;
+  /** With the counts that a verdict on several nodes needs. A gateway that is older than they are leaves them out. */
+  readonly withEvidence: boolean;
 }
 
 /** Rejects with a `CommandError`, or with the reason of the signal when that aborted. */
-export async function askRollouts({ model, ...question }: RolloutQuestion): Promise<RolloutReport> {
-  const answer = await askGateway({ ...question, path: 'v2/rollouts' });
+export async function askRollouts({
+  model,
+  withEvidence,
+  ...question
+}: RolloutQuestion): Promise<RolloutReport> {
+  const path = withEvidence ? 'v2/rollouts?evidence=true' : 'v2/rollouts';
+  const answer = await askGateway({ ...question, path });
   if (isRolloutReport(answer)) return model === undefined ? answer : ofModel(answer, model);
   throw new CommandError(
     'NODE_UNKNOWN',

@@ -45,7 +45,10 @@ export const fateWords: Readonly<Record<Fate, string>> = {
   gone: 'gone',
 };
 
-function titleOf({ model, stable, candidate, strategy }: RolloutState, canvas: Canvas): readonly string[] {
+export function titleOf(
+  { model, stable, candidate, strategy }: RolloutState,
+  canvas: Canvas,
+): readonly string[] {
   const title = `${model} ${stable} -> ${candidate} (${wordsOf(strategy)})`;
   return wrapped(title, canvas.width).map((line) => canvas.paint('bold', line));
 }
@@ -163,7 +166,8 @@ const verdictStyles: Readonly<Record<string, Style>> = {
   rollback: 'red',
 };
 
-function judgeLines(
+/** What was counted of both versions, and what the judge says of it. */
+export function judgeLines(
   { verdict, reason, candidate, stable, candidate_callers: callers }: NonNullable<RolloutState['judge']>,
   canvas: Canvas,
 ): readonly string[] {

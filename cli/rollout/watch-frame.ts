@@ -2,9 +2,11 @@
  * The whole picture of a watcher: a headline, a block for each rollout, and the last decisions. Pure. Where the window is
  * too low for all of it, decisions give way first, then blocks, and what gave way is said.
  */
+import type { RolloutState } from '../../gateway/main.ts';
 import { secondText } from '../moment.ts';
 import { hanging, wrapped } from '../terminal/paragraph.ts';
 import { type Canvas, endedBlock, rolloutBlock, wordsOf } from './rollout-block.ts';
+import type { Picture } from './watch-views.ts';
 import type { Watched } from './watched-rollouts.ts';
 
 export interface Sight {
@@ -15,6 +17,35 @@ export interface Sight {
   readonly watched: Watched;
   /** While the gateway does not answer. */
   readonly silent?: { readonly sinceMs: number; readonly reason: string };
+}
+
+export function pictureOf(sight: Sight): Picture {
+  const { address, watched, silent } = sight;
+  return {
+    frame: (canvas, rows) => watchFrame(sight, canvas, rows),
+    landmarks: landmarksOf(watched),
+    json: watched.report,
+    silent: silent === undefined ? [] : [{ address, ...silent }],
+  };
+}
+
+/** What is worth a block of its own. Requests are counted all the time, and a log that told each would tell nothing. */
+export function landmarksOf({ report, ended }: Watched): unknown {
+  const ofState = ({
+    rollout_id: id,
+    phase,
+    traffic_percent: percent,
+    step,
+    judge,
+  }: RolloutState): unknown[] => [
+    ...[id, phase, percent],
+    ...[step?.number, step?.percents, step?.hold_ms, judge?.verdict],
+  ];
+  return [
+    report.rollouts.map(ofState),
+    report.decisions.map(({ at, rollout_id: id, decision }) => [at, id, decision]),
+    ended.map(({ state }) => state.rollout_id),
+  ];
 }
 
 /** As many as anybody reads at a glance; `--json` has the others. */
@@ -90,6 +121,6 @@ function blocksWithin(
   return [...lines.slice(0, Math.max(0, rows - 1)), more.slice(0, width)];
 }
 
-function momentOf(ms: number): string {
+export function momentOf(ms: number): string {
   return secondText(new Date(ms).toISOString());
 }

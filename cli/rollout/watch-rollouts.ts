@@ -1,5 +1,5 @@
 /**
- * Asks a gateway for its rollouts again and again and shows them, until a person stops it or what was waited for is done.
+ * Asks one gateway or several for their rollouts again and again and shows them, until a person stops it or what was waited for is done.
  * Time and network are given, so that tests move them by hand.
  */
 import { CommandError } from '../command-error.ts';
@@ -7,13 +7,14 @@ import { reasonOf } from '../gateway-answer.ts';
 import { type Output, write } from '../output.ts';
 import { fateWords } from './rollout-block.ts';
 import { askRollouts } from './rollout-answer.ts';
-import { watchFrame } from './watch-frame.ts';
-import { plainCanvas, watchView } from './watch-views.ts';
+import { fleetPicture } from './fleet-frame.ts';
+import { pictureOf, type Sight } from './watch-frame.ts';
+import { type Picture, plainCanvas, watchView } from './watch-views.ts';
 import { doneRollouts, type EndedRollout, nothingWatched, watchOn } from './watched-rollouts.ts';
 
 export interface WatchOptions {
-  /** Of the gateway. */
-  readonly node: string;
+  /** Of the gateways, one or more. */
+  readonly node: readonly string[];
   readonly intervalMs: number;
   readonly once?: true;
   readonly untilDone?: true;
@@ -39,39 +40,39 @@ export async function watchRollouts(
   options: WatchOptions,
   world: WatchWorld,
 ): Promise<void> {
-  const { node: address, intervalMs } = options;
-  const { output, signal, fetch } = world;
-  const ask = (): ReturnType<typeof askRollouts> => askRollouts({ address, model, fetch, signal });
+  const { output, signal } = world;
+  const withEvidence = options.node.length > 1;
+  const ask = (address: string): ReturnType<typeof askRollouts> =>
+    askRollouts({ address, model, withEvidence, signal, fetch: world.fetch });
   // A gateway that was never there is a wrong address; one that goes away comes back.
-  let watched = watchOn(nothingWatched, await ask());
+  let sights: readonly Sight[] = await Promise.all(
+    options.node.map(async (address) => ({
+      address,
+      model,
+      watched: watchOn(nothingWatched, await ask(address)),
+    })),
+  );
   if (options.once === true) {
-    const lines = watchFrame({ address, model, watched }, plainCanvas(world.nowMs()));
-    write(output, { json: watched.report, lines }, options);
+    const picture = pictureOfAll(sights, world.nowMs());
+    write(output, { json: picture.json, lines: picture.frame(plainCanvas(world.nowMs())) }, options);
     return;
   }
   const view = watchView(output, { isJson: options.json === true });
-  let silent: { readonly sinceMs: number; readonly reason: string } | undefined;
   const show = (): void => {
-    view.show({ address, model, watched, ...(silent !== undefined && { silent }) }, world.nowMs());
+    view.show(pictureOfAll(sights, world.nowMs()), world.nowMs());
   };
   try {
     for (;;) {
       show();
-      const done = options.untilDone === true ? doneRollouts(watched) : undefined;
+      const done = options.untilDone === true ? doneEverywhere(sights) : undefined;
       if (done !== undefined) {
         view.close();
         judgeFates(done);
         return;
       }
       if (options.untilDone !== true && output.isRead?.() === false) return;
-      if (!(await pause(intervalMs, { ...world, show }))) break;
-      try {
-        watched = watchOn(watched, await ask());
-        silent = undefined;
-      } catch (error) {
-        if (!(error instanceof CommandError)) throw error;
-        silent ??= { sinceMs: world.nowMs(), reason: reasonOf(error) };
-      }
+      if (!(await pause(options.intervalMs, { ...world, show }))) break;
+      sights = await Promise.all(sights.map((sight) => lookAgain(sight, ask, world.nowMs())));
     }
   } catch (error) {
     if (!signal.aborted) throw error;
@@ -80,6 +81,34 @@ export async function watchRollouts(
   }
   // Stopping is how watching ends; who waits for an outcome did not get it.
   if (options.untilDone === true) signal.throwIfAborted();
+}
+
+async function lookAgain(
+  sight: Sight,
+  ask: (address: string) => ReturnType<typeof askRollouts>,
+  nowMs: number,
+): Promise<Sight> {
+  const { address, model, watched } = sight;
+  try {
+    return { address, model, watched: watchOn(watched, await ask(address)) };
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    return { ...sight, silent: sight.silent ?? { sinceMs: nowMs, reason: reasonOf(error) } };
+  }
+}
+
+function pictureOfAll(sights: readonly Sight[], nowMs: number): Picture {
+  const [only, ...others] = sights;
+  return only !== undefined && others.length === 0 ? pictureOf(only) : fleetPicture(sights, nowMs);
+}
+
+/** Undefined while something is on its way at one of the gateways, or one of them has nothing yet. */
+function doneEverywhere(sights: readonly Sight[]): readonly EndedRollout[] | undefined {
+  const done = sights.flatMap(({ watched }) => {
+    const ended = doneRollouts(watched);
+    return ended === undefined ? [] : [ended];
+  });
+  return done.length === sights.length ? done.flat() : undefined;
 }
 
 /** False when a person stopped it. */

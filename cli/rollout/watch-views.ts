@@ -2,15 +2,29 @@
  * Three ways to show what is watched: drawn in place for a person at a terminal, a block per change for a log, and a line of
  * JSON per change for a program.
  */
-import type { RolloutReport, RolloutState } from '../../gateway/main.ts';
 import type { Output, Screen } from '../output.ts';
 import { colours, LiveScreen, noColours } from '../terminal/live-screen.ts';
 import type { Canvas } from './rollout-block.ts';
-import { type Sight, watchFrame } from './watch-frame.ts';
+
+/** What there is to see, of one gateway or of several. */
+export interface Picture {
+  readonly frame: (canvas: Canvas, rows?: number) => readonly string[];
+  /** Plain data: what must differ to be worth a block of its own in a log. */
+  readonly landmarks: unknown;
+  readonly json: unknown;
+  /** Who does not answer now. */
+  readonly silent: readonly Silence[];
+}
+
+export interface Silence {
+  readonly address: string;
+  readonly sinceMs: number;
+  readonly reason: string;
+}
 
 export interface WatchView {
   /** After each answer or silence, and at least once a second between. */
-  readonly show: (sight: Sight, nowMs: number) => void;
+  readonly show: (picture: Picture, nowMs: number) => void;
   /** Leaves the terminal as it was. */
   readonly close: () => void;
 }
@@ -31,11 +45,11 @@ export function watchView(output: Output, { isJson }: { readonly isJson: boolean
 function screenView({ out }: Output, { columns, rows, hasColours }: Screen): WatchView {
   const live = new LiveScreen(out);
   return {
-    show: (sight, nowMs) => {
+    show: (picture, nowMs) => {
       // The last column stays free: what a terminal does after it differs.
       const width = Math.max(widthMin, columns() - 1);
       const paint = hasColours ? colours : noColours;
-      live.draw(watchFrame(sight, { width, paint, nowMs }, rows()));
+      live.draw(picture.frame({ width, paint, nowMs }, rows()));
     },
     close: () => {
       live.close();
@@ -46,53 +60,32 @@ function screenView({ out }: Output, { columns, rows, hasColours }: Screen): Wat
 function plainView({ out }: Output): WatchView {
   let shown: string | undefined;
   return {
-    show: (sight, nowMs) => {
-      const now = JSON.stringify([sight.silent?.sinceMs, landmarks(sight)]);
+    show: ({ silent, landmarks, frame }, nowMs) => {
+      const now = JSON.stringify([silent.map(({ sinceMs }) => sinceMs), landmarks]);
       if (now === shown) return;
-      out(`${shown === undefined ? '' : '\n'}${watchFrame(sight, plainCanvas(nowMs)).join('\n')}\n`);
+      out(`${shown === undefined ? '' : '\n'}${frame(plainCanvas(nowMs)).join('\n')}\n`);
       shown = now;
     },
     close: () => undefined,
   };
 }
 
-/** What is worth a block of its own. Requests are counted all the time, and a log that told each would tell nothing. */
-function landmarks({ watched: { report, ended } }: Sight): unknown {
-  const ofState = ({
-    rollout_id: id,
-    phase,
-    traffic_percent: percent,
-    step,
-    judge,
-  }: RolloutState): unknown[] => [
-    ...[id, phase, percent],
-    ...[step?.number, step?.percents, step?.hold_ms, judge?.verdict],
-  ];
-  return [
-    report.rollouts.map(ofState),
-    report.decisions.map(({ at, rollout_id: id, decision }) => [at, id, decision]),
-    ended.map(({ state }) => state.rollout_id),
-  ];
-}
-
 function jsonView({ out, err }: Output): WatchView {
   let shown: string | undefined;
-  let silentSinceMs: number | undefined;
+  /** Since when, by address. */
+  let told = new Map<string, number>();
   return {
-    show: ({ watched: { report }, silent }) => {
-      if (silent !== undefined && silent.sinceMs !== silentSinceMs) {
-        err(`${JSON.stringify({ error: silent.reason, code: 'NODE_UNREACHABLE' })}\n`);
+    show: ({ json, silent }) => {
+      for (const { address, sinceMs, reason } of silent) {
+        if (told.get(address) === sinceMs) continue;
+        err(`${JSON.stringify({ error: reason, code: 'NODE_UNREACHABLE', node: address })}\n`);
       }
-      silentSinceMs = silent?.sinceMs;
-      const now = reportText(report);
+      told = new Map(silent.map(({ address, sinceMs }) => [address, sinceMs]));
+      const now = `${JSON.stringify(json)}\n`;
       if (now === shown) return;
       out(now);
       shown = now;
     },
     close: () => undefined,
   };
-}
-
-function reportText(report: RolloutReport): string {
-  return `${JSON.stringify(report)}\n`;
 }

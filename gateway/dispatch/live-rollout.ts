@@ -111,7 +111,7 @@ export class LiveRollout implements Carried {
         plan === undefined || at === undefined ? unplannedPhase(verdict) : phaseOf(plan, at, verdict.kind),
       traffic_percent: trafficBps / 100,
       ...(step !== undefined && { step }),
-      judge: judgeReport(verdict, this.watch.totals),
+      judge: judgeReport(verdict, this.watch.totals, this.watch.evidence),
     };
   }
 

@@ -6,7 +6,13 @@ import type { RunCost } from '../../runtime/protocol/worker-task.ts';
 import { murmur3 } from '../route/murmur3.ts';
 import type { AnswerEvidence } from '../rollout/answer-evidence.ts';
 import { type CallerCounts, CallerRates, callerTables } from '../rollout/caller-rates.ts';
-import type { Failure, Judge, JudgedTotals, Outcome as JudgedOutcome } from '../rollout/judge.ts';
+import type {
+  Failure,
+  Judge,
+  JudgedTotals,
+  JudgeEvidence,
+  Outcome as JudgedOutcome,
+} from '../rollout/judge.ts';
 import type { JudgeSettings } from '../rollout/judge-options.ts';
 import type { Verdict } from '../rollout/judge-verdict.ts';
 import type { Kept } from '../rollout/kept.ts';
@@ -147,6 +153,11 @@ export class RolloutWatch {
   /** What was counted, for people. */
   get totals(): JudgedTotals {
     return this.#judge.totals;
+  }
+
+  /** What lets others judge the same; undefined where nobody can. */
+  get evidence(): JudgeEvidence | undefined {
+    return this.#judge.evidence;
   }
 
   /** Requests so far, to see whether anything was counted since. */

@@ -66,7 +66,14 @@ function serverPaths(): Paths {
     '/v2': get('Name, version and extensions', 'ServerMetadata'),
     '/v2/health/live': get('Whether the process answers', 'Live'),
     '/v2/health/ready': get('Whether every deployed model answers', 'Ready', { '503': ref('Ready') }),
-    '/v2/rollouts': get('Rollouts on this node, and what it decided', 'RolloutReport'),
+    '/v2/rollouts': {
+      get: operation({
+        tags: ['server'],
+        summary: 'Rollouts on this node, and what it decided',
+        parameters: [evidenceParameter],
+        answers: { '200': ref('RolloutReport') },
+      }),
+    },
     '/v2/models/stats': get('Statistics of all loaded versions', 'ModelStatistics'),
     '/metrics': page('Metrics for Prometheus', 'text/plain'),
     '/v2/openapi.json': {
@@ -204,6 +211,13 @@ function operation({ tags, summary, parameters = [], body, otherTypes, answers }
     },
   };
 }
+
+const evidenceParameter: object = {
+  name: 'evidence',
+  in: 'query',
+  description: 'With the counts that the verdicts rest on.',
+  schema: { enum: ['true'] },
+};
 
 function parameter(name: string): object {
   return { name, in: 'path', required: true, schema: { type: 'string' } };

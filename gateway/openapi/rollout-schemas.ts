@@ -21,13 +21,20 @@ const step = object(
   ['hold_ms'],
 );
 
-const judge = object({
-  verdict: { enum: ['rollback', 'pause', 'hold', 'promote', 'healthy'] },
-  reason: text,
-  candidate: ref('RolloutArm'),
-  stable: ref('RolloutArm'),
-  candidate_callers: count,
-});
+const judge = object(
+  {
+    verdict: { enum: ['rollback', 'pause', 'hold', 'promote', 'healthy'] },
+    reason: text,
+    candidate: ref('RolloutArm'),
+    stable: ref('RolloutArm'),
+    candidate_callers: count,
+    evidence: {
+      ...object({ counts: { type: 'object' }, terms: { type: 'object' } }),
+      description: 'With ?evidence=true, of a canary or a rolling: what adds up over nodes. Names no caller.',
+    },
+  },
+  ['evidence'],
+);
 
 export const rolloutSchemas: Readonly<Record<string, Schema>> = {
   RolloutReport: object({

@@ -13,12 +13,13 @@ import {
   type MetricName,
   metricNames,
 } from './judge-options.ts';
-import type { JudgeSnapshot } from './judge-snapshot.ts';
+import { type JudgeSnapshot, mergeSnapshots, totalsOf } from './judge-snapshot.ts';
+import { termsJson } from './judge-terms.ts';
 import { type EvidencePeaks, evidencePeaks, type Verdict, verdictOn } from './judge-verdict.ts';
-import type { Judge, JudgedTotals, Outcome } from './judge.ts';
+import type { Judge, JudgedTotals, JudgeEvidence, Outcome } from './judge.ts';
 import { KeySet } from './key-set.ts';
 import { LatencyCuts, latencyQuantiles } from './latency-cuts.ts';
-import { MetricCounts } from './metric-counts.ts';
+import { addTotals, MetricCounts } from './metric-counts.ts';
 import { predictionBins, PredictionBins } from './prediction-bins.ts';
 import { RunGroups } from './run-groups.ts';
 import { seatOf, UnitLedger } from './unit-ledger.ts';
@@ -57,6 +58,7 @@ export class CanaryJudge implements Judge {
   #crashesInARow = 0;
   readonly #stableMeanwhile = { requests: 0, failed: 0 };
   #stepStartedMs: number | undefined;
+  #others: JudgeSnapshot | undefined;
   #peaks: EvidencePeaks | undefined;
 
   constructor(settings: JudgeSettings = {}) {
@@ -124,20 +126,27 @@ export class CanaryJudge implements Judge {
   }
 
   judge(nowMs = 0): Verdict {
-    const snapshot = this.snapshot();
+    const own = this.snapshot();
+    const snapshot = this.#others === undefined ? own : mergeSnapshots(own, this.#others);
     this.#peaks = evidencePeaks(snapshot, this.#options, this.#peaks);
     return verdictOn(snapshot, this.#options, this.#peaks, nowMs);
   }
 
   get totals(): JudgedTotals {
-    const { error, nan } = this.#metrics;
-    return {
-      requests: { ...this.#requests },
-      failed: error.totalOf(0),
-      notFinite: nan.totalOf(0),
-      crashed: { ...this.#crashed },
-      candidateKeys: this.#candidateKeys.size,
-    };
+    const own = this.#ownTotals;
+    return this.#others === undefined ? own : addJudged(own, totalsOf(this.#others));
+  }
+
+  get evidence(): JudgeEvidence {
+    return { counts: countsJson(this.snapshot()), terms: termsJson(this.#options) };
+  }
+
+  /**
+   * What others counted of the same rollout, all of it each time: from now on it is judged by their counts and its own. What
+   * was shown once is not taken back where they are gone.
+   */
+  setOthers(others: JudgeSnapshot | undefined): void {
+    this.#others = others;
   }
 
   snapshot(): JudgeSnapshot {
@@ -189,6 +198,17 @@ export class CanaryJudge implements Judge {
     this.#cuts.resume(snapshot.latencyCutsMs);
     this.#bins.resume(edges);
     return true;
+  }
+
+  get #ownTotals(): JudgedTotals {
+    const { error, nan } = this.#metrics;
+    return {
+      requests: { ...this.#requests },
+      failed: error.totalOf(0),
+      notFinite: nan.totalOf(0),
+      crashed: { ...this.#crashed },
+      candidateKeys: this.#candidateKeys.size,
+    };
   }
 
   get #keySets(): readonly KeySet[] {
@@ -249,4 +269,14 @@ export class CanaryJudge implements Judge {
     const isCounted = this.#options.unit === 'request' || this.#predictedKeys.add(keyHash);
     prediction.add(bin, arm, share, isCounted, isCounted);
   }
+}
+
+function addJudged(one: JudgedTotals, other: JudgedTotals): JudgedTotals {
+  return {
+    requests: addTotals(one.requests, other.requests),
+    failed: addTotals(one.failed, other.failed),
+    notFinite: addTotals(one.notFinite, other.notFinite),
+    crashed: addTotals(one.crashed, other.crashed),
+    candidateKeys: one.candidateKeys + other.candidateKeys,
+  };
 }

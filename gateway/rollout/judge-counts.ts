@@ -1,5 +1,5 @@
 /**
- * The counts of a judge as JSON: what a node tells of itself in `GET /v2/rollouts?counts=true`, keeps over a restart and
+ * The counts of a judge as JSON: what a node tells of itself in `GET /v2/rollouts?evidence=true`, keeps over a restart and
  * says to the other processes of its machine. Counts only: nothing in them names a caller. Whoever reads them looks at each field.
  */
 import type { ArmCounts } from './arm-evidence.ts';

@@ -1,5 +1,6 @@
 /** All that a judge counted, as plain data: for the status, and to add what several nodes saw. */
 import { addCounts, type ArmCounts } from './arm-evidence.ts';
+import type { JudgedTotals } from './judge.ts';
 import type { MetricName } from './judge-options.ts';
 import { addTotals, type ArmTotals, mergeMetrics, type MetricSnapshot } from './metric-counts.ts';
 
@@ -26,10 +27,25 @@ export interface JudgeSnapshot {
   readonly hasLatency: boolean;
 }
 
+/** The same counts as people look at them. */
+export function totalsOf({ requests, crashed, candidateKeys, metrics }: JudgeSnapshot): JudgedTotals {
+  const [failed, notFinite] = [metrics.error, metrics.nan].map(
+    ({ channels }) => channels[0]?.total ?? noTotals,
+  );
+  return {
+    requests,
+    failed: failed ?? noTotals,
+    notFinite: notFinite ?? noTotals,
+    crashed,
+    candidateKeys,
+  };
+}
+
+const noTotals: ArmTotals = { candidate: 0, stable: 0 };
+
 /**
  * What two nodes saw. Each compares with its own cut points: that adds up all the same, since the evidence only asks
  * which version an event was. A caller that comes to both is counted twice.
- * @internal
  */
 export function mergeSnapshots(one: JudgeSnapshot, other: JudgeSnapshot): JudgeSnapshot {
   const longer = one.failuresInARow >= other.failuresInARow ? one : other;

@@ -35,10 +35,7 @@ const differenceErrorMax = 0.2;
 const rowChanceMax = 1e-5;
 const trialsBest = { candidate: 1000, stable: 20_000 };
 
-/**
- * The verdict on counts alone, as on those added up of several nodes.
- * @internal
- */
+/** The verdict on counts alone, as on those added up of several nodes. */
 export function judgeSnapshot(snapshot: JudgeSnapshot, settings: JudgeSettings, nowMs: number): Verdict {
   const options = judgeOptions(settings);
   return verdictOn(snapshot, options, evidencePeaks(snapshot, options), nowMs);

@@ -1,5 +1,7 @@
 /** What becomes of the requests of a rollout, and what whoever watches it needs of a judge, whichever way that compares. */
 import type { Arm } from './arm-evidence.ts';
+import type { JudgeCounts } from './judge-counts.ts';
+import type { JudgeTerms } from './judge-terms.ts';
 import type { JudgeSettings } from './judge-options.ts';
 import type { Kept } from './kept.ts';
 import type { Verdict } from './judge-verdict.ts';
@@ -36,6 +38,12 @@ export interface JudgedTotals {
   readonly candidateKeys: number;
 }
 
+/** What lets somebody else judge the same. */
+export interface JudgeEvidence {
+  readonly counts: JudgeCounts;
+  readonly terms: JudgeTerms;
+}
+
 export interface Judge {
   record(outcome: Outcome): void;
   judge(nowMs: number): Verdict;
@@ -46,6 +54,8 @@ export interface Judge {
   /** Comparisons so far that are worth a look although nothing failed. */
   readonly runsCompared: number;
   readonly totals: JudgedTotals;
+  /** Undefined where the counts of several nodes do not add up to those of one. */
+  readonly evidence?: JudgeEvidence;
   /** All it knows, to go on from after a restart. */
   keep(): Kept;
   /** Goes on from what a judge of the same kind kept; false, and nothing changed, where it is something else. */

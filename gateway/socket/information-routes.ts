@@ -6,7 +6,7 @@ import type { HttpRequest } from 'uWebSockets.js';
 import type { ModelGeneration } from '../dispatch/model-generation.ts';
 import type { RouteTable } from '../route/route-table.ts';
 import { modelStatistics } from '../telemetry/model-statistics.ts';
-import type { RolloutReport } from '../telemetry/rollout-report.ts';
+import { type RolloutReport, withoutEvidence } from '../telemetry/rollout-report.ts';
 import { fail } from '../wire/error-code.ts';
 import {
   type ModelConfiguration,
@@ -51,8 +51,9 @@ export function addInformationRoutes(options: InformationRoutesOptions): void {
     const ready = options.ready();
     answer.json(ready ? 200 : 503, { ready, ...options.health() });
   });
-  registry.add('get', '/v2/rollouts', (answer) => {
-    answer.json(200, options.rollouts());
+  registry.add('get', '/v2/rollouts', (answer, req) => {
+    const report = options.rollouts();
+    answer.json(200, req.getQuery('evidence') === 'true' ? report : withoutEvidence(report));
   });
   for (const path of modelPaths) addModelRoutes(path, options);
   registry.add('get', '/v2/models/stats', (answer) => {

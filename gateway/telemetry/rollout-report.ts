@@ -2,6 +2,7 @@
  * What a node says of the rollouts it carries out and of what it decided about them by itself, in the words of
  * `GET /v2/rollouts`.
  */
+import type { JudgeEvidence } from '../rollout/judge.ts';
 
 export type RolloutPhase =
   'running' | 'paused' | 'awaiting_approval' | 'bake' | 'preview' | 'complete' | 'rolled_back';
@@ -36,6 +37,20 @@ export interface RolloutState {
     readonly candidate: RolloutArm;
     readonly stable: RolloutArm;
     readonly candidate_callers: number;
+    /** Only where it was asked for, and only of versions that are compared at one time: what lets others judge the same. */
+    readonly evidence?: JudgeEvidence;
+  };
+}
+
+/** As most want it: the counts behind a verdict are many and for programs. */
+export function withoutEvidence(report: RolloutReport): RolloutReport {
+  return {
+    ...report,
+    rollouts: report.rollouts.map((state) => {
+      if (state.judge?.evidence === undefined) return state;
+      const { verdict, reason, candidate, stable, candidate_callers } = state.judge;
+      return { ...state, judge: { verdict, reason, candidate, stable, candidate_callers } };
+    }),
   };
 }
 

@@ -36,7 +36,7 @@ class PuppetWorld {
     };
     return watchRollouts(
       model,
-      { node: 'http://node:8080', intervalMs: 1000, ...others },
+      { node: ['http://node:8080'], intervalMs: 1000, ...others },
       {
         output,
         nowMs: () => this.#nowMs,

@@ -1,6 +1,9 @@
 /** `GET /v2/rollouts` over a real socket: what the source says now, as the OpenAPI document describes it. */
 import uWS, { type us_listen_socket } from 'uWebSockets.js';
 import { afterEach, expect, test } from 'vitest';
+import { CanaryJudge } from '../../../gateway/rollout/canary-judge.ts';
+import { readCounts } from '../../../gateway/rollout/judge-counts.ts';
+import { readTerms } from '../../../gateway/rollout/judge-terms.ts';
 import { openapiDocument } from '../../../gateway/openapi/document.ts';
 import { RouteTable } from '../../../gateway/route/route-table.ts';
 import { CrossOrigin } from '../../../gateway/socket/cross-origin.ts';
@@ -84,6 +87,26 @@ test('it tells what the source says at that moment', async () => {
     expect(body).toEqual(full);
     expect(check(body)).toEqual([]);
   }
+});
+
+test('the counts behind a verdict come only when they are asked for, and name no caller', async () => {
+  const judge = new CanaryJudge();
+  for (let caller = 0; caller < 40; caller += 1) {
+    const keyHash = 0xabc_0000 + caller;
+    judge.record({ arm: caller % 2 === 0 ? 'candidate' : 'stable', share: 0.5, keyHash, failed: false });
+  }
+  const [first] = full.rollouts;
+  if (first?.judge === undefined) throw new Error('nothing is judged');
+  const counted = { ...full, rollouts: [{ ...first, judge: { ...first.judge, evidence: judge.evidence } }] };
+  const url = await serve(() => counted);
+  expect(await (await fetch(url)).json()).toEqual({ ...full, rollouts: [first] });
+  const text = await (await fetch(`${url}?evidence=true`)).text();
+  const body = JSON.parse(text) as RolloutReport;
+  expect(check(body)).toEqual([]);
+  const evidence = body.rollouts[0]?.judge?.evidence;
+  expect(readCounts(evidence?.counts)).toEqual(judge.snapshot());
+  expect(readTerms(evidence?.terms)).toMatchObject({ candidateKeysMin: 30, falseAlarmMax: 0.01 });
+  expect(text).not.toContain(String(0xabc_0000).slice(0, 6));
 });
 
 test('it is only for reading', async () => {
