@@ -3,6 +3,7 @@ import type { VerifiedStore } from '../registry-store/main.ts';
 import type { Limits } from './admission/limits.ts';
 import type { HeadKeySource, KeySource } from './route/routing-key.ts';
 import type { MissingKeyPolicy } from './route/missing-key.ts';
+import type { ScalingOptions } from './scale/scaling-options.ts';
 import type { ForcePolicy } from './socket/force-permission.ts';
 import type { RepositoryControl } from './socket/repository-routes.ts';
 import type { Logger } from './telemetry/logger.ts';
@@ -22,6 +23,8 @@ export interface GatewayOptions {
   readonly inlineRunUsMax?: number;
   /** See `PoolOptions.loadsBeside`; default true. */
   readonly loadsBeside?: boolean;
+  /** How replicas follow the load where a deployment lets them; what is left out is as `scalingDefaults`. */
+  readonly scaling?: Partial<ScalingOptions>;
   readonly identity: ServerIdentity;
   /** Origins of web pages that may call the gateway, or `*`; default none. */
   readonly corsOrigins?: readonly string[];

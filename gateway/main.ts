@@ -13,6 +13,7 @@ import { KeptCounts } from './dispatch/kept-counts.ts';
 import { LateAnswers } from './dispatch/late-answer.ts';
 import { LateRequests } from './dispatch/late-request.ts';
 import { LiveModels } from './dispatch/live-models.ts';
+import { LiveReplicas } from './dispatch/live-replicas.ts';
 import { LiveShadows } from './dispatch/live-shadows.ts';
 import { RequestDoor } from './dispatch/request-door.ts';
 import { ResponseCache } from './dispatch/response-cache.ts';
@@ -139,6 +140,13 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       log.warn({ err: trouble }, 'counts of a rollout cannot be read or written, they are gathered anew');
     },
   });
+  const replicas = new LiveReplicas({
+    pool,
+    metrics,
+    log,
+    loads: () => dispatcher.loads(),
+    scaling: options.scaling,
+  });
   const live = new LiveModels({
     pool,
     metrics,
@@ -149,6 +157,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     counts,
     warmRows: [limits.batchRowsMax],
     readArtifact: (version) => store.readArtifact(version),
+    replicas,
     tune: (model, batching) => {
       dispatcher.tune(model, batching);
     },
@@ -183,6 +192,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         deployments: store.current.deployments,
         routes: door.routes.models,
       }),
+    scaling: () => replicas.scaling,
     repository: {
       snapshot: () => store.current,
       problemOf: (model) => live.problems.get(model)?.reason,
@@ -207,6 +217,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const release = async (): Promise<void> => {
     unsubscribe();
     live.close();
+    replicas.close();
     server.close();
     await Promise.all([counts.close(), pool.close(), shadows.close(), bodyLane.close(), store.close()]);
   };

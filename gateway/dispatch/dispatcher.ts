@@ -25,6 +25,7 @@ import { type ModelTuning, QueueDirectory } from './queue-directory.ts';
 import { RequestLedger } from './request-ledger.ts';
 import type { Reservation, Submission } from './submission.ts';
 import { levelOfRequest, PendingRequest, type RequestQueue } from './request-queue.ts';
+import { type VersionLoad, versionLoads } from './version-load.ts';
 
 export interface DispatcherOptions {
   readonly pool: WorkerPool;
@@ -104,6 +105,11 @@ export class Dispatcher {
   /** Requests that wait for a lane, by model version. */
   get waiting(): Iterable<{ readonly generation: ModelGeneration; readonly requests: number }> {
     return this.#queues.waiting();
+  }
+
+  /** What each version has in hand now. */
+  loads(): Iterable<VersionLoad> {
+    return versionLoads(this.#queues.all(), this.#batcher.running, performance.now());
   }
 
   /** Requests accepted and not yet answered. */

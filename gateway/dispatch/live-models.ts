@@ -22,7 +22,7 @@ import { GenerationLoader, type GenerationLoaderOptions } from './generation-loa
 import { ModelGeneration } from './model-generation.ts';
 import type { ModelArm } from './live-rollout.ts';
 import { LiveRollouts, type LiveRolloutsOptions } from './live-rollouts.ts';
-import { LiveReplicas } from './live-replicas.ts';
+import type { LiveReplicas } from './live-replicas.ts';
 import type { LiveShadows } from './live-shadows.ts';
 import type { ShadowMirror } from './shadow-mirror.ts';
 
@@ -36,11 +36,11 @@ export interface LiveModelsOptions
   /** Puts a new table in force; called after each deployment that changed. */
   readonly setRoutes: (routes: RouteTable<ModelGeneration, ShadowMirror>) => void;
   readonly shadows: LiveShadows;
+  readonly replicas: LiveReplicas;
 }
 
 /** A load that failed for a reason that may pass is tried again after this long, milliseconds. */
 const retryDelayMs = 5000;
-
 type Routes = ModelRoutes<ModelGeneration, ShadowMirror>;
 
 export class LiveModels {
@@ -65,7 +65,7 @@ export class LiveModels {
     this.#options = options;
     this.#problems = new DeploymentProblems(options.log);
     this.#loader = new GenerationLoader(options);
-    this.#replicas = new LiveReplicas(options);
+    this.#replicas = options.replicas;
     this.#rollouts = new LiveRollouts({
       ...options,
       moved: (model) => {
@@ -205,7 +205,10 @@ export class LiveModels {
     if (live.refusal === undefined) this.#problems.clear(model);
     const candidates = await this.#candidates(deployment, versions);
     for (const [version, candidate] of candidates) all.set(version, candidate);
-    const course = this.#rollouts.begin(deployment, { live, candidates, previous });
+    const loaded = { live, candidates, previous };
+    await this.#replicas.prepare(this.#rollouts.begin(deployment, loaded));
+    // Once more: it may have been rolled back while replicas came.
+    const course = this.#rollouts.begin(deployment, loaded);
     if (course.rolledBack.length > 0) this.#problems.rolledBack(model);
     const mirror = await this.#mirror(deployment, versions);
     this.#replace(model, {

@@ -1,37 +1,52 @@
 /**
  * On how many threads each loaded version is, as far as its deployment and this node agree, and which versions are not run
- * for now because they cost too many threads. The pool does both; here are the words and numbers for people.
+ * for now because they cost too many threads. The pool does both; here are the words and numbers for people. Where the
+ * load decides between two numbers, live-scaling.ts says which.
  */
+import { availableParallelism } from 'node:os';
 import type { DeploymentResources } from '../../registry-store/manifest/deployment.ts';
 import type { Quarantine } from '../../runtime/pool/fault-record.ts';
 import type { WorkerPool } from '../../runtime/pool/worker-pool.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { MetricsPage, Sample } from '../telemetry/metrics-page.ts';
+import type { ScalingReport } from '../telemetry/scaling-report.ts';
 import type { DeploymentProblem } from '../telemetry/store-report.ts';
 import { modelQuarantined } from './failure-answers.ts';
+import { LiveScaling, type LiveScalingOptions } from './live-scaling.ts';
 import type { ModelGeneration } from './model-generation.ts';
-import { replicaDemand, shortfallOf } from './replica-demand.ts';
+import { type ReplicaDemand, replicaDemand, shortfallOf } from './replica-demand.ts';
+import type { Carriers } from './traffic-shares.ts';
 
-export interface LiveReplicasOptions {
-  readonly pool: Pick<WorkerPool, 'lanes' | 'replicasOf' | 'scale'>;
-  readonly metrics: Pick<MetricsPage, 'gauge'>;
+export interface LiveReplicasOptions extends Pick<LiveScalingOptions, 'loads' | 'scaling'> {
+  readonly pool: Pick<WorkerPool, 'lanes' | 'holds' | 'replicasOf' | 'inlineLane' | 'scale'>;
+  readonly metrics: Pick<MetricsPage, 'gauge' | 'counter'>;
   readonly log: Logger;
+  /** What the memory for models has left, bytes; without it load may take what the node has. */
+  readonly bytesFree?: () => number;
+  /** Cores of this node; default those that the process may use. */
+  readonly cores?: number;
 }
 
 interface Placed {
   readonly generation: ModelGeneration;
+  readonly resources: DeploymentResources | undefined;
   /** Undefined for as many as there are. */
-  asked: number | undefined;
-  shortfall: DeploymentProblem | undefined;
+  readonly asked: number | undefined;
+  readonly shortfall: DeploymentProblem | undefined;
 }
 
 export class LiveReplicas {
   readonly #options: LiveReplicasOptions;
+  readonly #scaling: LiveScaling;
   /** By session. */
   readonly #placed = new Map<number, Placed>();
 
   constructor(options: LiveReplicasOptions) {
     this.#options = options;
+    this.#scaling = new LiveScaling({
+      ...options,
+      place: (generation, replicas) => this.#place(generation, replicas),
+    });
     options.metrics.gauge({
       name: 'tidegate_replicas',
       help: 'Threads that hold a version (placed), and how many its deployment asks for (asked).',
@@ -46,20 +61,26 @@ export class LiveReplicas {
 
   /** Puts a loaded version on as many threads as its deployment asks for, and says so when they are fewer. */
   async fit(generation: ModelGeneration, resources: DeploymentResources | undefined): Promise<void> {
-    const { pool, log } = this.#options;
-    const { session, modelName: model, modelVersion: version, bytesPerReplica } = generation;
-    const demand = replicaDemand(resources, { threads: pool.lanes.length, bytesPerReplica });
-    if (pool.replicasOf(session) !== demand.placed) await pool.scale(session, demand.placed);
-    const placed = pool.replicasOf(session);
-    const shortfall = shortfallOf({ ...demand, placed });
+    const { session } = generation;
     const before = this.#placed.get(session);
-    this.#placed.set(session, { generation, asked: demand.asked, shortfall });
-    if (shortfall !== undefined && shortfall.detail !== before?.shortfall?.detail) {
-      log.warn(
-        { model, version, asked: demand.asked, placed, detail: shortfall.detail },
-        'fewer replicas than asked',
-      );
-    }
+    const demand = this.#demandOf(generation, resources);
+    const { asked } = demand;
+    this.#placed.set(session, { generation, resources, asked, shortfall: before?.shortfall });
+    await this.#place(generation, this.#wanted(generation, { resources, demand, before }));
+    this.#scaling.watch(generation, () => this.#demandOf(generation, resources).scaled);
+  }
+
+  /** Before traffic moves: every version that gets more of it gets the replicas for that. */
+  prepare(carriers: Carriers): Promise<void> {
+    return this.#scaling.prepare(carriers);
+  }
+
+  get scaling(): ScalingReport {
+    return this.#scaling.report();
+  }
+
+  close(): void {
+    this.#scaling.close();
   }
 
   /** Why versions are on fewer threads than they should be, by model; those that are not are left out. */
@@ -95,8 +116,56 @@ export class LiveReplicas {
     return generation;
   }
 
-  forget({ session }: ModelGeneration): void {
-    this.#placed.delete(session);
+  forget(generation: ModelGeneration): void {
+    this.#placed.delete(generation.session);
+    this.#scaling.forget(generation);
+  }
+
+  #demandOf(
+    { session, bytesPerReplica }: ModelGeneration,
+    resources: DeploymentResources | undefined,
+  ): ReplicaDemand {
+    const { pool, bytesFree, cores = availableParallelism() } = this.#options;
+    const more =
+      bytesFree === undefined || bytesPerReplica === 0 ? Infinity : Math.floor(bytesFree() / bytesPerReplica);
+    const replicasInMemory = pool.replicasOf(session) + Math.max(0, more);
+    return replicaDemand(resources, {
+      threads: pool.lanes.length,
+      bytesPerReplica,
+      cores,
+      ...(replicasInMemory !== Infinity && { replicasInMemory }),
+    });
+  }
+
+  /** Where the load decides, what it decided so far stays, unless another number to begin with is signed. */
+  #wanted(
+    { session }: ModelGeneration,
+    now: {
+      readonly resources: DeploymentResources | undefined;
+      readonly demand: ReplicaDemand;
+      readonly before: Placed | undefined;
+    },
+  ): number {
+    const { resources, demand, before } = now;
+    const { scaled, placed } = demand;
+    const begin = resources?.replicas;
+    const isAnew = before === undefined || (begin !== undefined && begin !== before.resources?.replicas);
+    if (scaled === undefined || isAnew) return placed;
+    return Math.min(Math.max(this.#options.pool.replicasOf(session), scaled.min), scaled.max);
+  }
+
+  async #place(generation: ModelGeneration, replicas: number): Promise<void> {
+    const { pool, log } = this.#options;
+    const { session, modelName: model, modelVersion: version } = generation;
+    if (pool.replicasOf(session) !== replicas) await pool.scale(session, replicas);
+    const known = this.#placed.get(session);
+    if (known === undefined) return;
+    const placed = pool.replicasOf(session);
+    const shortfall = shortfallOf({ ...this.#demandOf(generation, known.resources), placed });
+    this.#placed.set(session, { ...known, shortfall });
+    if (shortfall === undefined || shortfall.detail === known.shortfall?.detail) return;
+    const { asked } = known;
+    log.warn({ model, version, asked, placed, detail: shortfall.detail }, 'fewer replicas than asked');
   }
 
   *#replicaSamples(): Generator<Sample> {

@@ -22,9 +22,6 @@ export interface ModelTuning {
   readonly defaultTimeoutMs?: number;
 }
 
-/** The batch key of requests whose shapes are all fixed and who want every output. */
-const commonKey = '';
-
 export class QueueDirectory {
   readonly #arena: PageArena;
   readonly #batchRowsMax: number;
@@ -58,7 +55,7 @@ export class QueueDirectory {
 
   leave(queue: RequestQueue): void {
     queue.inflight -= 1;
-    if (queue.inflight > 0 || queue.key === commonKey) return;
+    if (queue.inflight > 0 || queue.isCommon) return;
     queue.slabs.close();
     this.#queues.get(queue.generation)?.delete(queue.key);
   }
@@ -87,6 +84,11 @@ export class QueueDirectory {
       for (const queue of queues.values()) requests += queue.waiting.length;
       yield { generation, requests };
     }
+  }
+
+  /** All that are open. */
+  *all(): Generator<RequestQueue> {
+    for (const queues of this.#queues.values()) yield* queues.values();
   }
 
   #open(generation: ModelGeneration, request: AdmittedRequest, key: string): RequestQueue {

@@ -1,49 +1,64 @@
 /**
- * How many threads of this node a version gets of those that its deployment asks for. One process cannot hold a model to a
- * part of a core or of its memory; what it can do is to give it fewer threads. Pure.
+ * How many threads of this node a version gets of those that its deployment asks for, and between which numbers its load
+ * may move it. One process cannot hold a model to a part of a core or of its memory; what it can do is to give it fewer
+ * threads. Pure.
  */
 import type { DeploymentResources } from '../../registry-store/manifest/deployment.ts';
+import type { ReplicaBounds } from '../scale/replica-scaler.ts';
 import type { DeploymentProblem } from '../telemetry/store-report.ts';
 
 export interface NodeRoom {
   readonly threads: number;
   /** What the version takes on one thread, about. */
   readonly bytesPerReplica: number;
+  /** Each thread keeps one core at work, so load alone never asks for more; default as many as there are threads. */
+  readonly cores?: number;
+  /** Replicas of it, those that are there included, that the memory for models has room for; default any. */
+  readonly replicasInMemory?: number;
 }
 
 /** What stands in the way of more. */
-type Bound = 'THREADS' | 'CPU_LIMIT' | 'MEMORY_LIMIT';
+type Bound = 'THREADS' | 'CORES' | 'CPU_LIMIT' | 'MEMORY_LIMIT' | 'MEMORY';
 
 export interface ReplicaDemand {
-  /** Undefined for as many as there are. */
+  /** The fewest that the deployment wants; undefined for as many as there are. */
   readonly asked: number | undefined;
+  /** To begin with. */
   readonly placed: number;
   readonly bound: Bound;
   /** Why that bound is where it is. */
   readonly because: string;
+  /** Where its load decides from then on. */
+  readonly scaled?: ReplicaBounds;
 }
 
-/** `auto_scaling` without `replicas` asks for its largest number: threads that nobody needs cost memory only. */
-export function replicaDemand(
-  resources: DeploymentResources | undefined,
-  { threads, bytesPerReplica }: NodeRoom,
-): ReplicaDemand {
-  const { replicas, autoScaling, cpuLimitMillis, memoryLimitBytes } = resources ?? {};
-  const asked = replicas ?? autoScaling?.maxReplicas;
-  const byCpu = cpuLimitMillis === undefined ? Infinity : Math.ceil(cpuLimitMillis / 1000);
-  const byMemory =
-    memoryLimitBytes === undefined ? Infinity : Math.max(1, Math.floor(memoryLimitBytes / bytesPerReplica));
-  const room = Math.min(threads, byCpu, byMemory);
-  const placed = Math.min(asked ?? threads, room);
-  if (room === threads) {
-    return { asked, placed, bound: 'THREADS', because: `this node has ${count(threads, 'thread')}` };
+interface Room {
+  readonly bound: Bound;
+  readonly replicas: number;
+  readonly because: string;
+}
+
+/**
+ * With `auto_scaling` it begins with `replicas`, or with the fewest. What the load would want beyond the room is no
+ * shortfall: `max_replicas` is what it may have, not what it must.
+ */
+export function replicaDemand(resources: DeploymentResources | undefined, node: NodeRoom): ReplicaDemand {
+  const { replicas, autoScaling } = resources ?? {};
+  const { bound, replicas: room, because } = leastOf(roomsFor(resources, node));
+  if (autoScaling === undefined) {
+    return { asked: replicas, placed: Math.min(replicas ?? node.threads, room), bound, because };
   }
-  if (room === byCpu) {
-    const cores = (cpuLimitMillis ?? 0) / 1000;
-    return { asked, placed, bound: 'CPU_LIMIT', because: `a cpu_limit of ${cores} allows ${room}` };
-  }
-  const because = `a memory_limit of ${memoryLimitBytes ?? 0} bytes allows ${room} of ${bytesPerReplica} bytes each`;
-  return { asked, placed, bound: 'MEMORY_LIMIT', because };
+  const { minReplicas, maxReplicas, targetCpuPercent } = autoScaling;
+  const min = Math.min(minReplicas, room);
+  const forLoad = leastOf([
+    { bound: 'THREADS', replicas: maxReplicas, because: `max_replicas is ${maxReplicas}` },
+    ...roomsFor(resources, node),
+    ...roomsForLoad(node),
+  ]);
+  const max = Math.max(min, forLoad.replicas);
+  const scaled = { min, max, because: forLoad.because, busyShareMax: targetCpuPercent / 100 };
+  const placed = Math.min(Math.max(replicas ?? minReplicas, min), max);
+  return { asked: minReplicas, placed, bound, because, scaled };
 }
 
 /** Undefined when all that was asked for is there. `placed` as it came to be. */
@@ -51,6 +66,42 @@ export function shortfallOf({ asked, placed, bound, because }: ReplicaDemand): D
   if (asked === undefined || placed >= asked) return undefined;
   const detail = `${asked} asked, ${placed} placed: ${because}`;
   return { problem: 'FEWER_REPLICAS', reason: bound, detail };
+}
+
+function roomsFor(resources: DeploymentResources | undefined, node: NodeRoom): readonly Room[] {
+  const { cpuLimitMillis, memoryLimitBytes } = resources ?? {};
+  const { threads, bytesPerReplica } = node;
+  const rooms: Room[] = [
+    { bound: 'THREADS', replicas: threads, because: `this node has ${count(threads, 'thread')}` },
+  ];
+  if (cpuLimitMillis !== undefined) {
+    const room = Math.ceil(cpuLimitMillis / 1000);
+    const because = `a cpu_limit of ${cpuLimitMillis / 1000} allows ${room}`;
+    rooms.push({ bound: 'CPU_LIMIT', replicas: room, because });
+  }
+  if (memoryLimitBytes !== undefined) {
+    const room = Math.max(1, Math.floor(memoryLimitBytes / bytesPerReplica));
+    const because = `a memory_limit of ${memoryLimitBytes} bytes allows ${room} of ${bytesPerReplica} bytes each`;
+    rooms.push({ bound: 'MEMORY_LIMIT', replicas: room, because });
+  }
+  return rooms;
+}
+
+function roomsForLoad({ cores, replicasInMemory }: NodeRoom): readonly Room[] {
+  const rooms: Room[] = [];
+  if (cores !== undefined) {
+    rooms.push({ bound: 'CORES', replicas: cores, because: `this node has ${count(cores, 'core')}` });
+  }
+  if (replicasInMemory !== undefined) {
+    const because = `the memory for models has room for ${replicasInMemory}`;
+    rooms.push({ bound: 'MEMORY', replicas: replicasInMemory, because });
+  }
+  return rooms;
+}
+
+/** The first of those that are least. */
+function leastOf(rooms: readonly Room[]): Room {
+  return rooms.reduce((least, room) => (room.replicas < least.replicas ? room : least));
 }
 
 function count(number: number, noun: string): string {

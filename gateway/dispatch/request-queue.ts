@@ -17,6 +17,9 @@ import type { Seated } from './inflight-requests.ts';
 import type { ModelGeneration } from './model-generation.ts';
 import type { Answered, Trial } from './rollout-watch.ts';
 
+/** The batch key of requests whose shapes are all fixed and who want every output. */
+const commonKey = '';
+
 /** Memory a queue takes from the arena at a time, bytes. Two full batches fit, unless rows are very large. */
 const slabBytesMin = 64 * 1024;
 const slabBytesMax = 8 * 1024 * 1024;
@@ -57,6 +60,10 @@ export class RequestQueue extends BatchQueue<PendingRequest, RequestQueue> {
     const slabBytes = Math.min(Math.max(2 * this.rowsMax * rowBytesTotal, slabBytesMin), slabBytesMax);
     const slabRows = Math.max(1, Math.floor(slabBytes / Math.max(1, rowBytesTotal)));
     this.slabs = new RowSlabs({ arena: options.arena, rowBytes: options.rowBytes, slabRows });
+  }
+
+  get isCommon(): boolean {
+    return this.key === commonKey;
   }
 }
 

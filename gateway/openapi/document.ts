@@ -11,6 +11,7 @@ import {
   predictRequestSchema,
 } from './model-schemas.ts';
 import { rolloutSchemas } from './rollout-schemas.ts';
+import { scalingSchemas } from './scaling-schemas.ts';
 import { ref, type Schema, sharedSchemas } from './schemas.ts';
 
 /** Of more models only the first so many, by name, have schemas of their own; the document would grow too large. */
@@ -47,7 +48,7 @@ export function openapiDocument(identity: ServerIdentity, models: readonly Docum
       '/predict/{model}': predictPath(['model']),
       '/predict/{model}/{version}': predictPath(['model', 'version']),
     },
-    components: { schemas: { ...sharedSchemas, ...rolloutSchemas, ...dataSchemas } },
+    components: { schemas: { ...sharedSchemas, ...rolloutSchemas, ...scalingSchemas, ...dataSchemas } },
   };
 }
 
@@ -74,6 +75,7 @@ function serverPaths(): Paths {
         answers: { '200': ref('RolloutReport') },
       }),
     },
+    '/v2/scaling': get('Load of the versions, and their replicas', 'ScalingReport'),
     '/v2/models/stats': get('Statistics of all loaded versions', 'ModelStatistics'),
     '/metrics': page('Metrics for Prometheus', 'text/plain'),
     '/v2/openapi.json': {

@@ -1,12 +1,13 @@
 /**
- * The routes that only tell: health, rollouts, metadata, configuration, statistics and metrics. They read the route table in force
- * and answer at once.
+ * The routes that only tell: health, rollouts, scaling, metadata, configuration, statistics and metrics. They read the route
+ * table in force and answer at once.
  */
 import type { HttpRequest } from 'uWebSockets.js';
 import type { ModelGeneration } from '../dispatch/model-generation.ts';
 import type { RouteTable } from '../route/route-table.ts';
 import { modelStatistics } from '../telemetry/model-statistics.ts';
 import { type RolloutReport, withoutEvidence } from '../telemetry/rollout-report.ts';
+import type { ScalingReport } from '../telemetry/scaling-report.ts';
 import { fail } from '../wire/error-code.ts';
 import {
   type ModelConfiguration,
@@ -31,6 +32,7 @@ export interface InformationRoutesOptions {
   /** What else there is to know for whoever asks whether it is ready; a node that serves the last good state is. */
   readonly health: () => object;
   readonly rollouts: () => RolloutReport;
+  readonly scaling: () => ScalingReport;
   readonly metrics: { readonly contentType: string; readonly render: () => Promise<string> };
   readonly batchRowsMax: number;
   readonly sequenceIdleMsMax: number;
@@ -54,6 +56,9 @@ export function addInformationRoutes(options: InformationRoutesOptions): void {
   registry.add('get', '/v2/rollouts', (answer, req) => {
     const report = options.rollouts();
     answer.json(200, req.getQuery('evidence') === 'true' ? report : withoutEvidence(report));
+  });
+  registry.add('get', '/v2/scaling', (answer) => {
+    answer.json(200, options.scaling());
   });
   for (const path of modelPaths) addModelRoutes(path, options);
   registry.add('get', '/v2/models/stats', (answer) => {

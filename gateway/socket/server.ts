@@ -9,6 +9,7 @@ import type { RequestDoor } from '../dispatch/request-door.ts';
 import type { MetricsPage } from '../telemetry/metrics-page.ts';
 import type { HeadKeySource, KeyPlan } from '../route/routing-key.ts';
 import type { RolloutReport } from '../telemetry/rollout-report.ts';
+import type { ScalingReport } from '../telemetry/scaling-report.ts';
 import { fail } from '../wire/error-code.ts';
 import type { ServerIdentity } from '../wire/oip-metadata.ts';
 import { CrossOrigin } from './cross-origin.ts';
@@ -33,6 +34,7 @@ export interface ServerOptions {
   readonly ready: () => boolean;
   readonly health: () => object;
   readonly rollouts: () => RolloutReport;
+  readonly scaling: () => ScalingReport;
   readonly repository: Omit<RepositoryView, 'routes'>;
   /** Undefined on a node that only follows its store. */
   readonly control: RepositoryControl | undefined;

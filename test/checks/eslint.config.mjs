@@ -10,6 +10,7 @@ const pureFolders = [
   'gateway/route/**',
   'gateway/rollout/**',
   'gateway/batch/**',
+  'gateway/scale/**',
   'gateway/openapi/**',
   'runtime/tensor/**',
   'runtime/protocol/**',

@@ -13,6 +13,7 @@ import {
 } from '../../gateway/main.ts';
 import type { MissingKeyPolicy } from '../../gateway/route/missing-key.ts';
 import type { HeadKeySource, KeySource } from '../../gateway/route/routing-key.ts';
+import type { ScalingOptions } from '../../gateway/scale/scaling-options.ts';
 import type { ForcePolicy } from '../../gateway/socket/force-permission.ts';
 import { parseLimits } from '../../gateway/admission/limits.ts';
 import { expectContract, forgetContract } from './contract.ts';
@@ -65,6 +66,7 @@ export async function startTestGateway(options: {
   readonly forceVersion?: ForcePolicy;
   readonly responseCache?: ResponseCacheOptions;
   readonly siblings?: Siblings;
+  readonly scaling?: Partial<ScalingOptions>;
   readonly rolloutsFile?: string;
   readonly control?: RepositoryControl;
   /** A worker other than that of the product. */
@@ -94,6 +96,7 @@ export async function startTestGateway(options: {
     ...(options.forceVersion === undefined ? {} : { forceVersion: options.forceVersion }),
     ...(options.responseCache === undefined ? {} : { responseCache: options.responseCache }),
     ...(options.siblings === undefined ? {} : { siblings: options.siblings }),
+    ...(options.scaling === undefined ? {} : { scaling: options.scaling }),
     ...(options.rolloutsFile === undefined ? {} : { rolloutsFile: options.rolloutsFile }),
     ...(options.control === undefined ? {} : { control: options.control }),
     identity: { name: 'tidegate', version: '0.0.0' },

@@ -11,6 +11,13 @@ interface Case {
   readonly detail?: string;
 }
 
+function scaling(replicas: {
+  readonly minReplicas: number;
+  readonly maxReplicas: number;
+}): DeploymentResources {
+  return { autoScaling: { ...replicas, targetCpuPercent: 70 } };
+}
+
 const cases: readonly Case[] = [
   { what: 'all threads, when nothing is asked', resources: undefined, placed: 2 },
   { what: 'as many as asked', resources: { replicas: 1 }, placed: 1 },
@@ -22,11 +29,21 @@ const cases: readonly Case[] = [
     detail: '3 asked, 2 placed: this node has 2 threads',
   },
   {
-    what: 'the most that scaling may come to',
-    resources: { autoScaling: { minReplicas: 1, maxReplicas: 8, targetCpuPercent: 70 } },
+    what: 'the fewest, where the load decides',
+    resources: scaling({ minReplicas: 1, maxReplicas: 8 }),
+    placed: 1,
+  },
+  {
+    what: 'what it is to begin with, where the load decides',
+    resources: { ...scaling({ minReplicas: 1, maxReplicas: 8 }), replicas: 2 },
+    placed: 2,
+  },
+  {
+    what: 'no more threads than there are, where the load decides above that',
+    resources: scaling({ minReplicas: 3, maxReplicas: 8 }),
     placed: 2,
     reason: 'THREADS',
-    detail: '8 asked, 2 placed: this node has 2 threads',
+    detail: '3 asked, 2 placed: this node has 2 threads',
   },
   { what: 'one thread for less than a core', resources: { cpuLimitMillis: 200 }, placed: 1 },
   { what: 'two threads for more than one core', resources: { cpuLimitMillis: 1001, replicas: 2 }, placed: 2 },
@@ -58,4 +75,53 @@ it.each(cases)('a version gets $what', ({ resources, placed, reason, detail }) =
   expect(demand.placed).toBe(placed);
   const shortfall = reason === undefined ? undefined : { problem: 'FEWER_REPLICAS', reason, detail };
   expect(shortfallOf(demand)).toEqual(shortfall);
+});
+
+const room = { threads: 8, cores: 6, bytesPerReplica: 1000 };
+const bounds = [
+  { what: 'what the deployment says', max: 4, because: 'max_replicas is 4' },
+  { what: 'the cores', from: { maxReplicas: 9 }, max: 6, because: 'this node has 6 cores' },
+  {
+    what: 'the threads',
+    from: { maxReplicas: 9 },
+    node: { threads: 5 },
+    max: 5,
+    because: 'this node has 5 threads',
+  },
+  {
+    what: 'the limit of memory',
+    from: { maxReplicas: 9 },
+    limits: { memoryLimitBytes: 3000 },
+    max: 3,
+    because: 'a memory_limit of 3000 bytes allows 3 of 1000 bytes each',
+  },
+  {
+    what: 'the limit of cores',
+    limits: { cpuLimitMillis: 2500 },
+    max: 3,
+    because: 'a cpu_limit of 2.5 allows 3',
+  },
+  {
+    what: 'the memory for models',
+    node: { replicasInMemory: 2 },
+    max: 2,
+    because: 'the memory for models has room for 2',
+  },
+  {
+    what: 'the fewest it has, where there is no memory for them either',
+    from: { minReplicas: 2 },
+    node: { replicasInMemory: 0 },
+    max: 2,
+    because: 'the memory for models has room for 0',
+  },
+];
+
+it.each(bounds)('the load moves it up to $what', ({ from, limits, node, max, because }) => {
+  const resources = { ...scaling({ minReplicas: 1, maxReplicas: 4, ...from }), ...limits };
+  const { scaled } = replicaDemand(resources, { ...room, ...node });
+  expect(scaled).toEqual({ min: from?.minReplicas ?? 1, max, because, busyShareMax: 0.7 });
+});
+
+it('no load moves what no deployment lets it move', () => {
+  expect(replicaDemand({ replicas: 2 }, room).scaled).toBeUndefined();
 });

@@ -56,6 +56,7 @@ async function serve(rollouts: () => RolloutReport): Promise<string> {
       sequenceIdleMsMax: 60_000,
       threads: 1,
     },
+    scaling: () => ({ desired_nodes: 0, utilization: 0, versions: [] }),
     routes: () => new RouteTable(new Map(), new Map()),
     ready: () => true,
     health: () => ({}),

@@ -1,0 +1,30 @@
+/** What a node says of the load of its versions and of the replicas it gives them, in the words of `GET /v2/scaling`. */
+
+export interface ScalingReport {
+  /** How many nodes like this one its work is for, not rounded; over all nodes it adds up. */
+  readonly desired_nodes: number;
+  /** Work in hand over what all threads should have in hand. */
+  readonly utilization: number;
+  readonly versions: readonly VersionScaling[];
+}
+
+export interface VersionScaling {
+  readonly model: string;
+  readonly version: string;
+  /** Threads that hold it. */
+  readonly replicas: number;
+  /** Rows that run or wait. */
+  readonly rows: number;
+  /** Rows that one replica should have in hand; absent before the first request. */
+  readonly concurrency_target?: number;
+  /** Work in hand over what its replicas should have in hand. */
+  readonly utilization: number;
+  /** Where its load decides how many there are. */
+  readonly scaled?: {
+    readonly desired_replicas: number;
+    readonly min_replicas: number;
+    readonly max_replicas: number;
+    /** The last decision, for people. */
+    readonly decision: string;
+  };
+}
