@@ -41,10 +41,12 @@ export type StoreErrorCode =
   | 'NOT_DEPLOYED'
   /** A version may not go from its stage to the one asked for. */
   | 'ILLEGAL_MOVE'
-  /** The version is live or a candidate. */
+  /** The version is live, a candidate, or in the pipeline of one. */
   | 'VERSION_IN_USE'
   /** The strategy does not fit what is live, or its traffic share is missing or out of range. */
   | 'INVALID_STRATEGY'
+  /** The models of a pipeline do not fit together. */
+  | 'PIPELINE_REFUSED'
   /** The store has no such revision. */
   | 'UNKNOWN_REVISION'
   /** A signing key is encrypted and its passphrase is missing or wrong. */

@@ -114,8 +114,9 @@ export const controlErrorTable: Readonly<Record<ControlErrorCode, ControlErrorRo
   },
   NOT_DEPLOYABLE: { status: 409, meaning: 'The version is archived or still in training.' },
   ILLEGAL_MOVE: { status: 409, meaning: 'A version may not go from its stage to the one asked for.' },
-  VERSION_IN_USE: { status: 409, meaning: 'The version is live or a candidate.' },
+  VERSION_IN_USE: { status: 409, meaning: 'The version is live, a candidate, or in the pipeline of one.' },
   INVALID_STRATEGY: { status: 409, meaning: 'The strategy or the move does not fit what is live.' },
+  PIPELINE_REFUSED: { status: 422, meaning: 'The models of a pipeline do not fit together.' },
   STORE_LOCKED: {
     status: 409,
     meaning: 'Another publisher is at work and did not finish in time.',

@@ -7,6 +7,7 @@ import type { MetricsPage } from '../telemetry/metrics-page.ts';
 import type { DeploymentResources } from '../../registry-store/manifest/deployment.ts';
 import { replicaDemand } from './replica-demand.ts';
 import { ModelGeneration } from './model-generation.ts';
+import { readModelFiles, type ServedVersion } from './served-version.ts';
 import { StateLayout } from './state-layout.ts';
 
 export interface GenerationLoaderOptions {
@@ -46,11 +47,9 @@ export class GenerationLoader {
   }
 
   /** Loaded and warm on as many lanes as it is to have, within the memory that it may take. */
-  async load(
-    version: VersionMetadata,
-    resources?: DeploymentResources,
-  ): Promise<ModelGeneration | NotLoaded> {
+  async load(version: ServedVersion, resources?: DeploymentResources): Promise<ModelGeneration | NotLoaded> {
     const { sha256, lengthBytes } = version.artifact;
+    if (version.pipeline?.ok === false) return { reason: version.pipeline.reason, mayPass: false };
     const known = this.#unloadable.get(sha256);
     if (known !== undefined) return { reason: known, mayPass: false };
     const memoryBytesMax = resources?.memoryLimitBytes;
@@ -81,7 +80,7 @@ export class GenerationLoader {
   }
 
   async #load(
-    version: VersionMetadata,
+    version: ServedVersion,
     resources: DeploymentResources | undefined,
   ): Promise<LoadOutcome | Unread> {
     const { pool, readArtifact, warmRows } = this.#options;
@@ -89,8 +88,9 @@ export class GenerationLoader {
     try {
       return await pool.load({
         signature: version.signature,
+        chain: version.pipeline?.ok === true ? version.pipeline.links : undefined,
         warmRows,
-        readModel: () => readArtifact(version),
+        readModel: () => readModelFiles(version, readArtifact),
         replicas: replicaDemand(resources, room).placed,
         memoryBytesMax: resources?.memoryLimitBytes,
       });
@@ -99,8 +99,8 @@ export class GenerationLoader {
     }
   }
 
-  #generationOf(version: VersionMetadata, loaded: Extract<LoadOutcome, { kind: 'loaded' }>): ModelGeneration {
-    const { name, version: modelVersion, signature } = version;
+  #generationOf(version: ServedVersion, loaded: Extract<LoadOutcome, { kind: 'loaded' }>): ModelGeneration {
+    const { name, version: modelVersion, signature, pipeline } = version;
     const { sha256 } = version.artifact;
     const { session, batching, note, inline, costs, loadMs, warmMs, replicas, memoryBytes } = loaded;
     this.#lossesInARow.delete(sha256);
@@ -116,6 +116,7 @@ export class GenerationLoader {
       signature: run,
       layout: version.state.length === 0 ? undefined : new StateLayout(run, version.state),
       platform: 'onnxruntime_onnx',
+      pipeline: pipeline?.ok === true ? pipeline.text : undefined,
       session,
       costs,
       metrics: this.#options.metrics.version(name, modelVersion),

@@ -23,6 +23,7 @@ import { ModelGeneration } from './model-generation.ts';
 import type { ModelArm } from './live-rollout.ts';
 import { LiveRollouts, type LiveRolloutsOptions } from './live-rollouts.ts';
 import type { LiveReplicas } from './live-replicas.ts';
+import { servedVersions } from './served-version.ts';
 import type { LiveShadows } from './live-shadows.ts';
 import type { ShadowMirror } from './shadow-mirror.ts';
 
@@ -178,7 +179,8 @@ export class LiveModels {
       if (deployment === undefined) continue;
       this.#options.tune(model, deployment.batching);
       this.#retried.delete(model);
-      await this.#bringModelInLine(model, { deployment, versions: snapshot.models.get(model) ?? new Map() });
+      const versions = servedVersions(deployment, snapshot.models);
+      await this.#bringModelInLine(model, { deployment, versions });
     }
   }
 

@@ -12,13 +12,15 @@ import type { VersionMetrics } from '../telemetry/version-metrics.ts';
 export interface GenerationOptions {
   readonly modelName: string;
   readonly modelVersion: string;
-  /** Digest of the artifact: two generations of one version differ in it. */
+  /** Digest of the artifact, or of all that its pipeline runs: two generations of one version differ in it. */
   readonly sha256: string;
   /** Of the file, with the batching that the probe allowed. */
   readonly signature: ModelSignature;
   /** What it remembers between calls; undefined for a model without state. */
   readonly layout?: StateLayout | undefined;
   readonly platform: string;
+  /** The models it is made of, in words; undefined for one that runs alone. */
+  readonly pipeline?: string | undefined;
   /** Names the session in the pool. */
   readonly session: number;
   /** What runs took when it was warmed up, ascending by rows; empty where that is not known. */
@@ -38,6 +40,7 @@ export class ModelGeneration implements GenerationOptions {
   readonly runSignature: ModelSignature;
   readonly layout: StateLayout | undefined;
   readonly platform: string;
+  readonly pipeline: string | undefined;
   readonly session: number;
   readonly costs: readonly RunCost[];
   readonly metrics: VersionMetrics;
@@ -56,6 +59,7 @@ export class ModelGeneration implements GenerationOptions {
     this.runSignature = options.signature;
     this.layout = options.layout;
     this.platform = options.platform;
+    this.pipeline = options.pipeline;
     this.session = options.session;
     this.costs = options.costs;
     this.metrics = options.metrics;

@@ -17,6 +17,7 @@ import { Dispatcher } from './dispatcher.ts';
 import { GenerationLoader, type NotLoaded } from './generation-loader.ts';
 import { ModelGeneration } from './model-generation.ts';
 import type { ReplySink } from './request-queue.ts';
+import type { ServedVersion } from './served-version.ts';
 
 export interface ShadowLaneOptions {
   /** The compiled worker module. */
@@ -50,7 +51,7 @@ export class ShadowLane {
   }
 
   /** The candidate loaded and warm, or the reason why it is not; then nothing is left running. */
-  static async start(version: VersionMetadata, options: ShadowLaneOptions): Promise<ShadowLane | NotLoaded> {
+  static async start(version: ServedVersion, options: ShadowLaneOptions): Promise<ShadowLane | NotLoaded> {
     const { limits, log, workerFile } = options;
     const names = { model: version.name, version: version.version };
     const pool = WorkerPool.start({

@@ -109,16 +109,16 @@ function resolve(
   answer: RouteAnswer,
   req: HttpRequest,
   options: InformationRoutesOptions,
-): (ModelDescription & Pick<ModelConfiguration, 'state'>) | undefined {
+): (ModelDescription & Pick<ModelConfiguration, 'state' | 'pipeline'>) | undefined {
   const name = pathParameter(req, 0) ?? '';
   const target = options.routes().resolve(name, pathParameter(req, 1));
   if (!target.ok) {
     answer.error(target);
     return undefined;
   }
-  const { signature, platform, layout } = target.value;
+  const { signature, platform, layout, pipeline } = target.value;
   const versions = [...(options.routes().models.get(name)?.versions.keys() ?? [])].sort();
-  return { name, versions, platform, signature, state: layout?.tensors };
+  return { name, versions, platform, signature, state: layout?.tensors, pipeline };
 }
 
 function answerModelReady(answer: RouteAnswer, req: HttpRequest, options: InformationRoutesOptions): void {

@@ -60,6 +60,8 @@ export interface ModelConfiguration extends ModelDescription {
   /** What it remembers between calls; undefined for a model without state. */
   readonly state: readonly StateConfiguration[] | undefined;
   readonly sequenceIdleMsMax: number;
+  /** The models that run as one under this name, in words; undefined for one alone. */
+  readonly pipeline: string | undefined;
 }
 
 export interface StateConfiguration {
@@ -71,7 +73,7 @@ export interface StateConfiguration {
 }
 
 export function modelConfiguration(model: ModelConfiguration): object {
-  const { name, platform, signature, versions, state } = model;
+  const { name, platform, signature, versions, state, pipeline } = model;
   const batched = signature.batching === 'rows';
   return {
     name,
@@ -85,7 +87,8 @@ export function modelConfiguration(model: ModelConfiguration): object {
     instance_group: [{ name, kind: 'KIND_CPU', count: model.threads }],
     ...(batched ? { dynamic_batching: { preferred_batch_size: [], max_queue_delay_microseconds: 0 } } : {}),
     ...(state !== undefined && { sequence_batching: sequenceConfiguration(model, state) }),
-    parameters: {},
+    // Not `ensemble_scheduling`: clients that meet it ask for each of the models, which have no address of their own here.
+    parameters: pipeline === undefined ? {} : { pipeline: { string_value: pipeline } },
   };
 }
 

@@ -15,6 +15,7 @@ import { changeStore } from './change-store.ts';
 import { findDeployable, findDeployment } from './find-version.ts';
 import { live } from './live-deployment.ts';
 import { recordChange } from './manifest-file.ts';
+import { inheritedPipeline } from './plan-pipeline.ts';
 import type { ChangeOptions } from './publisher-options.ts';
 
 export interface ModelOptions extends ChangeOptions {
@@ -122,13 +123,18 @@ export function rollbackModel(options: ModelOptions): Promise<DeploymentResult> 
   const { model } = options;
   return changeDeployment(options, 'rollback', (snapshot) => {
     const before = findDeployment(snapshot, model);
-    const { version, candidate, previousVersion } = before;
+    const { version, candidate, previousVersion, previousPipeline } = before;
     if (candidate !== undefined) return withoutCandidate(before);
     if (previousVersion === undefined) {
       throw new StoreError('UNKNOWN_VERSION', `${model} has no version before ${version} to go back to.`);
     }
-    const { artifact } = findDeployable(snapshot, { model, version: previousVersion });
-    const pin = { version: previousVersion, sha256: artifact.sha256 };
+    const found = findDeployable(snapshot, { model, version: previousVersion });
+    const pipeline = inheritedPipeline(previousPipeline, found, snapshot);
+    const pin = {
+      version: previousVersion,
+      sha256: found.artifact.sha256,
+      ...(pipeline !== undefined && { pipeline }),
+    };
     return keepingSettings(live(model, pin, before), before);
   });
 }
@@ -165,8 +171,7 @@ export async function decideDeployment(
 
 /** The live version with all traffic, as it was before the rollout. */
 export function withoutCandidate(before: Deployment): Deployment {
-  const { model, version, sha256 } = before;
-  return keepingSettings(live(model, { version, sha256 }, before), before);
+  return keepingSettings(live(before.model, before, before), before);
 }
 
 /** Without one of its candidates, whose keys go back to the live version; the others keep theirs. */

@@ -4,7 +4,14 @@
  */
 import { randomUUID } from 'node:crypto';
 import { type DeploymentBatching, mergeBatching } from '../manifest/batching.ts';
-import { armFields, armsProblem, type CandidateArm, rampsMax } from '../manifest/candidate-arms.ts';
+import {
+  armFields,
+  armsProblem,
+  type CandidateArm,
+  candidatesOf,
+  pinOf,
+  rampsMax,
+} from '../manifest/candidate-arms.ts';
 import { type Cohorts, cohortsProblem, isEmptyCohorts } from '../manifest/cohorts.ts';
 import {
   type Deployment,
@@ -18,8 +25,10 @@ import {
   trafficBpsMax,
 } from '../manifest/deployment.ts';
 import type { FlipPlan } from '../manifest/flip-plan.ts';
+import { isSamePipeline, type Pipeline } from '../manifest/pipeline.ts';
 import { analysisProblem, type RolloutAnalysis } from '../manifest/rollout-analysis.ts';
 import type { RolloutPlan } from '../manifest/rollout-plan.ts';
+import type { StoreSnapshot } from '../manifest/store-snapshot.ts';
 import { StoreError } from '../store-error.ts';
 import {
   type DeploymentResult,
@@ -30,6 +39,7 @@ import {
 } from './change-deployment.ts';
 import { findDeployable } from './find-version.ts';
 import { live, previousOf } from './live-deployment.ts';
+import { inheritedPipeline, planPipeline, type PipelineRequest } from './plan-pipeline.ts';
 import { flipOf, keptPlan, planOf, type PlanRequest } from './plan-rollout.ts';
 import type { ChangeOptions } from './publisher-options.ts';
 
@@ -53,6 +63,11 @@ export interface DeployOptions extends ChangeOptions, PlanRequest {
    * stay, since a larger share must not lift a ban; cohorts of nobody end them.
    */
   readonly cohorts?: Cohorts;
+  /**
+   * The models that run before and after the version, and the other candidates. Left out, a version that
+   * is deployed already keeps its own and any other one gets those of the live version; one without models ends them.
+   */
+  readonly pipeline?: PipelineRequest;
   /** Fields that are given replace those of the deployment that is there. */
   readonly resources?: DeploymentResources;
   /** Likewise. */
@@ -61,7 +76,10 @@ export interface DeployOptions extends ChangeOptions, PlanRequest {
 
 export type DeployResult = DeploymentResult;
 
-/** Codes: UNKNOWN_MODEL, UNKNOWN_VERSION, NOT_DEPLOYABLE, INVALID_STRATEGY, INVALID_ARGUMENT, and those of `changeStore`. */
+/**
+ * Codes: UNKNOWN_MODEL, UNKNOWN_VERSION, NOT_DEPLOYABLE, INVALID_STRATEGY, INVALID_ARGUMENT, PIPELINE_REFUSED, and those of
+ * `changeStore`.
+ */
 export async function deployModel(options: DeployOptions): Promise<DeployResult> {
   const strategy = options.strategy ?? 'all';
   checkTraffic(strategy, options);
@@ -71,12 +89,11 @@ export async function deployModel(options: DeployOptions): Promise<DeployResult>
   checkCohorts(strategy, options.cohorts);
   checkBatching(options.batching);
   return changeDeployment(options, 'deploy', (snapshot) => {
-    const { artifact, version } = findDeployable(snapshot, options);
-    const pin = { version, sha256: artifact.sha256 };
-    const others = (options.others ?? []).map(({ version: other, trafficBps }) => {
-      const found = findDeployable(snapshot, { model: options.model, version: other });
-      return { version: other, sha256: found.artifact.sha256, trafficBps };
-    });
+    const pin = pinFor(options.version, options, snapshot);
+    const others = (options.others ?? []).map(({ version, trafficBps }) => ({
+      ...pinFor(version, options, snapshot),
+      trafficBps,
+    }));
     const before = snapshot.deployments.get(options.model);
     const resources = mergeResources(before?.resources, options.resources);
     const plan = planOf(strategy, options, resources?.replicas ?? resources?.autoScaling?.minReplicas);
@@ -88,6 +105,27 @@ export async function deployModel(options: DeployOptions): Promise<DeployResult>
         : live(options.model, pin, before);
     return { ...next, ...settings(resources, mergeBatching(before?.batching, options.batching)) };
   });
+}
+
+function pinFor(
+  version: string,
+  { model, pipeline: asked }: DeployOptions,
+  snapshot: StoreSnapshot,
+): VersionPin {
+  const found = findDeployable(snapshot, { model, version });
+  const pipeline =
+    asked === undefined
+      ? inheritedPipeline(pipelineBefore(snapshot.deployments.get(model), version), found, snapshot)
+      : planPipeline(asked, found, snapshot);
+  return pinOf({ version, sha256: found.artifact.sha256, ...(pipeline !== undefined && { pipeline }) });
+}
+
+/** What a version goes on with when nothing is said. */
+function pipelineBefore(before: Deployment | undefined, version: string): Pipeline | undefined {
+  if (before === undefined || before.version === version) return before?.pipeline;
+  const candidate = candidatesOf(before).find((pin) => pin.version === version);
+  if (candidate !== undefined) return candidate.pipeline;
+  return before.previousVersion === version ? before.previousPipeline : before.pipeline;
 }
 
 function beside(
@@ -115,7 +153,6 @@ function beside(
       `${options.model} ${own.version} is live already; it cannot be its own candidate.`,
     );
   }
-  const { model, version, sha256 } = before;
   // Another share or another way for the same candidate is the same rollout: its users stay, its evidence counts.
   const goesOn = [candidate, ...others].some((pin) => knownArm(before, pin) !== undefined);
   const isCompared = isAnalysed({ strategy, ...(flip !== undefined && { flip }) });
@@ -125,13 +162,12 @@ function beside(
     strategy === 'canary' ? (plan?.steps[0]?.trafficBps ?? options.trafficBps) : options.trafficBps;
   const arms = [{ ...candidate, trafficBps: trafficBps ?? 0 }, ...others].map((arm) => ({
     ...arm,
-    rolloutId: knownArm(before, arm)?.rolloutId ?? newId(model),
+    rolloutId: knownArm(before, arm)?.rolloutId ?? newId(before.model),
   }));
   const [{ rolloutId }] = arms as [CandidateArm];
   return {
-    model,
-    version,
-    sha256,
+    model: before.model,
+    ...pinOf(before),
     ...previousOf(before),
     strategy,
     ...(strategy === 'canary'
@@ -144,15 +180,17 @@ function beside(
   };
 }
 
-/** A version of the rollout that is on; one from before rollouts had ids has none. */
+/** A version of the rollout that is on, with its pipeline; one from before rollouts had ids has none. */
 function knownArm(
   before: Deployment,
-  { version, sha256 }: VersionPin,
+  { version, sha256, pipeline }: VersionPin,
 ): (VersionPin & Pick<Deployment, 'rolloutId'>) | undefined {
   const { candidate, rolloutId, others = [] } = before;
   const first =
     candidate === undefined ? [] : [{ ...candidate, ...(rolloutId !== undefined && { rolloutId }) }];
-  return [...first, ...others].find((arm) => arm.version === version && arm.sha256 === sha256);
+  return [...first, ...others].find(
+    (arm) => arm.version === version && arm.sha256 === sha256 && isSamePipeline(arm.pipeline, pipeline),
+  );
 }
 
 function armsIn(arms: readonly CandidateArm[], before: Deployment | undefined): ReturnType<typeof armFields> {

@@ -1,5 +1,7 @@
 /** A deployment whose version takes all traffic, made of the one before. */
+import { pinOf } from '../manifest/candidate-arms.ts';
 import type { Deployment, VersionPin } from '../manifest/deployment.ts';
+import { isSamePipeline } from '../manifest/pipeline.ts';
 
 /** The deployment of a version that takes all traffic. Deploying what is live already keeps its previous version. */
 export function live(model: string, pin: VersionPin, before: Deployment | undefined): Deployment {
@@ -7,31 +9,36 @@ export function live(model: string, pin: VersionPin, before: Deployment | undefi
     before === undefined || before.version === pin.version ? previousOf(before) : pinsBefore(before);
   return {
     model,
-    version: pin.version,
-    sha256: pin.sha256,
+    ...pinOf(pin),
     ...previous,
     strategy: 'all',
     ...watchOf(pin, before),
   };
 }
 
-/** Saying again what is live does not end its watch. */
+/** Saying again what is live does not end its watch; with another pipeline it is something else that is live. */
 function watchOf(pin: VersionPin, before: Deployment | undefined): Pick<Deployment, 'watch' | 'analysis'> {
   const { watch, analysis } = before ?? {};
   if (watch === undefined || before?.version !== pin.version) return {};
+  if (!isSamePipeline(before.pipeline, pin.pipeline)) return {};
   return { watch, ...(analysis !== undefined && { analysis }) };
 }
 
-type Previous = Pick<Deployment, 'previousVersion' | 'previousSha256'>;
+type Previous = Pick<Deployment, 'previousVersion' | 'previousSha256' | 'previousPipeline'>;
 
-function pinsBefore({ version, sha256 }: Deployment): Previous {
-  return { previousVersion: version, previousSha256: sha256 };
+function pinsBefore({ version, sha256, pipeline }: Deployment): Previous {
+  return {
+    previousVersion: version,
+    previousSha256: sha256,
+    ...(pipeline !== undefined && { previousPipeline: pipeline }),
+  };
 }
 
 export function previousOf(deployment: Deployment | undefined): Previous {
-  const { previousVersion, previousSha256 } = deployment ?? {};
+  const { previousVersion, previousSha256, previousPipeline } = deployment ?? {};
   return {
     ...(previousVersion !== undefined && { previousVersion }),
     ...(previousSha256 !== undefined && { previousSha256 }),
+    ...(previousPipeline !== undefined && { previousPipeline }),
   };
 }

@@ -1,5 +1,5 @@
 /** Moves a version along its life: staged, promoted, archived and back. Signed with the keys of `deployments`. */
-import { candidatesOf } from '../manifest/candidate-arms.ts';
+import { deployedPins } from '../manifest/deployed-pins.ts';
 import { type Stage, mayBeDeployed, mayMove, stageMoves } from '../manifest/stage.ts';
 import type { StoreSnapshot } from '../manifest/store-snapshot.ts';
 import { StoreError } from '../store-error.ts';
@@ -50,12 +50,17 @@ function checkMove(
     );
   }
   if (mayBeDeployed(to)) return;
-  const deployment = snapshot.deployments.get(model);
-  const isLive = deployment?.version === version;
-  const beside = deployment === undefined ? [] : candidatesOf(deployment);
-  if (!isLive && !beside.some((candidate) => candidate.version === version)) return;
-  throw new StoreError(
-    'VERSION_IN_USE',
-    `${model} ${version} is ${isLive ? 'live' : 'the candidate of a rollout'} and would be in ${to}. Deploy another version or undeploy the model first.`,
-  );
+  for (const deployment of snapshot.deployments.values()) {
+    const used = deployedPins(deployment).find(
+      (pin) => pin.model === model && pin.version === version && pin.use !== 'previous',
+    );
+    if (used === undefined) continue;
+    const what = used.use === 'live' ? 'live' : 'the candidate of a rollout';
+    const where =
+      used.pipelineOf === undefined ? '' : ` in the pipeline of ${deployment.model} ${used.pipelineOf}`;
+    throw new StoreError(
+      'VERSION_IN_USE',
+      `${model} ${version} is ${what}${where} and would be in ${to}. Deploy another version or undeploy ${deployment.model} first.`,
+    );
+  }
 }

@@ -1,6 +1,6 @@
 /** Brings back what was live, and where versions stood, at a past revision: as a new revision, so nothing is lost. */
 import type { StateChange } from '../manifest/change.ts';
-import { candidatesOf } from '../manifest/candidate-arms.ts';
+import { deployedPins } from '../manifest/deployed-pins.ts';
 import type { Deployment } from '../manifest/deployment.ts';
 import type { Stage } from '../manifest/stage.ts';
 import type { StoreSnapshot } from '../manifest/store-snapshot.ts';
@@ -62,17 +62,11 @@ function changesBackTo(
 }
 
 function requirePresent(now: StoreSnapshot, deployment: Deployment, revision: number): void {
-  const { model, version, sha256, previousVersion, previousSha256 } = deployment;
-  const pins = [
-    { version, sha256 },
-    ...candidatesOf(deployment),
-    ...(previousVersion === undefined ? [] : [{ version: previousVersion, sha256: previousSha256 }]),
-  ];
-  for (const pin of pins) {
-    if (now.models.get(model)?.get(pin.version)?.artifact.sha256 === pin.sha256) continue;
+  for (const { model, version, sha256 } of deployedPins(deployment)) {
+    if (now.models.get(model)?.get(version)?.artifact.sha256 === sha256) continue;
     throw new StoreError(
       'UNKNOWN_VERSION',
-      `Revision ${revision} needs ${model} ${pin.version}, which the store does not have any more. Go back to another revision, or leave the model out.`,
+      `Revision ${revision} needs ${model} ${version}, which the store does not have any more. Go back to another revision, or leave the model out.`,
     );
   }
 }

@@ -55,6 +55,7 @@ function without(
 function withoutPrevious({
   previousVersion: _version,
   previousSha256: _sha256,
+  previousPipeline: _pipeline,
   watch,
   analysis,
   ...rest

@@ -6,12 +6,14 @@
 import type { FieldReader } from './field-reader.ts';
 import { rolloutIdRule } from './flip-plan.ts';
 import { sha256Rule, versionNameRule } from './names.ts';
+import { type Pipeline, pipelineJson, readPipeline } from './pipeline.ts';
 
-/** A version with its bytes. */
+/** A version with its bytes, and the models that run before and after it, if any do. */
 export interface VersionPin {
   readonly version: string;
   /** Lower-case hex. */
   readonly sha256: string;
+  readonly pipeline?: Pipeline;
 }
 
 /** One candidate of a canary. */
@@ -73,12 +75,17 @@ export function armFields(
 ): Omit<Candidates, 'strategy' | 'candidate'> & { readonly candidate: VersionPin } {
   const layout = layoutAfter(before, [first, ...others]);
   return {
-    candidate: { version: first.version, sha256: first.sha256 },
+    candidate: pinOf(first),
     trafficBps: first.trafficBps,
     rolloutId: first.rolloutId,
     ...(others.length > 0 && { others }),
     ...(layout !== undefined && { layout }),
   };
+}
+
+/** What says of something which version it is, and nothing else. */
+export function pinOf({ version, sha256, pipeline }: VersionPin): VersionPin {
+  return { version, sha256, ...(pipeline !== undefined && { pipeline }) };
 }
 
 /** Undefined for one candidate alone: its buckets follow from its share. */
@@ -114,12 +121,21 @@ export function armsProblem(arms: readonly Omit<CandidateArm, 'rolloutId' | 'sha
 export function readOthers(reader: FieldReader): readonly CandidateArm[] {
   return reader.list('others', candidatesMax - 1).map((value, index) => {
     const arm = reader.nest(value, `candidate ${index + 2} of a canary`);
-    return {
-      version: arm.text('version', versionNameRule),
-      sha256: arm.text('sha256', sha256Rule),
-      ...readShare(arm),
-    };
+    return { ...readPin(arm), ...readShare(arm) };
   });
+}
+
+/** Problems go to the reader. */
+export function readPin(reader: FieldReader): VersionPin {
+  return {
+    version: reader.text('version', versionNameRule),
+    sha256: reader.text('sha256', sha256Rule),
+    ...(reader.has('pipeline') && { pipeline: readPipeline(reader.record('pipeline')) }),
+  };
+}
+
+export function pinJson({ version, sha256, pipeline }: VersionPin): Readonly<Record<string, unknown>> {
+  return { version, sha256, ...(pipeline !== undefined && { pipeline: pipelineJson(pipeline) }) };
 }
 
 /** Problems go to the reader. */
@@ -145,7 +161,7 @@ function readShare(reader: FieldReader): ArmShare {
 }
 
 export function othersJson(others: readonly CandidateArm[]): readonly object[] {
-  return others.map(({ version, sha256, ...share }) => ({ version, sha256, ...shareJson(share) }));
+  return others.map((arm) => ({ ...pinJson(arm), ...shareJson(arm) }));
 }
 
 export function layoutJson({ salt, ramps }: BucketLayout): Readonly<Record<string, unknown>> {

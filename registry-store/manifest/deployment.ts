@@ -11,8 +11,10 @@ import {
   type CandidateArm,
   layoutJson,
   othersJson,
+  pinJson,
   readLayout,
   readOthers,
+  readPin,
   type VersionPin,
 } from './candidate-arms.ts';
 import { type Cohorts, cohortsJson, readCohorts } from './cohorts.ts';
@@ -27,6 +29,7 @@ import {
   watchJson,
 } from './flip-plan.ts';
 import { sha256Rule, versionNameRule } from './names.ts';
+import { type Pipeline, pipelineJson, readPipeline } from './pipeline.ts';
 import { type RolloutAnalysis, analysisJson, readAnalysis } from './rollout-analysis.ts';
 import { type RolloutPlan, planJson, readPlan } from './rollout-plan.ts';
 
@@ -58,9 +61,12 @@ export interface Deployment {
   /** The version that takes the traffic. */
   readonly version: string;
   readonly sha256: string;
+  /** The models that run before and after the live version; each candidate says its own. */
+  readonly pipeline?: Pipeline;
   /** The version that was live before; it stays loaded, so that going back is instant. */
   readonly previousVersion?: string;
   readonly previousSha256?: string;
+  readonly previousPipeline?: Pipeline;
   readonly strategy: DeploymentStrategy;
   /** The version a rollout leads to; exactly when the strategy is not `all`. */
   readonly candidate?: VersionPin;
@@ -130,6 +136,7 @@ export function readDeployment(model: string, reader: FieldReader): Deployment {
   if ((hasCandidate(strategy) || !hasPrevious) && reader.has('watch')) {
     reader.reject('is watched without a version to go back to');
   }
+  if (!hasPrevious && reader.has('previous_pipeline')) reader.reject('has a pipeline of no version');
   const isCompared = isJudged(strategy) || reader.has('flip') || reader.has('watch');
   if (!isCompared && reader.has('analysis')) reader.reject('is to be judged without a canary');
   if (!isJudged(strategy) && reader.has('cohorts')) reader.reject('has cohorts without a canary');
@@ -147,11 +154,13 @@ export function readDeployment(model: string, reader: FieldReader): Deployment {
   if (reader.has('others') && plan !== undefined) reader.reject('has several candidates and steps');
   const deployment: Deployment = {
     model,
-    version: reader.text('version', versionNameRule),
-    sha256: reader.text('sha256', sha256Rule),
+    ...readPin(reader),
     ...(hasPrevious && {
       previousVersion: reader.text('previous_version', versionNameRule),
       previousSha256: reader.text('previous_sha256', sha256Rule),
+      ...(reader.has('previous_pipeline') && {
+        previousPipeline: readPipeline(reader.record('previous_pipeline')),
+      }),
     }),
     strategy,
     ...(hasCandidate(strategy) && { candidate: readPin(reader.record('candidate')) }),
@@ -174,15 +183,15 @@ export function readDeployment(model: string, reader: FieldReader): Deployment {
 
 /** `readDeployment` of it gives the same deployment back. The model is the key it is filed under. */
 export function deploymentJson(deployment: Deployment): Readonly<Record<string, unknown>> {
-  const { previousVersion, previousSha256, candidate, trafficBps, rolloutId } = deployment;
+  const { previousVersion, previousSha256, previousPipeline, candidate, trafficBps, rolloutId } = deployment;
   const { others, layout, plan, flip, watch, analysis, cohorts, resources, batching } = deployment;
   return {
-    version: deployment.version,
-    sha256: deployment.sha256,
+    ...pinJson(deployment),
     ...(previousVersion !== undefined && { previous_version: previousVersion }),
     ...(previousSha256 !== undefined && { previous_sha256: previousSha256 }),
+    ...(previousPipeline !== undefined && { previous_pipeline: pipelineJson(previousPipeline) }),
     strategy: deployment.strategy,
-    ...(candidate !== undefined && { candidate: { version: candidate.version, sha256: candidate.sha256 } }),
+    ...(candidate !== undefined && { candidate: pinJson(candidate) }),
     ...(trafficBps !== undefined && { traffic_bps: trafficBps }),
     ...(rolloutId !== undefined && { rollout_id: rolloutId }),
     ...(others !== undefined && { others: othersJson(others) }),
@@ -206,13 +215,6 @@ export function isSameDeployment(left: Deployment | null, right: Deployment | nu
 /** Fields come out of `deploymentJson` in one order, so equal deployments have equal spellings. */
 function spelled(deployment: Deployment): string {
   return JSON.stringify(deploymentJson(deployment));
-}
-
-function readPin(reader: FieldReader): VersionPin {
-  return {
-    version: reader.text('version', versionNameRule),
-    sha256: reader.text('sha256', sha256Rule),
-  };
 }
 
 export function readResources(reader: FieldReader): DeploymentResources {

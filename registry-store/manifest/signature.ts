@@ -39,3 +39,9 @@ export interface ModelSignature {
    */
   readonly batching: 'rows' | 'none';
 }
+
+/** Whether a tensor of one shape can be taken as the other. -1 on either side fits anything: what was given is compared again when it is. */
+export function shapeFits(given: readonly number[], taken: readonly number[]): boolean {
+  if (given.length !== taken.length) return false;
+  return given.every((size, axis) => size < 0 || (taken[axis] ?? -1) < 0 || size === taken[axis]);
+}

@@ -3,7 +3,7 @@
  * before. Callers neither send the ones nor get the others. Declared at publish, since no ONNX file says it.
  */
 import type { FieldReader } from './field-reader.ts';
-import type { ModelSignature, TensorSignature } from './signature.ts';
+import { type ModelSignature, shapeFits, type TensorSignature } from './signature.ts';
 
 /** One tensor of the state. It begins as zeros. */
 export interface StateTensor {
@@ -72,7 +72,7 @@ export function stateProblem(state: readonly StateTensor[], signature: ModelSign
     if (from.datatype === 'BYTES') return `${what}: text cannot be state`;
     if (from.datatype !== to.datatype)
       return `${what}: ${output} is ${to.datatype}, ${input} ${from.datatype}`;
-    if (!mayFollow(to.shape, from.shape))
+    if (!shapeFits(to.shape, from.shape))
       return `${what}: ${output} has the shape [${to.shape.join()}], ${input} takes [${from.shape.join()}]`;
     const problem = shapeProblem(shape, from.shape);
     if (problem !== undefined) return `${what}: ${problem}`;
@@ -109,17 +109,11 @@ export function readState(reader: FieldReader, signature: ModelSignature): reado
 }
 
 function shapeProblem(shape: readonly number[], spec: readonly number[]): string | undefined {
-  const fits = shape.length === spec.length && mayFollow(shape, spec);
+  const fits = shape.length === spec.length && shapeFits(shape, spec);
   if (!fits) return `it cannot begin with [${shape.join()}], the model takes [${spec.join()}]`;
   if (shape.some((size, axis) => size < 0 && axis > 0))
     return `the model leaves sizes of [${shape.join()}] open; say what it begins with`;
   return undefined;
-}
-
-/** -1 on either side fits anything: what the model gives is compared again when it gave it. */
-function mayFollow(given: readonly number[], taken: readonly number[]): boolean {
-  if (given.length !== taken.length) return false;
-  return given.every((size, axis) => size < 0 || (taken[axis] ?? -1) < 0 || size === taken[axis]);
 }
 
 function hasTwice(names: readonly string[]): boolean {

@@ -2,7 +2,7 @@
  * The whole content of a store at one moment, as the gateway sees it: every model, every version, what is live.
  * It is built from verified metadata only and replaced as a whole; nothing in it ever changes.
  */
-import { candidatesOf } from './candidate-arms.ts';
+import { type DeployedPin, deployedPins } from './deployed-pins.ts';
 import type { Deployment, DeploymentManifest } from './deployment-manifest.ts';
 import type { Parsed } from './field-reader.ts';
 import { type Stage, mayBeDeployed } from './stage.ts';
@@ -88,34 +88,23 @@ function deploymentsProblem(
   models: StoreSnapshot['models'],
 ): string | undefined {
   for (const deployment of manifest.deployments.values()) {
-    const problem = deploymentProblem(deployment, models.get(deployment.model));
-    if (problem !== undefined) return `${deployment.model} ${problem}`;
+    for (const pin of deployedPins(deployment)) {
+      const problem = pinProblem(pin, models.get(pin.model)?.get(pin.version));
+      if (problem === undefined) continue;
+      const where =
+        pin.pipelineOf === undefined ? '' : `, in the pipeline of ${deployment.model} ${pin.pipelineOf}`;
+      return `${pin.model} ${pin.version} is ${problem}${where}`;
+    }
   }
   return undefined;
 }
 
-function deploymentProblem(deployment: Deployment, versions: Versions | undefined): string | undefined {
-  const { version, sha256, previousVersion, previousSha256 } = deployment;
-  const live = [{ version, sha256 }, ...candidatesOf(deployment)];
-  for (const used of live) {
-    const found = versions?.get(used.version);
-    if (found !== undefined && !mayBeDeployed(found.stage)) {
-      return `${used.version} is deployed but ${found.stage === 'archived' ? 'archived' : 'still in training'}`;
-    }
-    const problem = bytesProblem(found, { ...used, use: 'deployed' });
-    if (problem !== undefined) return problem;
+/** As the end of a sentence. */
+function pinProblem({ use, sha256 }: DeployedPin, found: VersionMetadata | undefined): string | undefined {
+  const used = use === 'previous' ? 'kept for rollback' : 'deployed';
+  if (found === undefined) return `${used} but was never published`;
+  if (use !== 'previous' && !mayBeDeployed(found.stage)) {
+    return `${used} but ${found.stage === 'archived' ? 'archived' : 'still in training'}`;
   }
-  if (previousVersion === undefined || previousSha256 === undefined) return undefined;
-  const kept = { version: previousVersion, sha256: previousSha256, use: 'kept for rollback' };
-  return bytesProblem(versions?.get(previousVersion), kept);
-}
-
-function bytesProblem(
-  found: VersionMetadata | undefined,
-  { version, sha256, use }: { readonly version: string; readonly sha256: string; readonly use: string },
-): string | undefined {
-  if (found === undefined) return `${version} is ${use} but was never published`;
-  return found.artifact.sha256 === sha256
-    ? undefined
-    : `${version} is ${use} with other bytes than published`;
+  return found.artifact.sha256 === sha256 ? undefined : `${used} with other bytes than published`;
 }

@@ -1,5 +1,5 @@
 /** The model files without which a state cannot be served, and whether a store folder has them. */
-import { candidatesOf } from '../manifest/candidate-arms.ts';
+import { deployedPins } from '../manifest/deployed-pins.ts';
 import type { StoreSnapshot } from '../manifest/store-snapshot.ts';
 import { refusal } from '../store-error.ts';
 import type { SignedFile } from '../trust/artifact-digest.ts';
@@ -8,14 +8,12 @@ import type { FolderSource } from './folder-source.ts';
 
 type Needing = Pick<StoreSnapshot, 'models' | 'deployments'>;
 
-/** What must be loaded to serve a state and to go back one step in it: live, previous and candidate versions. */
+/** What must be loaded to serve a state and to go back one step in it: live, previous and candidate versions, with their pipelines. */
 export function neededFiles(state: Needing): ReadonlyMap<string, SignedFile> {
   const needed = new Map<string, SignedFile>();
   for (const deployment of state.deployments.values()) {
-    const { model, version, previousVersion } = deployment;
-    const beside = candidatesOf(deployment).map((candidate) => candidate.version);
-    for (const name of [version, previousVersion, ...beside]) {
-      const artifact = name === undefined ? undefined : state.models.get(model)?.get(name)?.artifact;
+    for (const { model, version } of deployedPins(deployment)) {
+      const artifact = state.models.get(model)?.get(version)?.artifact;
       if (artifact !== undefined) needed.set(artifact.sha256, signedFile(artifact));
     }
   }

@@ -3,6 +3,7 @@
  * business of the pool.
  */
 import type { RunCost } from '../protocol/worker-task.ts';
+import type { ChainLink } from '../tensor/chain.ts';
 import type { ModelSignature } from '../tensor/signature.ts';
 import { placeReplicas } from './placement.ts';
 
@@ -10,6 +11,8 @@ export interface ModelToLoad {
   readonly signature: ModelSignature;
   /** Row counts to run and measure before the model counts as warm, ascending; the last is the largest batch. */
   readonly warmRows: readonly number[];
+  /** The models that it is made of, if they are several: the file then holds theirs one behind the other. */
+  readonly chain?: readonly ChainLink[] | undefined;
   /** The verified ONNX file. Called once now, and again whenever a thread has to be replaced. */
   readonly readModel: () => Promise<Uint8Array>;
   /** On how many lanes it is to be; all of them when it is left out, and when there are not so many. */

@@ -228,12 +228,12 @@ export class WorkerPool {
 
   /** Copies the file into shared memory, so that every thread reads the same bytes. */
   async #taskOf({ session, model, isTentative }: HeldSession): Promise<LoadTask> {
-    const { signature, warmRows } = model;
+    const { signature, warmRows, chain } = model;
     const bytes = await model.readModel();
     const shared = new Uint8Array(new SharedArrayBuffer(bytes.byteLength));
     shared.set(bytes);
     const measuring = isTentative ? { costAlone: true as const } : { isMeasured: true as const };
-    return { kind: 'load', session, model: shared, signature, warmRows, ...measuring };
+    return { kind: 'load', session, model: shared, signature, chain, warmRows, ...measuring };
   }
 
   #rulesOf(task: RunTask): RunRules {

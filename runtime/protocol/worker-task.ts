@@ -3,6 +3,7 @@
  * in here but in the shared arena; a task says where. Strings and results too large for their region are the
  * exceptions, and travel inside.
  */
+import type { ChainLink } from '../tensor/chain.ts';
 import type { ModelSignature } from '../tensor/signature.ts';
 
 /** What a thread gets when it starts. */
@@ -27,6 +28,8 @@ export interface LoadTask {
   readonly model: Uint8Array<SharedArrayBuffer>;
   /** What the manifest promises; loading fails when the file says otherwise. */
   readonly signature: ModelSignature;
+  /** Several models that run as one: `model` holds their files one behind the other, `signature` is that of the whole. */
+  readonly chain?: readonly ChainLink[] | undefined;
   /** Row counts to run and measure before the session counts as warm, ascending. */
   readonly warmRows: readonly number[];
   /** Measure one run too of a model whose rows are not joined. */

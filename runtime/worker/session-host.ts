@@ -9,10 +9,11 @@ import { runtimeHeapBytes } from './runtime-heap.ts';
 import type { ModelSignature } from '../tensor/signature.ts';
 import { inputTensor, storeResults } from './arena-tensors.ts';
 import { OnnxSession, type SessionTensor } from './onnx-session.ts';
+import { type LoadedSession, SessionChain } from './session-chain.ts';
 import { warmUp } from './warm-up.ts';
 
 interface HeldSession {
-  readonly session: OnnxSession;
+  readonly session: LoadedSession;
   readonly signature: ModelSignature;
   /** What the load answered; given again when the same load is asked twice, as after a restart it may be. */
   readonly loaded: Loaded;
@@ -61,9 +62,9 @@ export class SessionHost {
     if (existing !== undefined) return existing.loaded;
     const startMs = performance.now();
     const heapBefore = runtimeHeapBytes() ?? 0;
-    let session: OnnxSession;
+    let session: LoadedSession;
     try {
-      session = await OnnxSession.create(task.model, task.signature);
+      session = await open(task);
     } catch (error) {
       throwIfBroken(error);
       return failure('MODEL_INVALID', reason(error));
@@ -107,6 +108,12 @@ export class SessionHost {
       return inputTensor(this.#arena, spec, input);
     });
   }
+}
+
+function open({ model, signature, chain }: LoadTask): Promise<LoadedSession> {
+  return chain === undefined
+    ? OnnxSession.create(model, signature)
+    : SessionChain.open(model, chain, (file, own) => OnnxSession.create(file, own));
 }
 
 /**
