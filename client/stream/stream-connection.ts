@@ -17,7 +17,7 @@ import {
 import type { Dial } from './dialer.ts';
 import { Heartbeat } from './heartbeat.ts';
 import type { Shipment } from './pending-call.ts';
-import type { CloseLike, MessageLike, WebSocketConstructor, WebSocketLike } from './web-socket.ts';
+import type { CloseLike, ErrorLike, MessageLike, WebSocketConstructor, WebSocketLike } from './web-socket.ts';
 
 export interface ConnectionOptions {
   readonly webSocket: WebSocketConstructor;
@@ -83,8 +83,10 @@ export class StreamConnection {
     this.#socket.addEventListener('close', ({ code, reason }: CloseLike) => {
       this.#lost(code, reason);
     });
-    // What matters follows as `close`; without a listener some implementations throw.
-    this.#socket.addEventListener('error', () => undefined);
+    this.#socket.addEventListener('error', (event: ErrorLike) => {
+      // On an open socket `close` follows. The WebSocket of Node 20 has none for a socket that never opened.
+      if (this.#state === 'connecting') this.#lost(undefined, event.message);
+    });
     this.#cancelConnectTimer = clock.after(connectTimeoutMs, () => {
       this.#end(connectionLost(`${this.url} did not answer within ${connectTimeoutMs} ms.`), undefined);
     });

@@ -9,7 +9,8 @@ export interface WebSocketLike {
   readonly bufferedAmount: number;
   send(data: Uint8Array<ArrayBuffer>): void;
   close(code?: number, reason?: string): void;
-  addEventListener(type: 'open' | 'error', listener: () => void): void;
+  addEventListener(type: 'open', listener: () => void): void;
+  addEventListener(type: 'error', listener: (event: ErrorLike) => void): void;
   addEventListener(type: 'message', listener: (event: MessageLike) => void): void;
   addEventListener(type: 'close', listener: (event: CloseLike) => void): void;
 }
@@ -18,6 +19,11 @@ export type WebSocketConstructor = new (url: string, protocols?: string[]) => We
 
 export interface MessageLike {
   readonly data: unknown;
+}
+
+/** Browsers do not say why. */
+export interface ErrorLike {
+  readonly message?: string;
 }
 
 export interface CloseLike {

@@ -1,7 +1,9 @@
 /** What a real socket does too rarely for a test: a full send buffer, a connection that never opens, a constructor that throws. */
 import { expect, test } from 'vitest';
-import type { CloseLike, MessageLike, WebSocketLike } from '../../../client/stream/web-socket.ts';
+import type { CloseLike, ErrorLike, MessageLike, WebSocketLike } from '../../../client/stream/web-socket.ts';
 import { errorOf, openStream, row, settle } from './open-stream.ts';
+
+type PuppetEvent = MessageLike & CloseLike & ErrorLike;
 
 class PuppetSocket implements WebSocketLike {
   static readonly made: PuppetSocket[] = [];
@@ -9,7 +11,7 @@ class PuppetSocket implements WebSocketLike {
   bufferedAmount = 0;
   readonly sent: Uint8Array[] = [];
   closed = false;
-  readonly #onOpen: (() => void)[] = [];
+  readonly #listeners: { readonly type: string; readonly listener: (event: PuppetEvent) => void }[] = [];
 
   constructor() {
     PuppetSocket.made.push(this);
@@ -24,15 +26,20 @@ class PuppetSocket implements WebSocketLike {
     this.closed = true;
   }
 
-  addEventListener(type: string, listener: (event: MessageLike & CloseLike) => void): void {
-    if (type !== 'open') return;
-    this.#onOpen.push(() => {
-      listener({ data: undefined });
-    });
+  addEventListener(type: string, listener: (event: PuppetEvent) => void): void {
+    this.#listeners.push({ type, listener });
   }
 
   open(): void {
-    for (const listener of this.#onOpen) listener();
+    this.#emit('open', { data: undefined });
+  }
+
+  fail(message: string): void {
+    this.#emit('error', { data: undefined, message });
+  }
+
+  #emit(type: string, event: PuppetEvent): void {
+    for (const held of this.#listeners) if (held.type === type) held.listener(event);
   }
 }
 
@@ -78,6 +85,39 @@ test('a connection that never opens is given up after its time, and the next one
   newest().open();
   await settle();
   expect([first.sent.length, newest().sent.length]).toEqual([0, 1]);
+  await client.close({ abort: true });
+  expect((await answer).code).toBe('CLIENT_CLOSED');
+});
+
+test('a connection that fails is given up at once where no close follows, as in Node 20', async () => {
+  const { client, events, passBackoff } = openStream('http://gateway', {
+    webSocket: PuppetSocket,
+    reconnect: { attemptsMax: 2, baseMs: 50 },
+  });
+  const answer = errorOf(client.infer(row(0)));
+  await settle();
+  const first = newest();
+  first.fail('refused');
+  await passBackoff(50);
+  expect(newest()).not.toBe(first);
+  newest().fail('');
+  expect(await answer).toMatchObject({
+    code: 'CONNECTION_LOST',
+    message: 'ws://gateway/v2/stream cannot be reached (close code unknown).',
+  });
+  const lost = events.flatMap((event) => (event.kind === 'lost' ? event.error.message : []));
+  expect(lost[0]).toBe('ws://gateway/v2/stream cannot be reached (refused).');
+  await client.close();
+});
+
+test('an error of an open socket ends nothing by itself: close says how it ended', async () => {
+  const { client } = openStream('http://gateway', { webSocket: PuppetSocket });
+  const answer = errorOf(client.infer(row(0)));
+  await settle();
+  newest().open();
+  newest().fail('reset');
+  await settle();
+  expect(client.status).toMatchObject({ state: 'open', inflight: 1 });
   await client.close({ abort: true });
   expect((await answer).code).toBe('CLIENT_CLOSED');
 });
