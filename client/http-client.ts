@@ -21,6 +21,7 @@ import {
   type HttpAnswer,
   httpError,
   type HttpEncoding,
+  type HttpMessage,
 } from './wire/http-message.ts';
 import { parseJsonObject } from './wire/json-message.ts';
 
@@ -87,18 +88,7 @@ export class HttpClient implements InferenceClient {
   async infer(call: InferCall): Promise<InferResult> {
     checkCall(call);
     return this.#run(call, async (scope) => {
-      const { body, headers } = encodeHttpRequest(
-        {
-          model: call.model,
-          version: call.version,
-          inputs: Object.entries(call.inputs).map(([name, input]) => ({ name, ...input })),
-          outputs: call.outputs ?? [],
-          remainingMs: scope.remainingMs(),
-          priority: call.priority,
-          parameters: call.parameters ?? {},
-        },
-        this.#encoding,
-      );
+      const { body, headers } = this.#encode(call, scope.remainingMs());
       const answer = await this.#exchange(
         `${modelPath(call)}/infer`,
         { method: 'POST', body, headers },
@@ -107,6 +97,23 @@ export class HttpClient implements InferenceClient {
       if (answer.status !== 200) throw httpError(answer, Date.now());
       return decodeHttpAnswer(answer);
     });
+  }
+
+  #encode(call: InferCall, remainingMs: number): HttpMessage {
+    const fields = {
+      model: call.model,
+      version: call.version,
+      inputs: Object.entries(call.inputs).map(([name, input]) => ({ name, ...input })),
+      outputs: call.outputs ?? [],
+      remainingMs,
+      priority: call.priority,
+      parameters: call.parameters ?? {},
+    };
+    try {
+      return encodeHttpRequest(fields, this.#encoding);
+    } catch (thrown) {
+      throw asTidegateError(thrown, 'INVALID_ARGUMENT', 'The request could not be written');
+    }
   }
 
   /** Whether the process answers, and whether every deployed model does. False for what cannot be reached. */
@@ -119,7 +126,7 @@ export class HttpClient implements InferenceClient {
   }
 
   /** Whether a version of the model, or that version, is loaded. */
-  isModelReady(name: ModelName, options: AskOptions = {}): Promise<boolean> {
+  async isModelReady(name: ModelName, options: AskOptions = {}): Promise<boolean> {
     return this.#isOk(`${modelPath(name)}/ready`, options);
   }
 
@@ -235,9 +242,18 @@ interface FetchInit {
   readonly body?: string | Uint8Array<ArrayBuffer>;
 }
 
+/** Throws INVALID_ARGUMENT for a name that cannot stand in a path. */
 function modelPath({ model, version }: ModelName): string {
-  const versions = version === undefined ? '' : `/versions/${encodeURIComponent(version)}`;
-  return `/v2/models/${encodeURIComponent(model)}${versions}`;
+  const versions = version === undefined ? '' : `/versions/${pathSegment(version)}`;
+  return `/v2/models/${pathSegment(model)}${versions}`;
+}
+
+function pathSegment(name: string): string {
+  // Addresses have these two resolved, however they are written, and then lead to something else.
+  if (name === '.' || name === '..' || !name.isWellFormed()) {
+    throw new TidegateError('INVALID_ARGUMENT', `${JSON.stringify(name)} is no name of a model or version.`);
+  }
+  return encodeURIComponent(name);
 }
 
 function checkedUrl(url: string): string {

@@ -1,6 +1,12 @@
 /** The HTTP client against a gateway moved by hand: what it sends, when it repeats, how it ends. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { HttpClient, type HttpClientOptions, tensor, TidegateError } from '../../client/main.ts';
+import {
+  HttpClient,
+  type HttpClientOptions,
+  type InferCall,
+  tensor,
+  TidegateError,
+} from '../../client/main.ts';
 import { eventually } from '../e2e/deadline.ts';
 import { packed, unpacked } from '../e2e/wire-forms.ts';
 import { FakeGateway, type HttpReply } from './fake-gateway.ts';
@@ -93,7 +99,7 @@ describe('a request', () => {
     });
   });
 
-  test.each([
+  test.each<[what: string, wrong: unknown]>([
     ['no model', { ...call, model: '' }],
     ['a deadline of nothing', { ...call, deadlineMs: 0 }],
     ['a broken priority', { ...call, priority: -1 }],
@@ -101,8 +107,30 @@ describe('a request', () => {
       'a tensor that was made by hand and does not fit',
       { model: 'm', inputs: { x: { ...call.inputs.x, shape: [3] } } },
     ],
+    // What a compiler would have said.
+    ['nothing', undefined],
+    ['no inputs', { model: 'm' }],
+    ['inputs that are null', { model: 'm', inputs: null }],
+    ['plain numbers for a tensor', { model: 'm', inputs: { x: [1, 2] } }],
+    ['nothing for a tensor', { model: 'm', inputs: { x: undefined } }],
+    ['a tensor without data', { model: 'm', inputs: { x: { datatype: 'FP32', shape: [2] } } }],
+    ['plain numbers as data', { model: 'm', inputs: { x: { datatype: 'FP32', shape: [2], data: [1, 2] } } }],
+    ['numbers as BYTES', { model: 'm', inputs: { x: { datatype: 'BYTES', shape: [2], data: [1, 2] } } }],
+    ['an unknown datatype', { model: 'm', inputs: { x: { ...call.inputs.x, datatype: 'FP33' } } }],
+    ['one output as text', { ...call, outputs: 'y' }],
+    ['a parameter that is no value', { ...call, parameters: { a: 1n } }],
+    ['a signal that is none', { ...call, signal: {} }],
+    ['a version that is a way up', { ...call, version: '..' }],
+    ['a model whose name is no text', { ...call, model: '\ud800' }],
   ])('with %s is not sent', async (_, wrong) => {
-    expect((await errorOf(client().infer(wrong))).code).toBe('INVALID_ARGUMENT');
+    expect((await errorOf(client().infer(wrong as InferCall))).code).toBe('INVALID_ARGUMENT');
+    expect(gateway.calls).toHaveLength(0);
+  });
+
+  test('asks about no model whose name leads elsewhere', async () => {
+    for (const asked of [client().isModelReady({ model: '..' }), client().modelMetadata({ model: '.' })]) {
+      expect((await errorOf(asked)).code).toBe('INVALID_ARGUMENT');
+    }
     expect(gateway.calls).toHaveLength(0);
   });
 });
