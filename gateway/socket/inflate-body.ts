@@ -29,6 +29,10 @@ export class BodyInflater {
   readonly #options: InflaterOptions;
   readonly #stream: Gunzip | Inflate | BrotliDecompress;
   readonly #collected: CollectedBody;
+  #givenBytes = 0;
+  #allGiven = false;
+  /** The compressed data has come to its end, which the body may do later. */
+  #inflated = false;
   #over = false;
 
   constructor(options: InflaterOptions) {
@@ -39,23 +43,33 @@ export class BodyInflater {
       if (!this.#over && !this.#collected.add(piece)) this.#end(tooLarge(options.bytesMax));
     });
     this.#stream.once('end', () => {
-      this.#end(succeed(this.#collected.bytes()));
+      this.#inflated = true;
+      this.#endWithBody();
     });
     this.#stream.on('error', () => {
-      this.#end(
-        fail(
-          'MALFORMED_COMPRESSION',
-          `The body is not whole or not in the content encoding '${options.encoding}' that its header names.`,
-        ),
-      );
+      this.#end(malformed(options.encoding));
     });
   }
 
   /** The piece may be reused when this returns. */
   write(piece: Uint8Array, isLast: boolean): void {
     if (this.#over) return;
+    this.#givenBytes += piece.length;
+    this.#allGiven = isLast;
+    if (this.#inflated) {
+      setImmediate(() => {
+        this.#endWithBody();
+      });
+      return;
+    }
     if (piece.length > 0) this.#stream.write(Buffer.from(piece));
     if (isLast) this.#stream.end();
+  }
+
+  /** Node reports bytes behind the end of gzip itself, and leaves those of the other two unread without a word. */
+  #endWithBody(): void {
+    if (this.#stream.bytesWritten < this.#givenBytes) this.#end(malformed(this.#options.encoding));
+    else if (this.#allGiven) this.#end(succeed(this.#collected.bytes()));
   }
 
   /** The client is gone: nobody waits for the body any more. */
@@ -80,6 +94,13 @@ function streamOf(encoding: ContentEncoding): Gunzip | Inflate | BrotliDecompres
     case 'br':
       return createBrotliDecompress({ chunkSize });
   }
+}
+
+function malformed(encoding: ContentEncoding): Result<never> {
+  return fail(
+    'MALFORMED_COMPRESSION',
+    `The body is not whole or not in the content encoding '${encoding}' that its header names.`,
+  );
 }
 
 function tooLarge(bytesMax: number): Result<never> {

@@ -1,7 +1,7 @@
 /** Bodies of every size and cut into any pieces come out as they went in; what is damaged or too large ends once. */
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { BodyInflater } from '../../../gateway/socket/inflate-body.ts';
 import type { Result } from '../../../gateway/wire/error-code.ts';
 
@@ -60,6 +60,34 @@ describe.each(['gzip', 'deflate', 'br'] as const)('%s', (encoding) => {
     expect(short).toMatchObject({ calls: 1, result: { ok: false, code: 'MALFORMED_COMPRESSION' } });
     const wrong = await inflated(encoding, [Buffer.alloc(50, 0xff)]);
     expect(wrong).toMatchObject({ calls: 1, result: { ok: false, code: 'MALFORMED_COMPRESSION' } });
+  });
+
+  test('is refused when something follows it, in whatever pieces it comes', async () => {
+    const bytes = compressors[encoding](Buffer.from('some text that is not very long'));
+    const followed = Buffer.concat([bytes, Buffer.from('and more')]);
+    for (const pieces of [[followed], cut(followed, 1), [bytes, followed.subarray(bytes.length)]]) {
+      const { result, calls } = await inflated(encoding, pieces);
+      expect([calls, result]).toMatchObject([1, { ok: false, code: 'MALFORMED_COMPRESSION' }]);
+    }
+  });
+
+  test('waits for the rest of the body behind its own end, and is refused when that is not empty', async () => {
+    const bytes = compressors[encoding](Buffer.from('some text'));
+    for (const [rest, expected] of [
+      ['', { ok: true }],
+      ['x', { ok: false, code: 'MALFORMED_COMPRESSION' }],
+    ] as const) {
+      const results: Result<Uint8Array>[] = [];
+      const inflater = new BodyInflater({ encoding, bytesMax, done: (body) => results.push(body) });
+      inflater.write(bytes, false);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      expect(results).toEqual([]);
+      inflater.write(Buffer.from(rest), true);
+      expect(results).toEqual([]);
+      await vi.waitFor(() => {
+        expect(results).toMatchObject([expected]);
+      });
+    }
   });
 
   test('says nothing more once it was cancelled', async () => {
