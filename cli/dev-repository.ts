@@ -57,7 +57,10 @@ export function devRepository(options: DevRepositoryOptions): RepositoryControl 
       if (!snapshot.models.has(model)) return unknown(model);
       if (!snapshot.deployments.has(model)) return succeed(undefined);
       return attempt(async () => {
-        await undeployModel(change(model, 'unloaded by a client'));
+        await undeployModel(change(model, 'unloaded by a client')).catch((error: unknown) => {
+          // Somebody else was faster than the node could see.
+          if (!(error instanceof StoreError && error.code === 'NOT_DEPLOYED')) throw error;
+        });
         return succeed(undefined);
       });
     },

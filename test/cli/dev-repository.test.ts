@@ -67,6 +67,15 @@ test('a model that was live comes back with the version it left with', async () 
   expect((await readHistory({ ...reader, model: 'iris' })).at(-1)?.why).toBe('loaded by a client');
 });
 
+test('unloading what somebody else has just unloaded is done already', async () => {
+  await deployModel({ ...change, model: 'iris', version: '1.0.0' });
+  const before = await repository();
+  expect(await before.unload('iris')).toEqual({ ok: true, value: undefined });
+  expect(await before.unload('iris')).toEqual({ ok: true, value: undefined });
+  const events = await readHistory({ ...reader, model: 'iris' });
+  expect(events.filter(({ action }) => action === 'undeploy')).toHaveLength(1);
+});
+
 test('what may not be deployed is not loaded', async () => {
   for (const version of ['1.0.0', '2.0.0', '3.0.0']) {
     await moveStage({ ...change, model: 'iris', version, to: 'archived' });
