@@ -262,7 +262,10 @@ function wanted(datatype: Datatype): string {
     case 'INT8':
     case 'INT16':
     case 'INT32':
-    case 'INT64':
-      return `whole numbers from ${integerRange[datatype][0]} to below ${integerRange[datatype][1]}`;
+    case 'INT64': {
+      // Doubles of this size are exact, but are not printed so.
+      const [min, beyond] = integerRange[datatype];
+      return `whole numbers from ${String(BigInt(min))} to ${String(BigInt(beyond) - 1n)}`;
+    }
   }
 }

@@ -192,7 +192,7 @@ describe('writeValueElements', () => {
       [3, 'four'],
     ];
     expect(writeValueElements(values, tensorOf('INT8', [2, 2]), new Int8Array(4))?.message).toBe(
-      'Element 3 of input "x" is a string; INT8 takes whole numbers from -128 to below 128.',
+      'Element 3 of input "x" is a string; INT8 takes whole numbers from -128 to 127.',
     );
   });
 });
