@@ -1,5 +1,8 @@
 /** What a gateway is started with, and what whoever started it holds in hands. */
 import type { VerifiedStore } from '../registry-store/main.ts';
+import type { JudgeCounts } from './rollout/judge-counts.ts';
+import type { StepState } from './rollout/rollout-steps.ts';
+import type { RolloutDecision } from './telemetry/rollout-report.ts';
 import type { Limits } from './admission/limits.ts';
 import type { HeadKeySource, KeySource } from './route/routing-key.ts';
 import type { MissingKeyPolicy } from './route/missing-key.ts';
@@ -60,6 +63,27 @@ export interface Siblings {
   metrics(): Promise<readonly MetricList[]>;
   /** This process went back from a rollout, and the others should. */
   rolledBack(rolloutId: string): void;
+  /** How many there are with this one: a caller may come to each of them. */
+  readonly processes: number;
+  /** What this process counted of its rollouts until now, told again and again. */
+  counted(rollouts: readonly SharedCounts[]): void;
+  /** The process that decides for the node went on with a rollout. */
+  wentOn(step: SharedStep): void;
+}
+
+/** Counts of one rollout, of one process or of several together. */
+export interface SharedCounts {
+  readonly rolloutId: string;
+  readonly counts: JudgeCounts;
+}
+
+/** Where the node stands with a rollout from now on, and what was decided. */
+export interface SharedStep {
+  readonly model: string;
+  readonly rolloutId: string;
+  /** Absent where only something was decided. */
+  readonly state?: StepState;
+  readonly decisions: readonly RolloutDecision[];
 }
 
 /** Only for models that always answer the same to the same: nothing random, nothing remembered between requests. */
@@ -86,6 +110,12 @@ export interface Gateway {
   ownMetrics(): Promise<MetricList>;
   /** Another process of the node went back from a rollout: so does this one, now or when it begins. */
   goBack(rolloutId: string): void;
+  /** What the other processes of the node counted, all of it each time. */
+  countedByOthers(rollouts: readonly SharedCounts[]): void;
+  /** Whether this process decides for the node when a rollout goes on; of several, none does until it is told so. */
+  lead(isLeading: boolean): void;
+  /** The process that decides went on with a rollout. */
+  follow(step: SharedStep): void;
 }
 
 /** A header of ours, and what callers often send already. */

@@ -15,6 +15,7 @@ import { LateRequests } from './dispatch/late-request.ts';
 import { LiveModels } from './dispatch/live-models.ts';
 import { LiveReplicas } from './dispatch/live-replicas.ts';
 import { LiveShadows } from './dispatch/live-shadows.ts';
+import { NodeAgreement } from './dispatch/node-agreement.ts';
 import { RequestDoor } from './dispatch/request-door.ts';
 import { ResponseCache } from './dispatch/response-cache.ts';
 import { Sequences } from './dispatch/sequences.ts';
@@ -147,6 +148,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     loads: () => dispatcher.loads(),
     scaling: options.scaling,
   });
+  const agreement = new NodeAgreement(siblings);
   const live = new LiveModels({
     pool,
     metrics,
@@ -155,6 +157,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     shadows,
     memory,
     counts,
+    agreement,
     warmRows: [limits.batchRowsMax],
     readArtifact: (version) => store.readArtifact(version),
     replicas,
@@ -277,6 +280,18 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     goBack: (rolloutId) => {
       watches.get(rolloutId)?.giveUp('another process of this node went back from it');
       memory.add(rolloutId);
+    },
+    countedByOthers: (rollouts) => {
+      agreement.countedByOthers(rollouts);
+    },
+    lead: (isLeading) => {
+      agreement.lead(isLeading);
+    },
+    follow: ({ model, rolloutId, state, decisions }) => {
+      for (const decision of decisions) memory.note(decision);
+      if (state === undefined) return;
+      memory.setStep(rolloutId, state);
+      void live.apply(store.current, new Set([model]));
     },
   };
 }

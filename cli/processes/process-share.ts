@@ -2,11 +2,15 @@
  * The side of one gateway process in a node of several: it tells the supervisor when it serves and what it counts, and does
  * what it is told. When the supervisor is gone it finishes and ends, as nobody would look after it.
  */
+import type { SharedCounts, SharedStep } from '../../gateway/gateway-options.ts';
 import type { Gateway, Siblings } from '../../gateway/main.ts';
 import type { MetricList } from '../../gateway/telemetry/merged-metrics.ts';
 import { type FromProcess, processVariables, type ToProcess } from './process-messages.ts';
 
-type SharedGateway = Pick<Gateway, 'close' | 'retire' | 'ownMetrics' | 'goBack'>;
+type SharedGateway = Pick<
+  Gateway,
+  'close' | 'retire' | 'ownMetrics' | 'goBack' | 'countedByOthers' | 'lead' | 'follow'
+>;
 
 /** An answer that does not come means that the supervisor is busy or gone: then the page tells of this process alone. */
 const othersMsMax = 3000;
@@ -15,15 +19,18 @@ export class ProcessShare implements Siblings {
   readonly slot: number;
   /** The port that all of them share. */
   readonly port: number;
+  readonly processes: number;
   readonly #waiting = new Map<number, (lists: readonly MetricList[]) => void>();
-  readonly #wentBack: string[] = [];
+  /** Told before the gateway was there. */
+  readonly #early: ToProcess[] = [];
   #gateway: SharedGateway | undefined;
   #lastTicket = 0;
   #leaving = false;
 
-  private constructor(slot: number, port: number) {
-    this.slot = slot;
-    this.port = port;
+  private constructor(place: { readonly slot: number; readonly port: number; readonly count: number }) {
+    this.slot = place.slot;
+    this.port = place.port;
+    this.processes = place.count;
     process.on('message', (message: ToProcess) => {
       this.#told(message);
     });
@@ -44,13 +51,14 @@ export class ProcessShare implements Siblings {
     const slot = process.env[processVariables.slot];
     const port = process.env[processVariables.port];
     if (slot === undefined || port === undefined || process.send === undefined) return undefined;
-    return new ProcessShare(Number(slot), Number(port));
+    const count = Number(process.env[processVariables.count] ?? 2);
+    return new ProcessShare({ slot: Number(slot), port: Number(port), count });
   }
 
   /** The gateway is there, though it may not serve yet. */
   carry(gateway: SharedGateway): void {
     this.#gateway = gateway;
-    for (const rolloutId of this.#wentBack) gateway.goBack(rolloutId);
+    for (const message of this.#early.splice(0)) this.#told(message);
   }
 
   serves(welcome: string, isWhole: boolean): void {
@@ -76,6 +84,14 @@ export class ProcessShare implements Siblings {
     send({ kind: 'rolledBack', rolloutId });
   }
 
+  counted(rollouts: readonly SharedCounts[]): void {
+    send({ kind: 'counted', rollouts });
+  }
+
+  wentOn(step: SharedStep): void {
+    send({ kind: 'wentOn', step });
+  }
+
   #told(message: ToProcess): void {
     switch (message.kind) {
       case 'stop':
@@ -93,8 +109,19 @@ export class ProcessShare implements Siblings {
         });
         return;
       case 'goBack':
-        if (this.#gateway === undefined) this.#wentBack.push(message.rolloutId);
+        if (this.#gateway === undefined) this.#early.push(message);
         else this.#gateway.goBack(message.rolloutId);
+        return;
+      case 'othersCounted':
+        this.#gateway?.countedByOthers(message.rollouts);
+        return;
+      case 'lead':
+        if (this.#gateway === undefined) this.#early.push(message);
+        else this.#gateway.lead(message.isLeading);
+        return;
+      case 'follow':
+        if (this.#gateway === undefined) this.#early.push(message);
+        else this.#gateway.follow(message.step);
         return;
     }
   }

@@ -28,7 +28,7 @@ export async function serveProcesses(
   const port = await freePort(options.host, options.port);
   const supervisor = new Supervisor({
     count: options.processes,
-    start: (slot) => startProcess(slot, port),
+    start: (slot) => startProcess({ slot, port, count: options.processes }),
     log,
   });
   passSignalsOn(supervisor, output);
@@ -71,13 +71,22 @@ function freePort(host: string, port: number): Promise<number> {
   });
 }
 
-function startProcess(slot: number, port: number): ProcessHandle {
+function startProcess({
+  slot,
+  port,
+  count,
+}: {
+  readonly slot: number;
+  readonly port: number;
+  readonly count: number;
+}): ProcessHandle {
   const [, command = '', ...args] = process.argv;
   const child = fork(command, args, {
     env: {
       ...process.env,
       [processVariables.slot]: String(slot),
       [processVariables.port]: String(port),
+      [processVariables.count]: String(count),
     },
     // Metrics have values that JSON has not.
     serialization: 'advanced',

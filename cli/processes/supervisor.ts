@@ -8,10 +8,12 @@
  * Invariants: there are never more than one process above the number wanted; a process is told to leave for another one
  * only when that one serves everything; a number (slot) belongs to one process at a time.
  */
+import type { SharedStep } from '../../gateway/gateway-options.ts';
 import type { Logger } from '../../gateway/telemetry/logger.ts';
 import { NodeMetrics } from './node-metrics.ts';
 import type { FromProcess, ToProcess } from './process-messages.ts';
 import { RestartDelay } from './restart-delay.ts';
+import { RolloutTally } from './rollout-tally.ts';
 
 /** A process that was started. */
 export interface ProcessHandle {
@@ -33,7 +35,8 @@ export interface SupervisorOptions {
 
 /** A replacement that does not serve by then is given up, milliseconds. */
 const replacementMsMax = 120_000;
-const rolledBackMax = 1000;
+/** The oldest are forgotten: a rollout that long ago is over. */
+const rolloutsMax = 1000;
 
 interface Member {
   readonly slot: number;
@@ -54,7 +57,11 @@ export class Supervisor {
   readonly #members = new Set<Member>();
   readonly #delay = new RestartDelay();
   readonly #metrics = new NodeMetrics();
+  readonly #tally = new RolloutTally();
   readonly #rolledBack = new Set<string>();
+  /** Where the node stands with its rollouts, by id. */
+  readonly #steps = new Map<string, SharedStep>();
+  #leading: Member | undefined;
   readonly #timers = new Set<NodeJS.Timeout>();
   #rolling: Promise<void> | undefined;
   #rollAgain = false;
@@ -131,6 +138,16 @@ export class Supervisor {
   #retire(member: Member): void {
     member.state = 'leaving';
     member.handle.send({ kind: 'retire' });
+    this.#appoint();
+  }
+
+  /** One of those that serve decides for the node; it goes on to as long as it serves. */
+  #appoint(): void {
+    if (this.#leading?.state === 'serving' && this.#members.has(this.#leading)) return;
+    const before = this.#leading;
+    this.#leading = [...this.#members].find(({ state }) => state === 'serving');
+    before?.handle.send({ kind: 'lead', isLeading: false });
+    this.#leading?.handle.send({ kind: 'lead', isLeading: true });
   }
 
   async #launchOrRetry(): Promise<void> {
@@ -176,6 +193,11 @@ export class Supervisor {
           const { isWhole, welcome } = message;
           this.#options.log.info({ process: slot, pid: handle.pid }, 'process serves');
           for (const rolloutId of this.#rolledBack) handle.send({ kind: 'goBack', rolloutId });
+          // What was decided stands in the memory that it took over.
+          for (const step of this.#steps.values()) {
+            handle.send({ kind: 'follow', step: { ...step, decisions: [] } });
+          }
+          this.#appoint();
           resolve({ kind: 'ready', member, isWhole, welcome });
         }
       });
@@ -199,6 +221,7 @@ export class Supervisor {
     const { log } = this.#options;
     this.#members.delete(member);
     this.#metrics.ended(member);
+    this.#appoint();
     const facts = { process: member.slot, pid: member.handle.pid, code };
     if (member.state !== 'serving' || this.#stopping) {
       log.info(facts, 'process ended');
@@ -228,6 +251,25 @@ export class Supervisor {
       case 'rolledBack':
         this.#goBack(member, message.rolloutId);
         return;
+      case 'counted':
+        this.#tally.said(member.slot, message.rollouts);
+        member.handle.send({ kind: 'othersCounted', rollouts: this.#tally.besides(member.slot) });
+        return;
+      case 'wentOn':
+        this.#follow(member, message.step);
+        return;
+    }
+  }
+
+  #follow(from: Member, step: SharedStep): void {
+    if (step.state !== undefined) {
+      this.#steps.delete(step.rolloutId);
+      this.#steps.set(step.rolloutId, step);
+      const [oldest] = this.#steps.keys();
+      if (this.#steps.size > rolloutsMax && oldest !== undefined) this.#steps.delete(oldest);
+    }
+    for (const member of this.#members) {
+      if (member !== from) member.handle.send({ kind: 'follow', step });
     }
   }
 
@@ -235,7 +277,7 @@ export class Supervisor {
     if (this.#rolledBack.has(rolloutId)) return;
     this.#rolledBack.add(rolloutId);
     const [oldest] = this.#rolledBack;
-    if (this.#rolledBack.size > rolledBackMax && oldest !== undefined) this.#rolledBack.delete(oldest);
+    if (this.#rolledBack.size > rolloutsMax && oldest !== undefined) this.#rolledBack.delete(oldest);
     for (const member of this.#members) {
       if (member !== from) member.handle.send({ kind: 'goBack', rolloutId });
     }

@@ -28,7 +28,7 @@ import type { LiveShadows } from './live-shadows.ts';
 import type { ShadowMirror } from './shadow-mirror.ts';
 
 export interface LiveModelsOptions
-  extends GenerationLoaderOptions, Pick<LiveRolloutsOptions, 'watches' | 'memory' | 'counts'> {
+  extends GenerationLoaderOptions, Pick<LiveRolloutsOptions, 'watches' | 'memory' | 'counts' | 'agreement'> {
   readonly metrics: MetricsPage;
   /** How requests of a model are batched from now on. */
   readonly tune: (model: string, batching: DeploymentBatching | undefined) => void;

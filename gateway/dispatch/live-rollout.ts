@@ -4,7 +4,7 @@
  */
 import type { Deployment, RolloutPlan } from '../../registry-store/main.ts';
 import { CanaryJudge } from '../rollout/canary-judge.ts';
-import type { JudgeSettings } from '../rollout/judge-options.ts';
+import { judgeOptions, type JudgeSettings } from '../rollout/judge-options.ts';
 import { judgeSettings } from '../rollout/judge-settings.ts';
 import type { Verdict } from '../rollout/judge-verdict.ts';
 import { candidatesOf } from '../../registry-store/manifest/candidate-arms.ts';
@@ -14,6 +14,7 @@ import type { SplitArm, TrafficSplit } from '../route/traffic-split.ts';
 import type { RolloutDecision, RolloutState } from '../telemetry/rollout-report.ts';
 import { judgeReport } from './judge-report.ts';
 import type { ModelGeneration } from './model-generation.ts';
+import type { NodeAgreement } from './node-agreement.ts';
 import type { RolloutMemory } from './rollout-memory.ts';
 import { RolloutWatch } from './rollout-watch.ts';
 
@@ -26,7 +27,10 @@ export interface LiveRolloutOptions {
   readonly deployment: Deployment;
   readonly arm: ModelArm;
   readonly memory: RolloutMemory;
-  readonly onDecision: (decision: RolloutDecision['decision'], reason: string) => void;
+  /** Of the processes of this node. */
+  readonly agreement: Pick<NodeAgreement, 'isLeading' | 'processes' | 'wentOn'>;
+  /** Gives back what is remembered of it. */
+  readonly onDecision: (decision: RolloutDecision['decision'], reason: string) => RolloutDecision;
   /** The candidate is worse: told once, with its share in force. */
   readonly rollBack: (arm: ModelArm, reason: string) => void;
   /** It went on to its next step: ask for the split of the model anew. */
@@ -58,7 +62,7 @@ export class LiveRollout implements Carried {
     this.#arm = arm;
     this.watch = new RolloutWatch({
       share: arm.share,
-      judge: new CanaryJudge(settingsOf(deployment)),
+      judge: new CanaryJudge(this.#settingsOf(deployment)),
       costs: arm.stable.costs,
       rollBack: (reason) => {
         this.#options.rollBack(this.#arm, reason);
@@ -80,7 +84,7 @@ export class LiveRollout implements Carried {
     this.#deployment = deployment;
     this.#arm = arm;
     this.watch.setShare(arm.share, nowMs);
-    if (!isJudgedAlike) this.watch.setSettings(settingsOf(deployment));
+    if (!isJudgedAlike) this.watch.setSettings(this.#settingsOf(deployment));
     if (isPaused !== wasPaused) {
       this.#options.onDecision(isPaused ? 'paused' : 'resumed', 'signed in the store');
     }
@@ -89,8 +93,10 @@ export class LiveRollout implements Carried {
   tick(nowMs: number): void {
     const verdict = this.watch.look(nowMs);
     if (verdict.kind === 'rollback') return;
-    if (verdict.kind === 'pause' && !this.#isHeldByJudge) this.#options.onDecision('paused', verdict.reason);
+    const isNewlyHeld = verdict.kind === 'pause' && !this.#isHeldByJudge;
     this.#isHeldByJudge = verdict.kind === 'pause';
+    if (!this.#options.agreement.isLeading) return;
+    if (isNewlyHeld) this.#tellOthers([this.#options.onDecision('paused', verdict.reason)]);
     const { plan } = this.#deployment;
     if (plan !== undefined) this.#walkOn(plan, { nowMs, verdict });
   }
@@ -133,15 +139,30 @@ export class LiveRollout implements Carried {
     const next = nextStep(plan, state, moment);
     if (next === state) return;
     memory.setStep(rolloutId, next);
-    if (next.isComplete === true) onDecision('completed', verdict.reason);
-    if (next.step === state.step) return;
-    onDecision('next_step', `step ${next.step + 1} of ${plan.steps.length}; ${verdict.reason}`);
-    moved();
+    const decisions = next.isComplete === true ? [onDecision('completed', verdict.reason)] : [];
+    const hasMoved = next.step !== state.step;
+    if (hasMoved) {
+      const place = `step ${next.step + 1} of ${plan.steps.length}`;
+      decisions.push(onDecision('next_step', `${place}; ${verdict.reason}`));
+    }
+    this.#tellOthers(decisions, next);
+    if (hasMoved) moved();
   }
-}
 
-function settingsOf(deployment: Deployment): JudgeSettings {
-  return judgeSettings(deployment.analysis, candidatesOf(deployment).length);
+  #tellOthers(decisions: readonly RolloutDecision[], state?: StepState): void {
+    const { rolloutId, stable } = this.#arm;
+    const facts = { model: stable.modelName, rolloutId, decisions };
+    this.#options.agreement.wentOn(state === undefined ? facts : { ...facts, state });
+  }
+
+  #settingsOf(deployment: Deployment): JudgeSettings {
+    const settings = judgeSettings(deployment.analysis, candidatesOf(deployment).length);
+    const { processes } = this.#options.agreement;
+    if (processes === 1) return settings;
+    // A caller comes to several of them and counts in each: the windows in which it may are divided among them.
+    const { windowsPerKeyMax } = judgeOptions({});
+    return { ...settings, windowsPerKeyMax: Math.max(1, Math.floor(windowsPerKeyMax / processes)) };
+  }
 }
 
 /** Where the node stands, or begins now. */

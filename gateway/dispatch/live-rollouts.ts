@@ -12,6 +12,7 @@ import type { KeptCounts } from './kept-counts.ts';
 import { LiveFlip } from './live-flip.ts';
 import { type Carried, LiveRollout, type ModelArm, type ModelSplit } from './live-rollout.ts';
 import type { ModelGeneration } from './model-generation.ts';
+import type { NodeAgreement } from './node-agreement.ts';
 import { type Course, courseOf, type LoadedVersions } from './rollout-course.ts';
 import type { RolloutMemory } from './rollout-memory.ts';
 import type { RolloutWatch } from './rollout-watch.ts';
@@ -25,6 +26,8 @@ export interface LiveRolloutsOptions {
   readonly memory: RolloutMemory;
   /** What was counted before a restart. */
   readonly counts: KeptCounts;
+  /** Of the processes of this node. */
+  readonly agreement: NodeAgreement;
   readonly log: Logger;
   /** The candidate is worse: told once for each rollout. */
   readonly rollBack: (arm: ModelArm) => void;
@@ -207,7 +210,7 @@ export class LiveRollouts {
   }
 
   #start(deployment: Deployment, arm: ModelArm): Carried {
-    const { memory, rollBack, moved } = this.#options;
+    const { memory, agreement, rollBack, moved } = this.#options;
     const { rolloutId, stable, candidate } = arm;
     if (!memory.decisions.some(({ rollout_id: id }) => id === rolloutId)) {
       const [one, other] = [candidate.modelVersion, stable.modelVersion];
@@ -219,9 +222,8 @@ export class LiveRollouts {
       deployment,
       arm,
       memory,
-      onDecision: (decision, reason) => {
-        this.#decided(arm, decision, reason);
-      },
+      agreement,
+      onDecision: (decision, reason) => this.#decided(arm, decision, reason),
       rollBack: (current, reason) => {
         this.#rollouts.delete(rolloutId);
         rollBack(current);
@@ -241,13 +243,15 @@ export class LiveRollouts {
     { rolloutId, stable, candidate }: ModelArm,
     decision: RolloutDecision['decision'],
     reason: string,
-  ): void {
+  ): RolloutDecision {
     const { memory, log } = this.#options;
     const model = stable.modelName;
     const facts = { model, rollout: rolloutId, candidate: candidate.modelVersion, reason };
     if (decision === 'rolled_back') log.error(facts, messages[decision]);
     else log.info(facts, messages[decision]);
-    memory.note({ at: new Date().toISOString(), model, rollout_id: rolloutId, decision, reason });
+    const noted = { at: new Date().toISOString(), model, rollout_id: rolloutId, decision, reason };
+    memory.note(noted);
+    return noted;
   }
 
   #setTimer(): void {
@@ -258,6 +262,7 @@ export class LiveRollouts {
     }
     this.#timer ??= setInterval(() => {
       const nowMs = Date.now();
+      this.#options.agreement.exchange(this.#rollouts);
       for (const rollout of [...this.#rollouts.values()]) rollout.tick(nowMs);
     }, tickMs);
     this.#timer.unref();

@@ -13,6 +13,7 @@ import type {
   JudgeEvidence,
   Outcome as JudgedOutcome,
 } from '../rollout/judge.ts';
+import type { JudgeSnapshot } from '../rollout/judge-snapshot.ts';
 import type { JudgeSettings } from '../rollout/judge-options.ts';
 import type { Verdict } from '../rollout/judge-verdict.ts';
 import type { Kept } from '../rollout/kept.ts';
@@ -85,6 +86,7 @@ export class RolloutWatch {
   readonly #costs: readonly RunCost[];
   #share: number;
   #isOver = false;
+  #counted = 0;
   /** Compared when somebody last looked. */
   #runsSeen = 0;
 
@@ -117,6 +119,7 @@ export class RolloutWatch {
     const failure = outcome === 'OK' && answered?.isFinite === false ? 'nan' : failures.get(outcome);
     if (this.#isOver || (outcome !== 'OK' && failure === undefined)) return;
     if (arm === 'stable') this.#reference.add(keyHash, nowMs, failure === 'crash' ? 'error' : failure);
+    this.#counted += 1;
     this.#judge.record({
       arm,
       share,
@@ -160,10 +163,14 @@ export class RolloutWatch {
     return this.#judge.evidence;
   }
 
-  /** Requests so far, to see whether anything was counted since. */
+  /** What the other processes of this node counted, or nobody else. */
+  setOthers(others: JudgeSnapshot | undefined): void {
+    this.#judge.setOthers?.(others);
+  }
+
+  /** Requests since this watch began, to see whether anything was counted since then. */
   get counted(): number {
-    const { candidate, stable } = this.#judge.totals.requests;
-    return candidate + stable;
+    return this.#counted;
   }
 
   /** All that was counted, to go on from after a restart. */

@@ -1,6 +1,6 @@
 /** All that a judge counted, as plain data: for the status, and to add what several nodes saw. */
 import { addCounts, type ArmCounts } from './arm-evidence.ts';
-import type { JudgedTotals } from './judge.ts';
+import type { JudgedTotals } from './judged-totals.ts';
 import type { MetricName } from './judge-options.ts';
 import { addTotals, type ArmTotals, mergeMetrics, type MetricSnapshot } from './metric-counts.ts';
 

@@ -1,11 +1,14 @@
 /** What becomes of the requests of a rollout, and what whoever watches it needs of a judge, whichever way that compares. */
 import type { Arm } from './arm-evidence.ts';
 import type { JudgeCounts } from './judge-counts.ts';
+import type { JudgeSnapshot } from './judge-snapshot.ts';
 import type { JudgeTerms } from './judge-terms.ts';
 import type { JudgeSettings } from './judge-options.ts';
 import type { Kept } from './kept.ts';
 import type { Verdict } from './judge-verdict.ts';
-import type { ArmTotals } from './metric-counts.ts';
+import type { JudgedTotals } from './judged-totals.ts';
+
+export type { JudgedTotals } from './judged-totals.ts';
 
 /** What a version can be blamed for: an error, an answer with numbers that are not finite, a crash. */
 export type Failure = 'error' | 'nan' | 'crash';
@@ -28,16 +31,6 @@ export interface Outcome {
   readonly score?: number | undefined;
 }
 
-/** Counts for people. */
-export interface JudgedTotals {
-  readonly requests: ArmTotals;
-  readonly failed: ArmTotals;
-  readonly notFinite: ArmTotals;
-  readonly crashed: ArmTotals;
-  /** Callers that the candidate met. */
-  readonly candidateKeys: number;
-}
-
 /** What lets somebody else judge the same. */
 export interface JudgeEvidence {
   readonly counts: JudgeCounts;
@@ -56,6 +49,8 @@ export interface Judge {
   readonly totals: JudgedTotals;
   /** Undefined where the counts of several nodes do not add up to those of one. */
   readonly evidence?: JudgeEvidence;
+  /** What others counted of the same rollout, all of it each time, from now on judged with its own. */
+  setOthers?(others: JudgeSnapshot | undefined): void;
   /** All it knows, to go on from after a restart. */
   keep(): Kept;
   /** Goes on from what a judge of the same kind kept; false, and nothing changed, where it is something else. */

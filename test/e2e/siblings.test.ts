@@ -2,7 +2,11 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
+import type { SharedCounts, SharedStep } from '../../gateway/gateway-options.ts';
 import type { Siblings } from '../../gateway/main.ts';
+import { CanaryJudge } from '../../gateway/rollout/canary-judge.ts';
+import type { JudgeCounts } from '../../gateway/rollout/judge-counts.ts';
+import type { Deployment } from '../../registry-store/main.ts';
 import { eventually } from './deadline.ts';
 import { demoModel, type GatewayUnderTest, startTestGateway } from './gateway-under-test.ts';
 import { lookupModel } from './odd-models.ts';
@@ -13,20 +17,35 @@ const irisFiles = { stable: demoModel('iris-1.0.0'), candidate: demoModel('iris-
 let under: GatewayUnderTest;
 afterEach(() => under.close());
 
+/** One of two, of which the other says nothing. */
+const alone: Siblings = {
+  metrics: () => Promise.resolve([]),
+  rolledBack: () => undefined,
+  processes: 2,
+  counted: () => undefined,
+  wentOn: () => undefined,
+};
+
 async function start(siblings: Partial<Siblings> = {}, files = irisFiles): Promise<void> {
   under = await startTestGateway({
     models: [{ name: 'iris', version: '1.0.0', file: files.stable }],
-    siblings: { metrics: () => Promise.resolve([]), rolledBack: () => undefined, ...siblings },
+    siblings: { ...alone, ...siblings },
   });
   under.store.publish('iris', '2.0.0', files.candidate);
 }
 
 const logged = (message: string): number => under.log.filter(({ msg }) => msg === message).length;
 
-function divide(rolloutId: string): void {
+function divide(rolloutId: string, signed: Partial<Deployment> = {}): void {
   const sha256 = under.store.current.models.get('iris')?.get('2.0.0')?.artifact.sha256 ?? '';
   const candidate = { version: '2.0.0', sha256 };
-  under.store.deploy('iris', '1.0.0', { strategy: 'canary', candidate, trafficBps: 5000, rolloutId });
+  under.store.deploy('iris', '1.0.0', {
+    strategy: 'canary',
+    candidate,
+    trafficBps: 5000,
+    rolloutId,
+    ...signed,
+  });
 }
 
 async function ask(key = 'somebody'): Promise<Response> {
@@ -57,6 +76,67 @@ describe('a rollout', () => {
     }, 'the rollout to be known');
     expect((await ask()).headers.get('x-rollout-id')).toBeNull();
     expect(logged('traffic divided')).toBe(1);
+  });
+
+  test('is judged by what all processes counted, and goes on where the one that decides went', async () => {
+    const said: SharedCounts[] = [];
+    const steps: SharedStep[] = [];
+    await start({
+      counted: (rollouts) => void said.push(...rollouts),
+      wentOn: (step) => void steps.push(step),
+    });
+    const plan = {
+      steps: [
+        { trafficBps: 2000, holdMs: 1000 },
+        { trafficBps: 5000, holdMs: 3_600_000 },
+        { trafficBps: 9000 },
+      ],
+      approvals: 0,
+      paused: false,
+    };
+    divide('shared', { trafficBps: 2000, plan });
+    await eventually(() => logged('traffic divided') === 1, 'the rollout to begin');
+    const percent = async (): Promise<number> =>
+      (await under.metrics()).sum('tidegate_rollout_traffic_percent', { rollout: 'shared' });
+    const others = (failing: number): JudgeCounts => {
+      const judge = new CanaryJudge();
+      for (let caller = 0; caller < 1000; caller += 1) {
+        const arm = caller % 5 === 0 ? 'candidate' : 'stable';
+        const failed = arm === 'candidate' && caller < 5 * failing;
+        judge.record({ arm, share: 0.2, keyHash: caller * 7919, failed });
+      }
+      return judge.evidence.counts;
+    };
+    // Nobody came to this process; the others saw enough for both, but another one decides.
+    under.gateway.countedByOthers([{ rolloutId: 'shared', counts: others(0) }]);
+    await new Promise((resolve) => setTimeout(resolve, 2500));
+    expect(said.map(({ rolloutId }) => rolloutId)).toContain('shared');
+    expect([await percent(), steps.length]).toEqual([20, 0]);
+
+    under.gateway.lead(true);
+    await eventually(async () => (await percent()) === 50, 'the next step');
+    expect(steps).toMatchObject([{ model: 'iris', rolloutId: 'shared', state: { step: 1 } }]);
+    expect(steps[0]?.decisions[0]?.reason).toMatch(/^step 2 of 3; the candidate failed in 0 of 200 requests/);
+
+    under.gateway.lead(false);
+    const decision = {
+      at: '',
+      model: 'iris',
+      rollout_id: 'shared',
+      decision: 'next_step',
+      reason: '?',
+    } as const;
+    under.gateway.follow({
+      ...{ model: 'iris', rolloutId: 'shared', decisions: [decision] },
+      state: { step: 2, sinceMs: Date.now() },
+    });
+    await eventually(async () => (await percent()) === 90, 'the step of the others');
+
+    // What the others see is reason enough to go back at once, whoever decides.
+    under.gateway.countedByOthers([{ rolloutId: 'shared', counts: others(60) }]);
+    await eventually(() => logged('candidate taken out of the traffic') === 1, 'the way back');
+    const back = under.log.find(({ msg }) => msg === 'candidate taken out of the traffic');
+    expect(back).toMatchObject({ reason: expect.stringMatching(/60 of 200 requests/) as unknown });
   });
 
   test('that this process goes back from is told the others, once', async () => {

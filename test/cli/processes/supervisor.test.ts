@@ -3,6 +3,8 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { FromProcess, ToProcess } from '../../../cli/processes/process-messages.ts';
 import { RestartDelay } from '../../../cli/processes/restart-delay.ts';
 import { type ProcessHandle, Supervisor } from '../../../cli/processes/supervisor.ts';
+import { CanaryJudge } from '../../../gateway/rollout/canary-judge.ts';
+import type { JudgeCounts } from '../../../gateway/rollout/judge-counts.ts';
 import { createLogger } from '../../../gateway/telemetry/logger.ts';
 import { MetricsPage } from '../../../gateway/telemetry/metrics-page.ts';
 
@@ -11,6 +13,7 @@ class PuppetProcess implements ProcessHandle {
   readonly slot: number;
   readonly told: ToProcess[] = [];
   isAlive = true;
+  isLeading = false;
   #hears: (message: FromProcess) => void = () => undefined;
   #ends: (code: number | undefined) => void = () => undefined;
 
@@ -24,7 +27,8 @@ class PuppetProcess implements ProcessHandle {
   }
 
   send(message: ToProcess): void {
-    this.told.push(message);
+    if (message.kind === 'lead') this.isLeading = message.isLeading;
+    else this.told.push(message);
   }
 
   onMessage(listener: (message: FromProcess) => void): void {
@@ -296,5 +300,89 @@ describe('metrics', () => {
     await all[2]?.exit(0);
     // What it counted last stays, what it was does not.
     expect(await total()).toEqual(['114', '113', '113', '10', '5']);
+  });
+});
+
+describe('rollouts', () => {
+  /** `failed` of 300 callers of each version. */
+  function counts(failed: number): JudgeCounts {
+    const judge = new CanaryJudge();
+    for (let caller = 0; caller < 600; caller += 1) {
+      const arm = caller % 2 === 0 ? 'candidate' : 'stable';
+      judge.record({ arm, share: 0.5, keyHash: caller, failed: arm === 'candidate' && caller < 2 * failed });
+    }
+    return judge.evidence.counts;
+  }
+
+  function requestsOf(process: PuppetProcess | undefined): readonly number[] | undefined {
+    const answer = process?.told.findLast(({ kind }) => kind === 'othersCounted');
+    return answer?.kind === 'othersCounted' ? answer.rollouts[0]?.counts.requests : undefined;
+  }
+
+  test('each process hears what the others counted, also those that ended, each number once', async () => {
+    const { supervisor, all } = await begun(3);
+    const says = (index: number, failed: number, rolloutId = 'iris'): Promise<void> | undefined =>
+      all[index]?.says({ kind: 'counted', rollouts: [{ rolloutId, counts: counts(failed) }] });
+    await says(0, 1);
+    expect(requestsOf(all[0])).toBeUndefined();
+    await says(1, 2);
+    await says(2, 3, 'tulip');
+    expect(requestsOf(all[1])).toEqual([300, 300]);
+    expect(requestsOf(all[2])).toBeUndefined();
+    await says(2, 3);
+    expect(requestsOf(all[2])).toEqual([600, 600]);
+    // One that ended counts until the next with its number tells, which goes on from its counts.
+    await all[1]?.exit(1);
+    await says(2, 3);
+    expect(requestsOf(all[2])).toEqual([600, 600]);
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(all[3]?.slot).toBe(1);
+    await all[3]?.ready();
+    await says(3, 2);
+    await says(2, 3);
+    expect(requestsOf(all[2])).toEqual([600, 600]);
+    supervisor.stopNow();
+  });
+
+  test('one of those that serve decides, and another one when it is gone', async () => {
+    const { supervisor, all } = await begun(3);
+    const leading = (): readonly number[] =>
+      all.filter(({ isAlive, isLeading }) => isAlive && isLeading).map(({ pid }) => pid);
+    expect(leading()).toEqual([1]);
+    await all[1]?.exit(1);
+    expect(leading()).toEqual([1]);
+    await all[0]?.exit(1);
+    expect(leading()).toEqual([3]);
+    void supervisor.roll();
+    await vi.advanceTimersByTimeAsync(1000);
+    for (const process of all.slice(3)) await process.ready();
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(leading()).toHaveLength(1);
+    supervisor.stopNow();
+  });
+
+  test('where the one that decides went on to, all others go, also those that come later', async () => {
+    const { supervisor, all } = await begun(2);
+    const decision = {
+      at: '',
+      model: 'iris',
+      rollout_id: 'r',
+      decision: 'next_step',
+      reason: 'fine',
+    } as const;
+    const step = {
+      model: 'iris',
+      rolloutId: 'r',
+      state: { step: 1, sinceMs: 5 },
+      decisions: [decision],
+    };
+    await all[0]?.says({ kind: 'wentOn', step });
+    expect(all.map(({ toldKinds }) => toldKinds)).toEqual([[], ['follow']]);
+    expect(all[1]?.told[0]).toEqual({ kind: 'follow', step });
+    await all[1]?.exit(1);
+    await vi.advanceTimersByTimeAsync(1000);
+    await all[2]?.ready();
+    expect(all[2]?.told[0]).toEqual({ kind: 'follow', step: { ...step, decisions: [] } });
+    supervisor.stopNow();
   });
 });

@@ -61,6 +61,12 @@ function resumed(rolloutId: string): RolloutWatch {
   return watched;
 }
 
+/** Requests of both versions. */
+function countedIn(watched: RolloutWatch): number {
+  const { candidate, stable } = watched.totals.requests;
+  return candidate + stable;
+}
+
 const filesIn = (): readonly string[] => readdirSync(folder);
 const onlyFile = (): string => join(folder, filesIn()[0] ?? '');
 
@@ -71,7 +77,7 @@ describe('KeptCounts', () => {
       requests: { candidate: 40, stable: 0 },
       candidateKeys: 40,
     });
-    expect(resumed('iris:2').counted).toBe(0);
+    expect(countedIn(resumed('iris:2'))).toBe(0);
     expect(troubles).toEqual([]);
     expect(readFileSync(onlyFile()).byteLength).toBeLessThan(20_000);
   });
@@ -97,11 +103,11 @@ describe('KeptCounts', () => {
   ])('a file that is %s is dropped with a warning, and counting begins anew', async (_, spoil) => {
     await keep('iris', 40);
     writeFileSync(onlyFile(), spoil(readFileSync(onlyFile())));
-    expect(resumed('iris').counted).toBe(0);
+    expect(countedIn(resumed('iris'))).toBe(0);
     expect(troubles).toHaveLength(1);
     expect(filesIn()).toEqual([]);
     await keep('iris', 3);
-    expect(resumed('iris').counted).toBe(3);
+    expect(countedIn(resumed('iris'))).toBe(3);
   });
 
   test('a folder that cannot be written is reported and costs nothing else', async () => {
@@ -112,7 +118,7 @@ describe('KeptCounts', () => {
     watched.ended(watched.trial('candidate', 'ada'), 'OK', 0);
     await counts.close();
     expect(troubles.length).toBeGreaterThan(0);
-    expect(watched.counted).toBe(1);
+    expect(countedIn(watched)).toBe(1);
     rmSync(folder);
   });
 
@@ -126,7 +132,7 @@ describe('KeptCounts', () => {
     await keep('iris', 1);
     expect(filesIn()).toHaveLength(64);
     expect(filesIn()).not.toContain('6.gz');
-    expect(resumed('iris').counted).toBe(1);
+    expect(countedIn(resumed('iris'))).toBe(1);
   });
 
   test('a node without a disk of its own keeps nothing', async () => {

@@ -47,6 +47,15 @@ describe('nor is it', () => {
   });
 });
 
+test.each([
+  ['two processes', { processes: 2, settings: { windowsPerKeyMax: 1 } }],
+  ['four processes', { processes: 4, settings: { windowsPerKeyMax: 1 } }],
+])('nor by %s that busy callers and ones that always fail all come to', (_, parts) => {
+  const runs = 150;
+  const traffic = { ...same, zipf: true, chronic: 0.01, ...parts };
+  expect(runsEnding('rollback', runs, traffic).length).toBeLessThanOrEqual(falseMax(runs));
+});
+
 test('the evidence itself keeps what it promises for busy callers, without the least difference on top', () => {
   const runs = 300;
   const onlyErrors = { nan: { weight: 0 }, latency: { weight: 0 } };

@@ -5,6 +5,7 @@
 import { type SeededRandom, seededRandom } from '../../../deploy/demo/seeded-random.ts';
 import { CanaryJudge, type Verdict } from '../../../gateway/rollout/canary-judge.ts';
 import type { JudgeSettings } from '../../../gateway/rollout/judge-options.ts';
+import { mergeSnapshots } from '../../../gateway/rollout/judge-snapshot.ts';
 import { KeyHistory } from '../../../gateway/rollout/key-history.ts';
 
 export interface Traffic {
@@ -27,6 +28,8 @@ export interface Traffic {
   /** Service times: lognormal around 8 ms, those of the candidate as given. */
   readonly latency?: CandidateLatency;
   readonly settings?: JudgeSettings;
+  /** Each request of a caller comes to any of so many processes, which judge together. Default 1. */
+  readonly processes?: number;
 }
 
 export interface CandidateLatency {
@@ -80,6 +83,10 @@ export function simulate(traffic: Traffic, ends: readonly Verdict['kind'][] = ['
     history.add(mixedHash(key), isChronic[key] === 1 || random.next() < traffic.stableRate);
   }
   const judge = new CanaryJudge({ history, ...traffic.settings });
+  const others = Array.from(
+    { length: (traffic.processes ?? 1) - 1 },
+    () => new CanaryJudge({ history, ...traffic.settings }),
+  );
   if (latency !== undefined)
     for (let sample = 0; sample < 500; sample += 1) judge.warmUp(serviceMs(nextKey(), false));
   let candidateRequests = 0;
@@ -92,10 +99,15 @@ export function simulate(traffic: Traffic, ends: readonly Verdict['kind'][] = ['
       isChronic[key] === 1 || random.next() < (isIncident ? Math.max(rate, traffic.incident) : rate);
     const nowMs = request * intervalMs;
     const answered = latency === undefined || failed ? undefined : serviceMs(key, arm === 'candidate');
-    judge.record({ arm, share, keyHash: mixedHash(key), failed, nowMs, serviceMs: answered });
+    const seenBy =
+      others.length === 0 ? judge : (others[Math.floor(random.next() * (others.length + 1))] ?? judge);
+    seenBy.record({ arm, share, keyHash: mixedHash(key), failed, nowMs, serviceMs: answered });
     if (arm === 'stable') continue;
     candidateRequests += 1;
     if (!failed && (latency === undefined || candidateRequests % 5 !== 0)) continue;
+    if (others.length > 0) {
+      judge.setOthers(others.map((other) => other.snapshot()).reduce((one, two) => mergeSnapshots(one, two)));
+    }
     const verdict = judge.judge(nowMs);
     if (ends.includes(verdict.kind)) return { verdict, candidateRequests };
   }
