@@ -22,6 +22,7 @@ export interface RolloutOptions {
   readonly steps?: readonly number[];
   readonly hold?: number;
   readonly surge?: number;
+  readonly maxUnavailable?: number;
   readonly bake?: number;
   readonly deadline?: number;
   readonly autoPromoteAfter?: number;
@@ -48,6 +49,12 @@ export function addRolloutOptions(command: Command): Command {
     )
     .addOption(
       new Option('--surge <count>', 'with --rolling: replicas at a time (default: 1)').argParser(countOption),
+    )
+    .addOption(
+      new Option(
+        '--max-unavailable <count>',
+        'with --rolling: 0, as no replica goes before its successor is ready',
+      ).argParser(wholeOption),
     )
     .addOption(new Option('--bake <time>', 'watch the last step so long').argParser(durationOption))
     .addOption(
@@ -98,7 +105,7 @@ export function addRolloutOptions(command: Command): Command {
 
 /** What a deploy says of the way; only what was given. */
 export function planRequest(options: RolloutOptions): PlanRequest {
-  const { rolling, steps, hold: holdMs, surge, bake: bakeMs, deadline: deadlineMs } = options;
+  const { rolling, steps, hold: holdMs, surge, maxUnavailable, bake: bakeMs, deadline: deadlineMs } = options;
   const {
     autoPromoteAfter: autoPromoteAfterMs,
     previewRequests: previewRequestsMin,
@@ -113,6 +120,7 @@ export function planRequest(options: RolloutOptions): PlanRequest {
     }),
     ...(rolling === true && holdMs !== undefined && { holdMs }),
     ...(surge !== undefined && { surge }),
+    ...(maxUnavailable !== undefined && { maxUnavailable }),
     ...(bakeMs !== undefined && { bakeMs }),
     ...(deadlineMs !== undefined && { deadlineMs }),
     ...(autoPromoteAfterMs !== undefined && { autoPromoteAfterMs }),
@@ -131,6 +139,12 @@ export function analysisOf(options: RolloutOptions): RolloutAnalysis | undefined
     ...(onInconclusive !== undefined && { onInconclusive }),
   };
   return Object.keys(analysis).length === 0 ? undefined : analysis;
+}
+
+/** What the number may be is said by the store. */
+function wholeOption(text: string): number {
+  if (/^\d{1,6}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('This is a whole number from 0.');
 }
 
 function gateOption(text: string, before: Gates = {}): Gates {

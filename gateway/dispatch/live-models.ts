@@ -12,6 +12,7 @@ import type {
   VersionMetadata,
 } from '../../registry-store/main.ts';
 import type { Quarantine } from '../../runtime/pool/fault-record.ts';
+import type { DeploymentResources } from '../../registry-store/manifest/deployment.ts';
 import { candidatesOf } from '../../registry-store/manifest/candidate-arms.ts';
 import { type ModelRoutes, RouteTable } from '../route/route-table.ts';
 import type { MetricsPage } from '../telemetry/metrics-page.ts';
@@ -205,7 +206,7 @@ export class LiveModels {
     if (previous !== undefined) all.set(previous.modelVersion, previous);
     this.#notReady.delete(model);
     if (live.refusal === undefined) this.#problems.clear(model);
-    const candidates = await this.#candidates(deployment, versions);
+    const candidates = await this.#candidates(deployment, versions, live);
     for (const [version, candidate] of candidates) all.set(version, candidate);
     const loaded = { live, candidates, previous };
     await this.#replicas.prepare(this.#rollouts.begin(deployment, loaded));
@@ -241,6 +242,7 @@ export class LiveModels {
   async #candidates(
     deployment: Deployment,
     versions: ReadonlyMap<string, VersionMetadata>,
+    live: ModelGeneration,
   ): Promise<ReadonlyMap<string, ModelGeneration>> {
     const { strategy, model } = deployment;
     const candidates = new Map<string, ModelGeneration>();
@@ -249,8 +251,9 @@ export class LiveModels {
       this.#problems.strategyUnsupported(deployment);
       return candidates;
     }
+    const resources = this.#rollouts.resourcesOf(deployment, live);
     for (const { version } of candidatesOf(deployment)) {
-      const loaded = await this.#generation(versions.get(version), deployment);
+      const loaded = await this.#generation(versions.get(version), { resources });
       if (typeof loaded === 'string') this.#problems.candidateNotServed({ model, version }, loaded);
       else candidates.set(version, loaded);
     }
@@ -322,7 +325,7 @@ export class LiveModels {
   /** The loaded generation of a version, loading it if need be, or the reason why there is none. */
   async #generation(
     version: VersionMetadata | undefined,
-    { resources }: Deployment,
+    { resources }: { readonly resources?: DeploymentResources | undefined },
   ): Promise<ModelGeneration | string> {
     if (version === undefined) return 'the version is not in the store';
     const loaded = this.#models.get(version.name)?.versions.get(version.version);

@@ -48,12 +48,16 @@ export interface Carried {
   state(nowMs: number): RolloutState;
 }
 
+/** How often replicas that are missing are asked for again, milliseconds. */
+const replicasEveryMs = 5000;
+
 export class LiveRollout implements Carried {
   readonly watch: RolloutWatch;
   readonly #options: LiveRolloutOptions;
   #deployment: Deployment;
   #arm: ModelArm;
   #isHeldByJudge = false;
+  #lookedForReplicasMs = 0;
 
   constructor(options: LiveRolloutOptions) {
     const { deployment, arm } = options;
@@ -98,13 +102,14 @@ export class LiveRollout implements Carried {
     if (!this.#options.agreement.isLeading) return;
     if (isNewlyHeld) this.#tellOthers([this.#options.onDecision('paused', verdict.reason)]);
     const { plan } = this.#deployment;
-    if (plan !== undefined) this.#walkOn(plan, { nowMs, verdict });
+    if (plan !== undefined) this.#walkOn(plan, { nowMs, verdict: this.#withReplicas(verdict, plan) });
   }
 
   state(nowMs: number): RolloutState {
     const { strategy, plan } = this.#deployment;
     const { rolloutId, stable, candidate, trafficBps } = this.#arm;
-    const verdict = this.watch.look(nowMs);
+    const looked = this.watch.look(nowMs);
+    const verdict = plan === undefined ? looked : this.#withReplicas(looked, plan);
     const at = plan === undefined ? undefined : stepStateOf(this.#options.memory, rolloutId, plan);
     const step = plan === undefined || at === undefined ? undefined : stepReport(plan, at);
     return {
@@ -128,6 +133,11 @@ export class LiveRollout implements Carried {
     const { memory, onDecision, moved } = this.#options;
     const { rolloutId } = this.#arm;
     const state = stepStateOf(memory, rolloutId, plan);
+    // Replicas that are missing may come.
+    if (this.#missingText(plan, state) !== '' && nowMs - this.#lookedForReplicasMs >= replicasEveryMs) {
+      this.#lookedForReplicasMs = nowMs;
+      moved();
+    }
     const moment = { nowMs, verdict: verdict.kind };
     if (isOverdue(plan, state, moment)) {
       const { trafficBps } = this.#arm;
@@ -147,6 +157,20 @@ export class LiveRollout implements Carried {
     }
     this.#tellOthers(decisions, next);
     if (hasMoved) moved();
+  }
+
+  /** A rolling that has too few replicas for its step stays, whatever the judge says in its favour. */
+  #withReplicas(verdict: Verdict, plan: RolloutPlan): Verdict {
+    if (verdict.kind !== 'healthy' && verdict.kind !== 'promote') return verdict;
+    const missing = this.#missingText(plan, stepStateOf(this.#options.memory, this.#arm.rolloutId, plan));
+    return missing === '' ? verdict : { kind: 'hold', reason: `${missing}; ${verdict.reason}` };
+  }
+
+  #missingText({ steps }: RolloutPlan, { step }: StepState): string {
+    const wantedBps = steps[step]?.trafficBps ?? 0;
+    const { trafficBps } = this.#arm;
+    if (this.#deployment.strategy !== 'rolling' || trafficBps >= wantedBps) return '';
+    return `replicas of the new version are ready for ${trafficBps / 100}% and not yet for the ${wantedBps / 100}% of the step`;
   }
 
   #tellOthers(decisions: readonly RolloutDecision[], state?: StepState): void {

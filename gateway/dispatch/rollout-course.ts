@@ -4,6 +4,8 @@
  */
 import type { Deployment } from '../../registry-store/main.ts';
 import { isJudged } from '../../registry-store/manifest/deployment.ts';
+import { within } from '../rollout/rollout-steps.ts';
+import { readyBps } from '../rollout/rolling-replicas.ts';
 import { TrafficSplit } from '../route/traffic-split.ts';
 import { type ModelSplit, stepStateOf } from './live-rollout.ts';
 import type { ModelGeneration } from './model-generation.ts';
@@ -26,14 +28,22 @@ export interface Course {
   readonly rolledBack: readonly string[];
 }
 
+/** What a node knows beside what is deployed and loaded. */
+export interface NodeKnowledge {
+  readonly memory: RolloutMemory;
+  /** On how many threads a loaded version is, warm. */
+  readonly replicasOf: (generation: ModelGeneration) => number;
+}
+
 /** Every node and every start divides alike at the same share. */
-export function courseOf(deployment: Deployment, loaded: LoadedVersions, memory: RolloutMemory): Course {
+export function courseOf(deployment: Deployment, loaded: LoadedVersions, node: NodeKnowledge): Course {
+  const { memory } = node;
   const { live, candidates, previous } = loaded;
   const { strategy, flip, watch } = deployment;
   if (watch !== undefined && previous !== undefined) {
     return watchCourse(watch.rolloutId, { live, previous }, memory);
   }
-  if (isJudged(strategy)) return dividedCourse(deployment, { live, candidates }, memory);
+  if (isJudged(strategy)) return dividedCourse(deployment, { live, candidates }, node);
   const candidate = candidates.get(deployment.candidate?.version ?? '');
   if (candidate === undefined || flip === undefined) return { live, rolledBack: [] };
   const rolloutId = rolloutIdOf(deployment);
@@ -69,10 +79,19 @@ function watchCourse(
   };
 }
 
+/** The share that is signed for where this node stands. */
+export function stepBps(deployment: Deployment, memory: RolloutMemory): number {
+  const { plan, trafficBps = 0 } = deployment;
+  if (plan === undefined) return trafficBps;
+  const known = memory.stepOf(rolloutIdOf(deployment));
+  const step = known === undefined ? 0 : within(plan, known).step;
+  return plan.steps[step]?.trafficBps ?? trafficBps;
+}
+
 function dividedCourse(
   deployment: Deployment,
   { live, candidates }: Pick<LoadedVersions, 'live' | 'candidates'>,
-  memory: RolloutMemory,
+  { memory, replicasOf }: NodeKnowledge,
 ): Course {
   const { plan, cohorts, layout, candidate, others = [] } = deployment;
   const rolloutId = rolloutIdOf(deployment);
@@ -82,13 +101,19 @@ function dividedCourse(
   const missing = arms.filter(({ version }) => !candidates.has(version)).map((arm) => arm.rolloutId);
   const dropped = [...new Set([...rolledBack, ...missing])];
   if (dropped.length === arms.length) return { live, rolledBack };
-  const step = plan === undefined ? undefined : plan.steps[stepStateOf(memory, rolloutId, plan).step];
+  // The clock of the first step runs from here, when the candidate is ready.
+  if (plan !== undefined) stepStateOf(memory, rolloutId, plan);
+  const trafficBps = stepBps(deployment, memory);
+  const first = candidates.get(candidate?.version ?? '') ?? live;
   const split = new TrafficSplit({
     rolloutId,
     stable: live,
     // One that is not loaded is dropped, and nobody is sent there.
-    candidate: candidates.get(candidate?.version ?? '') ?? live,
-    trafficBps: step?.trafficBps ?? deployment.trafficBps ?? 0,
+    candidate: first,
+    trafficBps:
+      deployment.strategy === 'rolling'
+        ? readyBps(trafficBps, { ready: replicasOf(first), replicas: replicasOf(live) })
+        : trafficBps,
     others: others.map((arm) => ({ ...arm, candidate: candidates.get(arm.version) ?? live })),
     layout,
     dropped,

@@ -17,6 +17,8 @@ export interface PlanRequest {
   readonly steps?: readonly RolloutStep[];
   /** Replicas that a `rolling` replaces at a time. Default 1. */
   readonly surge?: number;
+  /** Replicas that a `rolling` may take away before others are ready: none, which is all that a node can do. */
+  readonly maxUnavailable?: number;
   /** How long a `rolling` watches each before the next, milliseconds. Default 10 s. */
   readonly holdMs?: number;
   /** See `RolloutPlan`; for whatever has steps. */
@@ -41,9 +43,18 @@ export function planOf(
   request: PlanRequest,
   replicas: number | undefined,
 ): RolloutPlan | undefined {
-  const { steps, surge, holdMs, bakeMs, deadlineMs } = request;
-  if (strategy !== 'rolling' && (surge !== undefined || holdMs !== undefined)) {
-    throw new StoreError('INVALID_STRATEGY', 'A surge and a hold of its own go with rolling only.');
+  const { steps, surge, maxUnavailable, holdMs, bakeMs, deadlineMs } = request;
+  if (strategy !== 'rolling' && (surge ?? maxUnavailable ?? holdMs) !== undefined) {
+    throw new StoreError(
+      'INVALID_STRATEGY',
+      'A surge, unavailable replicas and a hold of its own go with rolling only.',
+    );
+  }
+  if (maxUnavailable !== undefined && maxUnavailable !== 0) {
+    throw new StoreError(
+      'INVALID_STRATEGY',
+      'No replica is ever unavailable: a thread holds the old version and the new one, and the old one stays whole until the new one is promoted. Leave it out, or say 0.',
+    );
   }
   if (steps !== undefined && strategy !== 'canary') {
     throw new StoreError('INVALID_STRATEGY', 'Steps are the way of a canary.');

@@ -45,7 +45,18 @@ function reasons(message: string): readonly unknown[] {
 
 const held = { holdMs: 1000 };
 
+/** Of a version, on how many threads it is. */
+async function replicas(version: string): Promise<number> {
+  return (await under.metrics()).sum('tidegate_replicas', { version, state: 'placed' });
+}
+
 test('a rolling gives the new version the share of one replica after the other, and is complete when it baked', async () => {
+  await under.close();
+  under = await startTestGateway({
+    models: [{ name: 'iris', version: '1.0.0', file: demoModel('iris-1.0.0') }],
+    threads: 2,
+  });
+  under.store.publish('iris', '2.0.0', demoModel('iris-2.0.0'));
   const steps = [5000, 10_000].map((trafficBps) => ({ trafficBps, holdMs: 5000 }));
   roll('2.0.0', {
     strategy: 'rolling',
@@ -54,7 +65,10 @@ test('a rolling gives the new version the share of one replica after the other, 
   });
   await eventually(async () => ((await versionsMet())['2.0.0'] ?? 0) > 0, 'the first replica');
   expect((await versionsMet())['1.0.0']).toBeGreaterThan(0);
+  expect([await replicas('1.0.0'), await replicas('2.0.0')]).toEqual([2, 1]);
   await eventually(async () => (await versionsMet())['2.0.0'] === 60, 'the second replica', 20_000);
+  // The old version is whole until the new one is promoted: going back must find it as it was.
+  expect([await replicas('1.0.0'), await replicas('2.0.0')]).toEqual([2, 2]);
   const complete = 'rollout complete, the candidate waits to be promoted';
   await eventually(() => reasons(complete).length === 1, 'the end of the bake time', 20_000);
   // Promoting it is one swap; nothing is loaded again.

@@ -14,6 +14,7 @@ describe('a rolling', () => {
     [5, { surge: 2 }, [4000, 8000, 10_000]],
     [1, {}, [10_000]],
     [2, { surge: 9 }, [10_000]],
+    [2, { maxUnavailable: 0 }, [5000, 10_000]],
     [undefined, {}, [2500, 5000, 7500, 10_000]],
   ])('of %s replicas with %j has the shares of the replaced ones', (replicas, request, shares) => {
     const plan = planOf('rolling', request, replicas);
@@ -32,6 +33,8 @@ describe('is refused:', () => {
   const steps = [{ trafficBps: 100 }];
   test.each<[string, Parameters<typeof planOf>]>([
     ['a surge of none', ['rolling', { surge: 0 }, 4]],
+    ['a replica that is unavailable', ['rolling', { maxUnavailable: 1 }, 4]],
+    ['an unavailable replica of a canary', ['canary', { steps, maxUnavailable: 0 }, 4]],
     ['half a replica', ['rolling', { surge: 1.5 }, 4]],
     ['a surge of a canary', ['canary', { steps, surge: 1 }, 4]],
     ['steps of a rolling', ['rolling', { steps }, 4]],

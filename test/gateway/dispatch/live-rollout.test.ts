@@ -1,0 +1,61 @@
+/** A rolling on a node that has too few replicas of the new version: what it says, and that it stays until they are there. */
+import { expect, test } from 'vitest';
+import { LiveRollout, type ModelArm } from '../../../gateway/dispatch/live-rollout.ts';
+import { NodeAgreement } from '../../../gateway/dispatch/node-agreement.ts';
+import { RolloutMemory } from '../../../gateway/dispatch/rollout-memory.ts';
+import type { Deployment } from '../../../registry-store/main.ts';
+
+const plan = {
+  steps: [3333, 10_000].map((trafficBps) => ({ trafficBps, holdMs: 1000 })),
+  approvals: 0,
+  paused: false,
+  bakeMs: 1000,
+};
+const deployment = { model: 'iris', strategy: 'rolling', plan } as unknown as Deployment;
+
+function armAt(trafficBps: number): ModelArm {
+  const named = (modelVersion: string): object => ({ modelName: 'iris', modelVersion, costs: [] });
+  return {
+    rolloutId: 'r',
+    stable: named('1.0.0'),
+    candidate: named('2.0.0'),
+    trafficBps,
+    share: trafficBps / 10_000,
+    stage: 'divided',
+  } as unknown as ModelArm;
+}
+
+test('a step without its replicas is held with the reason, asks for them now and then, and goes on with them', () => {
+  const memory = new RolloutMemory({ file: undefined, onTrouble: () => undefined });
+  memory.setStep('r', { step: 1, sinceMs: 0 });
+  const decisions: string[] = [];
+  let moves = 0;
+  const rollout = new LiveRollout({
+    deployment,
+    arm: armAt(6666),
+    memory,
+    agreement: new NodeAgreement(undefined),
+    onDecision: (decision, reason) => {
+      decisions.push(decision);
+      return { at: '', model: 'iris', rollout_id: 'r', decision, reason };
+    },
+    rollBack: () => undefined,
+    moved: () => {
+      moves += 1;
+    },
+  });
+  for (let user = 0; user < 200; user += 1) {
+    rollout.watch.ended(rollout.watch.trial(user % 2 === 0 ? 'candidate' : 'stable', `${user}`), 'OK', user);
+  }
+  for (let nowMs = 10_000; nowMs < 20_000; nowMs += 1000) rollout.tick(nowMs);
+  expect([decisions, moves]).toEqual([[], 2]);
+  expect(rollout.state(20_000).judge).toMatchObject({
+    verdict: 'hold',
+    reason: expect.stringMatching(
+      /^replicas of the new version are ready for 66\.66% and not yet for the 100% of the step; the candidate failed/,
+    ) as unknown,
+  });
+  rollout.follow(deployment, armAt(10_000), 20_000);
+  rollout.tick(21_000);
+  expect([decisions, moves]).toEqual([['completed'], 2]);
+});
