@@ -13,6 +13,7 @@ import { ruleTexts } from '../registry-store/manifest/cohorts.ts';
 import type { FlipPlan } from '../registry-store/manifest/flip-plan.ts';
 import { durationText, momentText } from './moment.ts';
 import { columns } from './output.ts';
+import { pipelinesText } from './pipeline-text.ts';
 import { coresText, counted, shareText, sizeText } from './quantity.ts';
 
 /** Key ids are 64 hex digits; the first ones tell a handful of keys apart. */
@@ -72,6 +73,8 @@ function deploymentChangeText({ model, before, after }: DeploymentChange): strin
   if (before?.previousVersion !== undefined && after.previousVersion === undefined) {
     parts.push(`${before.previousVersion} no longer kept`);
   }
+  const [pipelineBefore, pipeline] = [before === null ? '' : pipelinesText(before), pipelinesText(after)];
+  if (pipeline !== pipelineBefore) parts.push(pipeline === '' ? 'runs alone' : `runs ${pipeline}`);
   const [resourcesBefore, resources] = [resourcesText(before?.resources), resourcesText(after.resources)];
   if (resources !== resourcesBefore) parts.push(resources === '' ? 'no limits' : resources);
   const [batchesBefore, batches] = [batchingText(before?.batching), batchingText(after.batching)];

@@ -6,6 +6,8 @@ import { addBatchingOptions, type BatchingOptions, batchingOf } from './batching
 import { addCohortOptions, type CohortOptions, cohortsOf } from './cohort-options.ts';
 import { deploymentAnswerJson, deploymentLines } from './deployment-answer.ts';
 import { type Output, write } from './output.ts';
+import { addPipelineOptions, type PipelineOptions, pipelineOf } from './pipeline-options.ts';
+import { pipelineSignature, signatureLine } from './pipeline-text.ts';
 import { shareOption } from './quantity.ts';
 import { type ResourceOptions, addResourceOptions, resourceFields } from './resource-options.ts';
 import { type RolloutOptions, addRolloutOptions, analysisOf, planRequest } from './rollout-options.ts';
@@ -18,7 +20,7 @@ interface Other {
 }
 
 interface DeployOptions
-  extends BatchingOptions, ChangeOptions, CohortOptions, ResourceOptions, RolloutOptions {
+  extends BatchingOptions, ChangeOptions, CohortOptions, PipelineOptions, ResourceOptions, RolloutOptions {
   readonly version: string;
   readonly canary?: number;
   readonly and?: readonly Other[];
@@ -63,7 +65,12 @@ export function registerDeploy(program: Command, output: Output): void {
         shareOption,
       ),
     );
-  addChangeOptions(addBatchingOptions(addResourceOptions(addCohortOptions(addRolloutOptions(command)))))
+  addRolloutOptions(command);
+  addCohortOptions(command);
+  addPipelineOptions(command);
+  addResourceOptions(command);
+  addBatchingOptions(command);
+  addChangeOptions(command)
     .addHelpText(
       'after',
       `
@@ -73,6 +80,9 @@ goes through the steps by itself, and back to the live version by itself when th
 slower, or gives numbers that are not finite. Where it predicts something else, it stays where it is until somebody
 looks.
 
+With --before and --after the version runs as one with other published models: callers send what the first takes and get
+what the last gives. Later versions go through the same models until others are named, or --no-pipeline.
+
 Examples:
   $ tidegate deploy iris --version 2.0.0
   $ tidegate deploy iris --version 2.0.0 --canary 5 --why "new petals"
@@ -80,6 +90,7 @@ Examples:
   $ tidegate deploy iris --version 2.0.0 --canary 10 --gate latency=pause:2 --gate prediction=rollback
   $ tidegate deploy iris --version 2.0.0 --canary 10 --cohort 'header:x-tenant=beta-*' --never key:ada
   $ tidegate deploy iris --version 2.0.0 --canary 10 --and 3.0.0=10
+  $ tidegate deploy digits --version 2.0.0 --before scale@1.0.0 --after top@1.0.0:probabilities=scores
   $ tidegate deploy iris --version 2.0.0 --rolling --replicas 4 --hold 1m
   $ tidegate deploy iris --version 2.0.0 --blue-green --auto-promote-after 10m --watch 1h
   $ tidegate deploy iris --version 2.0.0 --min-replicas 1 --max-replicas 4 --memory-limit 512Mi`,
@@ -90,6 +101,7 @@ Examples:
       const analysis = analysisOf(options);
       const cohorts = cohortsOf(options);
       const batching = batchingOf(options);
+      const pipeline = pipelineOf(options);
       const result = await withChange(options, output, (change) =>
         deployModel({
           ...change,
@@ -101,13 +113,18 @@ Examples:
           ...(options.and !== undefined && { others: options.and }),
           ...(analysis !== undefined && { analysis }),
           ...(cohorts !== undefined && { cohorts }),
+          ...(pipeline !== undefined && { pipeline }),
           ...(resources !== undefined && { resources }),
           ...(batching !== undefined && { batching }),
         }),
       );
-      const { deployment, changed, revision } = result;
+      const { deployment, snapshot, changed, revision } = result;
+      const signature = pipelineSignature(deployment, snapshot);
       const lines = changed
-        ? deploymentLines(deployment, revision, options)
+        ? deploymentLines(deployment, revision, {
+            ...options,
+            ...(signature !== undefined && { signature: signatureLine(signature) }),
+          })
         : [`${model} ${options.version} was deployed like this already; nothing changed`];
       write(output, { json: deploymentAnswerJson(model, result), lines }, options);
     });

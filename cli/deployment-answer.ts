@@ -6,9 +6,11 @@ import { cohortsJson } from '../registry-store/manifest/cohorts.ts';
 import { flipPlanJson, watchJson } from '../registry-store/manifest/flip-plan.ts';
 import { resourcesJson } from '../registry-store/manifest/deployment.ts';
 import { analysisJson } from '../registry-store/manifest/rollout-analysis.ts';
+import { pipelineJson } from '../registry-store/manifest/pipeline.ts';
 import { planJson } from '../registry-store/manifest/rollout-plan.ts';
 import { batchingText, resourcesText, rolloutText } from './change-text.ts';
 import { durationText } from './moment.ts';
+import { pipelinesText } from './pipeline-text.ts';
 import { type StoreOptions, placeText } from './store-options.ts';
 
 /** `version` and the rest are null when nothing is deployed. */
@@ -36,6 +38,9 @@ export function deploymentFields(deployment: Deployment | undefined): object {
     flip: deployment?.flip === undefined ? null : flipPlanJson(deployment.flip),
     watch: deployment?.watch === undefined ? null : watchJson(deployment.watch),
     analysis: deployment?.analysis === undefined ? null : analysisJson(deployment.analysis),
+    pipeline: deployment?.pipeline === undefined ? null : pipelineJson(deployment.pipeline),
+    candidate_pipeline:
+      deployment?.candidate?.pipeline === undefined ? null : pipelineJson(deployment.candidate.pipeline),
     cohorts: deployment?.cohorts === undefined ? null : cohortsJson(deployment.cohorts),
     resources: deployment?.resources === undefined ? null : resourcesJson(deployment.resources),
     batching: deployment?.batching === undefined ? null : batchingJson(deployment.batching),
@@ -46,14 +51,17 @@ export function deploymentFields(deployment: Deployment | undefined): object {
 export function deploymentLines(
   deployment: Deployment,
   revision: number,
-  place: Pick<StoreOptions, 'store' | 'keys'>,
+  place: Pick<StoreOptions, 'store' | 'keys'> & { readonly signature?: string },
 ): readonly string[] {
   const { model, version, previousVersion, candidate, watch, resources, batching } = deployment;
   const kept = previousVersion === undefined ? '' : `; ${previousVersion} is kept for going back`;
   const limits = resourcesText(resources);
   const batches = batchingText(batching);
+  const pipelines = pipelinesText(deployment);
   return [
     `${model} ${version} is live${kept} (revision ${revision})`,
+    ...(pipelines === '' ? [] : [`  runs ${pipelines}`]),
+    ...(place.signature === undefined ? [] : [place.signature]),
     ...(limits === '' ? [] : [`  with ${limits}`]),
     ...(batches === '' ? [] : [`  with ${batches}`]),
     ...(watch === undefined

@@ -1,6 +1,11 @@
 /** `tidegate list` and `tidegate show`: what the store has, as a table and in full. */
 import { type Command, Option } from 'commander';
-import { type Deployment, type VersionMetadata, readStatus } from '../registry-store/main.ts';
+import {
+  type Deployment,
+  type ModelSignature,
+  type VersionMetadata,
+  readStatus,
+} from '../registry-store/main.ts';
 import { findModel, findVersion } from '../registry-store/lifecycle/find-version.ts';
 import { type Stage, stages } from '../registry-store/manifest/stage.ts';
 import { roleOf, versionJson } from '../registry-store/manifest/version-facts.ts';
@@ -8,6 +13,7 @@ import { batchingText, resourcesText, rolloutText } from './change-text.ts';
 import { deploymentFields } from './deployment-answer.ts';
 import { momentText } from './moment.ts';
 import { type Output, columns, write } from './output.ts';
+import { pipelineSignature, pipelinesText, signatureLine } from './pipeline-text.ts';
 import { type ReaderOptions, addReaderOptions, readerOf } from './store-options.ts';
 import { versionLines, versionRow } from './version-text.ts';
 
@@ -71,12 +77,15 @@ Examples:
       const versions = findModel(snapshot, model);
       const deployment = snapshot.deployments.get(model);
       if (version === undefined) {
+        const signature = deployment && pipelineSignature(deployment, snapshot);
         const json = {
           name: model,
           deployment: deployment === undefined ? null : deploymentFields(deployment),
+          ...(signature !== undefined && { pipeline_signature: signature }),
           versions: [...versions.values()].map(versionJson),
         };
-        write(output, { json, lines: modelLines(model, versions, deployment) }, options);
+        const lines = modelLines(model, versions, { deployment, signature });
+        write(output, { json, lines }, options);
         return;
       }
       const found = findVersion(snapshot, { model, version });
@@ -89,13 +98,17 @@ Examples:
 function modelLines(
   model: string,
   versions: ReadonlyMap<string, VersionMetadata>,
-  deployment: Deployment | undefined,
+  {
+    deployment,
+    signature,
+  }: { readonly deployment: Deployment | undefined; readonly signature: ModelSignature | undefined },
 ): readonly string[] {
   const rows = [...versions.values()].map((version) => ['', ...versionRow(version, deployment)]);
   const newest = [...versions.values()].at(-1);
   return [
     model,
     ...(deployment === undefined ? ['  not deployed'] : deploymentFacts(deployment)),
+    ...(signature === undefined ? [] : [signatureLine(signature)]),
     ...(newest === undefined || newest.description === '' ? [] : [`  ${newest.description}`]),
     '',
     ...columns(rows),
@@ -109,6 +122,7 @@ function modelLines(
 function deploymentFacts(deployment: Deployment): readonly string[] {
   const facts = [
     rolloutText(deployment),
+    pipelinesText(deployment),
     resourcesText(deployment.resources),
     batchingText(deployment.batching),
   ].filter((fact) => fact !== '');

@@ -15,6 +15,7 @@ import { momentText } from './moment.ts';
 import { askNode, nodeLines } from './node-status.ts';
 import { type Output, columns, write } from './output.ts';
 import { roleRows } from './role-rows.ts';
+import { pipelinesText } from './pipeline-text.ts';
 import { type ReaderOptions, addReaderOptions, readerOf } from './store-options.ts';
 import { versionRow } from './version-text.ts';
 
@@ -105,6 +106,7 @@ function deploymentFacts(deployment: Deployment | undefined): readonly string[] 
   if (deployment === undefined) return [];
   return [
     rolloutText(deployment),
+    pipelinesText(deployment),
     resourcesText(deployment.resources),
     batchingText(deployment.batching),
   ].filter((fact) => fact !== '');

@@ -2,6 +2,7 @@
 import type { Deployment, StoreSnapshot, VersionMetadata } from '../../registry-store/main.ts';
 import { cohortsJson } from '../../registry-store/manifest/cohorts.ts';
 import { flipPlanJson, watchJson } from '../../registry-store/manifest/flip-plan.ts';
+import { type Pipeline, pipelineJson } from '../../registry-store/manifest/pipeline.ts';
 import { analysisJson } from '../../registry-store/manifest/rollout-analysis.ts';
 import { planJson } from '../../registry-store/manifest/rollout-plan.ts';
 import { roleOf, versionJson } from '../../registry-store/manifest/version-facts.ts';
@@ -21,8 +22,10 @@ export function deploymentAnswer(deployment: Deployment, endpoint: string): Json
     version: deployment.version,
     sha256: deployment.sha256,
     previous_version: deployment.previousVersion ?? null,
+    pipeline: pipelineAnswer(deployment.pipeline),
     strategy: deployment.strategy,
     candidate_version: candidate?.version ?? null,
+    candidate_pipeline: pipelineAnswer(candidate?.pipeline),
     canary_traffic_percentage: trafficBps === undefined ? null : trafficBps / 100,
     others:
       others === undefined
@@ -42,6 +45,10 @@ export function deploymentAnswer(deployment: Deployment, endpoint: string): Json
     memory_limit: resources?.memoryLimitBytes ?? null,
     endpoint,
   };
+}
+
+function pipelineAnswer(pipeline: Pipeline | undefined): Json | null {
+  return pipeline === undefined ? null : pipelineJson(pipeline);
 }
 
 /** Every version that fits, by name of the model. */

@@ -117,7 +117,7 @@ export class ControlOperations {
   }
 
   async deploy(wanted: DeployRequest, asker: Asker): Promise<ChangeOutcome> {
-    const { model, version, config, steps, others, flip, why } = wanted;
+    const { model, version, config, steps, others, flip, pipeline, why } = wanted;
     const { strategy, trafficBps, resources } = configured(config);
     return this.#change(asker, why, (change) =>
       deployModel({
@@ -127,6 +127,7 @@ export class ControlOperations {
         strategy,
         ...flip,
         ...(others !== undefined && { others }),
+        ...(pipeline !== undefined && { pipeline }),
         ...(steps !== undefined ? { steps } : trafficBps !== undefined && { trafficBps }),
         ...(resources !== undefined && { resources }),
       }),

@@ -14,7 +14,9 @@ import type {
   RolloutStep,
   ScaleConfig,
 } from '../../registry-store/main.ts';
+import type { PipelineRequest } from '../../registry-store/lifecycle/plan-pipeline.ts';
 import { type ControlResult, accepted } from './control-error.ts';
+import { readPipelineField } from './pipeline-fields.ts';
 import { RequestFields, shown } from './request-fields.ts';
 import {
   type FlipRequest,
@@ -48,6 +50,8 @@ export interface DeployRequest {
   readonly steps: readonly RolloutStep[] | undefined;
   readonly others: readonly Other[] | undefined;
   readonly flip: FlipRequest;
+  /** Without models it ends one; undefined leaves it as it is. */
+  readonly pipeline: PipelineRequest | undefined;
   readonly why: string | undefined;
 }
 
@@ -105,7 +109,7 @@ const resourceFields = [
 ] as const;
 const rolloutFields = [
   ...['strategy', 'canary_traffic_percentage', 'others', 'steps'],
-  ...['auto_promote_after_seconds', 'preview_requests_min', 'watch_seconds'],
+  ...['auto_promote_after_seconds', 'preview_requests_min', 'watch_seconds', 'pipeline'],
 ] as const;
 const revisions = { min: 1, max: Number.MAX_SAFE_INTEGER };
 
@@ -186,6 +190,7 @@ export function readDeploy(fields: Fields, pathModel: string | undefined): Contr
     steps,
     others: readOthers(reader),
     flip: readFlip(reader),
+    pipeline: readPipelineField(reader),
     why: reader.textIfGiven('why'),
   });
 }

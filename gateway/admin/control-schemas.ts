@@ -10,6 +10,7 @@ import {
   toleratedPercentMin,
 } from '../../registry-store/manifest/rollout-analysis.ts';
 import { controlErrorTable } from './control-error.ts';
+import { pipelineAnswerSchema, pipelineRequestSchema } from './pipeline-fields.ts';
 
 const yesOrNo: Schema = { type: 'boolean' };
 const count: Schema = { type: 'integer', minimum: 0 };
@@ -79,8 +80,10 @@ const deploymentProperties = {
   version: { ...text, description: 'The version that takes the traffic.' },
   sha256,
   previous_version: orNull(text),
+  pipeline: orNull(pipelineAnswerSchema),
   strategy: { enum: strategies },
   candidate_version: orNull(text),
+  candidate_pipeline: orNull(pipelineAnswerSchema),
   canary_traffic_percentage: orNull({ type: 'number', minimum: 0, maximum: 100 }),
   others: orNull({
     ...list(closed({ version: text, percentage })),
@@ -163,6 +166,7 @@ const rolloutProperties = {
     ...positive,
     description: 'For blue_green: so long after it nodes watch the new version and go back by themselves.',
   },
+  pipeline: pipelineRequestSchema,
   ...resourceProperties,
   why,
 };

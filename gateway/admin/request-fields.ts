@@ -89,6 +89,14 @@ export class RequestFields {
     return undefined;
   }
 
+  /** The fields of an object. */
+  recordIfGiven(field: string): ReadonlyMap<string, unknown> | undefined {
+    const value = this.#fields.get(field) ?? undefined;
+    const fields = value === undefined ? undefined : fieldsOf(value);
+    if (value !== undefined && fields === undefined) this.reject(field, 'is not an object');
+    return fields;
+  }
+
   /** An object whose values are all numbers. */
   numbersIfGiven(field: string): Readonly<Record<string, number>> | undefined {
     const value = this.#fields.get(field) ?? undefined;

@@ -98,6 +98,8 @@ describe('for a script', () => {
       flip: null,
       watch: null,
       analysis: null,
+      pipeline: null,
+      candidate_pipeline: null,
       cohorts: null,
       resources: null,
       batching: null,

@@ -2,6 +2,7 @@
  * Models that go before and after the handwritten digits of the demo: pixels as a camera gives them become what the digits
  * model takes, and what it gives becomes what a caller wants to read. And the odd ones that no pipeline should take.
  */
+import { demoModels } from '../../deploy/demo/demo-models.ts';
 import { tensor } from '../../registry-store/onnx/tensor-value.ts';
 import {
   type Dimension,
@@ -10,6 +11,11 @@ import {
   type WriteOptions,
   writeOnnxModel,
 } from '../../registry-store/onnx/write-model.ts';
+
+/** A handwritten four as a camera gives it: UINT8 [28, 28]. */
+export const fourPixels: readonly number[] = (
+  demoModels().find(({ name }) => name === 'digits')?.sample.values ?? []
+).map((value) => Math.round(value * 255));
 
 const words = ['zero', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine'];
 const castToFloat = { attributes: { to: { int: 1 } } } as const;
