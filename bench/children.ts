@@ -42,12 +42,13 @@ export function nodeCommand(
 
 export class Children {
   readonly #live = new Set<Child>();
+  readonly #killAll = (): void => {
+    for (const child of this.#live) child.kill();
+  };
   #closed = false;
 
   constructor() {
-    process.once('exit', () => {
-      for (const child of this.#live) child.kill();
-    });
+    process.once('exit', this.#killAll);
   }
 
   start(command: Command): Child {
@@ -62,6 +63,7 @@ export class Children {
   async stopAll(): Promise<void> {
     this.#closed = true;
     await Promise.all(Array.from(this.#live, (child) => child.stop()));
+    process.off('exit', this.#killAll);
   }
 }
 

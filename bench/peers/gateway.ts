@@ -18,16 +18,25 @@ export async function startGateway(
   options: readonly string[] = ['--dev'],
   nodeOptions: readonly string[] = [],
 ): Promise<number> {
+  const { child, port } = await launchGateway(children, folder, options, nodeOptions);
+  await ready(child, port);
+  return port;
+}
+
+/** The same, without waiting for anything. */
+export async function launchGateway(
+  children: Children,
+  folder: string,
+  options: readonly string[],
+  nodeOptions: readonly string[] = [],
+): Promise<{ readonly child: Child; readonly port: number }> {
   const port = await freePort();
   const args = ['serve', ...options, '--port', String(port), '--log-level', 'warn'];
   const script = new URL('dist/cli/main.js', projectRoot);
-  await ready(
-    children.start(
-      nodeCommand('gateway', script, { args, nodeOptions, cwd: folder, env: plainEnvironment() }),
-    ),
-    port,
+  const child = children.start(
+    nodeCommand('gateway', script, { args, nodeOptions, cwd: folder, env: plainEnvironment() }),
   );
-  return port;
+  return { child, port };
 }
 
 /** Without the variables that would point the gateway to a store of the user's or to other settings. */

@@ -1,16 +1,10 @@
-/** Scenarios in which something happens beside the load: a hot neighbour, a start, models that come and go. */
+/** Scenarios in which something happens beside the load: a hot neighbour, models that come and go. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { HttpClient } from '../../client/http-client.ts';
-import { tensor } from '../../client/tensor/tensor.ts';
 import { deployModel, undeployModel } from '../../registry-store/main.ts';
-import { Children } from '../children.ts';
 import type { PhaseReport } from '../load/load-job.ts';
-import { rotated } from '../plan.ts';
-import { requireLabel } from '../workload.ts';
-import { demoModels } from '../../deploy/demo/demo-models.ts';
-import { type Field, peerKinds, peerNames } from './field.ts';
+import { type Field, peerNames } from './field.ts';
 import { closedLoop, loadOn } from './load-scenarios.ts';
-import type { Scenario, ScenarioContext, ScenarioRow } from './scenario.ts';
+import type { Scenario, ScenarioContext } from './scenario.ts';
 
 /** Requests per second to the model whose callers are watched. */
 const watchedRate = 200;
@@ -133,50 +127,4 @@ async function until(isSo: () => Promise<boolean>): Promise<void> {
     await sleep(50);
   }
   throw new Error(`A change of the store did not show within ${changeMsMax / 1000} s.`);
-}
-
-export const start: Scenario = {
-  name: 'start',
-  title: 'Warm-up: from the start of the process to its first right answer, iris',
-  headline: ['start_ms'],
-  run: async (context) => {
-    const { field, round, progress } = context;
-    const rows: ScenarioRow[] = [];
-    const starts = [
-      [peerNames.gateway, (children: Children) => field.startGateway([], children)] as const,
-      ...peerKinds
-        // The bare server has no model to load.
-        .filter((kind) => kind !== 'bare-uws' && field.has(kind))
-        .map((kind) => [peerNames[kind], (children: Children) => field.startPeer(kind, children)] as const),
-    ];
-    for (const [peer, begin] of rotated(starts, round)) {
-      progress(`start, ${peer}`);
-      // Of its own: what was started only for this is gone when the next one starts.
-      const children = new Children();
-      try {
-        const startMs = performance.now();
-        const port = await begin(children);
-        if (port === undefined) continue;
-        await firstAnswer(port);
-        rows.push({ load: 'iris', peer, numbers: { start_ms: performance.now() - startMs }, problems: [] });
-      } finally {
-        await children.stopAll();
-      }
-    }
-    return rows;
-  },
-};
-
-/** Throws for a wrong answer: whoever is fast and wrong has not started. */
-async function firstAnswer(port: number): Promise<void> {
-  const sample = demoModels().find(({ name }) => name === 'iris')?.sample;
-  if (sample === undefined) throw new Error('There is no demo model iris.');
-  const client = new HttpClient({ url: `http://127.0.0.1:${port}`, encoding: 'json' });
-  const features = tensor('FP32', [1, ...sample.shape], sample.values);
-  const { outputs } = await client.infer({ model: 'iris', inputs: { [sample.input]: features } });
-  const list = outputs.map(({ name, data }) => ({
-    name,
-    data: Array.from<unknown, number>(data as never, Number),
-  }));
-  requireLabel({ outputs: list }, sample.label);
 }

@@ -45,6 +45,12 @@ export const peerNames: Readonly<Record<PeerKind | 'gateway', string>> = {
   flask: 'Flask + scikit-learn',
 };
 
+interface Publisher {
+  readonly folder: string;
+  readonly keysFolders: readonly string[];
+  readonly actor: string;
+}
+
 export class Field {
   readonly children: Children;
   readonly models: ReadonlyMap<ModelName, BenchModel>;
@@ -54,6 +60,7 @@ export class Field {
   readonly #gateways = new Map<string, Promise<number>>();
   readonly #peers = new Map<PeerKind, Promise<number | undefined>>();
   #states = 0;
+  #irisStore: Promise<readonly string[]> | undefined;
   #python: { readonly file: string | undefined } | undefined;
   #ortNode: Found | undefined;
 
@@ -67,23 +74,33 @@ export class Field {
     const models = writeModels(options);
     const field = new Field(options, new Map(models.map((model) => [model.name, model])));
     await initStore({ ...field.publisher, nowMs: Date.now() });
-    for (const { name, version, file } of models) {
-      const about = { model: name, version, framework: 'onnx', author: 'bench' };
-      const artifact = new Uint8Array(readFileSync(file));
-      await publishModel({ ...field.publisher, ...about, artifact, nowMs: Date.now() });
-      await deployModel({ ...field.publisher, model: name, version, nowMs: Date.now() });
-    }
+    for (const model of models) await publishAndDeploy(field.publisher, model);
     return field;
   }
 
   /** For changes to the store while gateways serve it. */
-  get publisher(): {
-    readonly folder: string;
-    readonly keysFolders: readonly string[];
-    readonly actor: string;
-  } {
+  get publisher(): Publisher {
     const { folder } = this.#options;
     return { folder: join(folder, 'store'), keysFolders: [join(folder, 'keys')], actor: 'bench' };
+  }
+
+  /** A working folder for gateways. */
+  get folder(): string {
+    return this.#options.folder;
+  }
+
+  /** The options of a gateway over a store of iris alone, always with the same state. */
+  irisStore(): Promise<readonly string[]> {
+    return (this.#irisStore ??= this.#makeIrisStore());
+  }
+
+  async #makeIrisStore(): Promise<readonly string[]> {
+    const store = join(this.folder, 'iris-store');
+    const keys = join(this.folder, 'iris-keys');
+    const place = { folder: store, keysFolders: [keys], actor: 'bench' };
+    await initStore({ ...place, nowMs: Date.now() });
+    await publishAndDeploy(place, this.model('iris'));
+    return ['--store', store, '--root', join(keys, 'root.json'), '--state', join(this.folder, 'iris-state')];
   }
 
   model(name: ModelName): BenchModel {
@@ -174,6 +191,13 @@ export class Field {
     this.missing.set('onnxruntime-node', this.#ortNode.reason);
     return undefined;
   }
+}
+
+async function publishAndDeploy(publisher: Publisher, { name, version, file }: BenchModel): Promise<void> {
+  const about = { model: name, version, framework: 'onnx', author: 'bench' };
+  const artifact = new Uint8Array(readFileSync(file));
+  await publishModel({ ...publisher, ...about, artifact, nowMs: Date.now() });
+  await deployModel({ ...publisher, model: name, version, nowMs: Date.now() });
 }
 
 function writeModels({ folder, isQuick }: FieldOptions): readonly BenchModel[] {

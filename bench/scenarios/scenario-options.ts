@@ -1,9 +1,10 @@
 /** The command line of the scenarios: `npm run bench -- --scenario <name>`. */
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { capacity, batching, large, largeBatches, open, overload } from './load-scenarios.ts';
-import { hotCold, reload, start } from './change-scenarios.ts';
+import { hotCold, reload } from './change-scenarios.ts';
 import type { Scenario } from './scenario.ts';
 import { churn, reloads } from './soak-scenarios.ts';
+import { start } from './start-scenario.ts';
 
 export const scenarios: readonly Scenario[] = [
   capacity,
