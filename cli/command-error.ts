@@ -5,6 +5,8 @@ export type CommandErrorCode =
   | 'NODE_UNREACHABLE'
   /** Something answers there that is not a Tidegate gateway, or one that is older than this program. */
   | 'NODE_UNKNOWN'
+  /** Another process serves with this state folder. */
+  | 'STATE_IN_USE'
   /** The rollout that was waited for went back to the live version. */
   | 'ROLLED_BACK'
   /** The rollout that was waited for ended in another way, without having gone through its steps. */

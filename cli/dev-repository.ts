@@ -4,15 +4,13 @@
  */
 import type { RepositoryControl } from '../gateway/main.ts';
 import { fail, type Result, succeed, type WireError } from '../gateway/wire/error-code.ts';
-import {
-  deployModel,
-  type DeploymentManifest,
-  readHistory,
-  StoreError,
-  type StoreSnapshot,
-  undeployModel,
-  type VersionMetadata,
+import type {
+  DeploymentManifest,
+  StoreSnapshot,
+  UndeployOptions,
+  VersionMetadata,
 } from '../registry-store/main.ts';
+import { StoreError } from '../registry-store/store-error.ts';
 import { userName } from './store-options.ts';
 
 export interface DevRepositoryOptions {
@@ -25,7 +23,7 @@ export interface DevRepositoryOptions {
 }
 
 export function devRepository(options: DevRepositoryOptions): RepositoryControl {
-  const change = (model: string, why: string): Parameters<typeof undeployModel>[0] => ({
+  const change = (model: string, why: string): UndeployOptions => ({
     folder: options.store,
     keysFolders: [options.keys],
     nowMs: Date.now(),
@@ -48,6 +46,7 @@ export function devRepository(options: DevRepositoryOptions): RepositoryControl 
             `No version of model '${model}' may be deployed. Move one to the stage 'staged' with 'tidegate stage'.`,
           );
         }
+        const { deployModel } = await lifecycle();
         await deployModel({ ...change(model, 'loaded by a client'), version });
         return succeed(version);
       });
@@ -57,6 +56,7 @@ export function devRepository(options: DevRepositoryOptions): RepositoryControl 
       if (!snapshot.models.has(model)) return unknown(model);
       if (!snapshot.deployments.has(model)) return succeed(undefined);
       return attempt(async () => {
+        const { undeployModel } = await lifecycle();
         await undeployModel(change(model, 'unloaded by a client')).catch((error: unknown) => {
           // Somebody else was faster than the node could see.
           if (!(error instanceof StoreError && error.code === 'NOT_DEPLOYED')) throw error;
@@ -66,6 +66,9 @@ export function devRepository(options: DevRepositoryOptions): RepositoryControl 
     },
   };
 }
+
+/** Most nodes never change their store, so what that takes is not read from disk before somebody asks for it. */
+const lifecycle = async () => import('../registry-store/main.ts');
 
 function unknown(model: string): WireError {
   return fail(
@@ -83,6 +86,7 @@ async function versionToLoad(
   const versions = [...(models.get(model)?.values() ?? [])].filter((version) =>
     isDeployable(version, manifest),
   );
+  const { readHistory } = await lifecycle();
   const events = await readHistory({ folder, pinnedRootPath, stateFolder, nowMs: Date.now(), model });
   for (const { changes } of [...events].reverse()) {
     for (const change of changes) {

@@ -3,7 +3,7 @@
  * a person stopped it. With --json the error is one JSON value on standard error, with a stable code.
  */
 import { CommanderError } from 'commander';
-import { StoreError } from '../registry-store/main.ts';
+import { StoreError } from '../registry-store/store-error.ts';
 import { CommandError } from './command-error.ts';
 import type { Output } from './output.ts';
 import { Interrupted, interruptedExitCode } from './terminal/interrupt.ts';

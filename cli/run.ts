@@ -1,65 +1,103 @@
 /**
  * Runs one command line: builds the program, and turns every way it can end into output and an exit code. A person
- * never sees a stack.
+ * never sees a stack. Only the command that is asked for is read from disk, because that takes longer than many of them.
  */
 import { Command } from 'commander';
-import { registerBench } from './bench.ts';
-import { registerCompletion } from './completion.ts';
-import { registerDeploy } from './deploy.ts';
 import { type ExitCode, exitCodes, reportFailure } from './failure.ts';
-import { registerDiff, registerHistory } from './history.ts';
-import { registerInit } from './init.ts';
-import { registerInspect } from './inspect.ts';
-import { registerKeys } from './keys.ts';
-import { registerList, registerShow } from './list.ts';
 import type { Output } from './output.ts';
 import { packageVersion } from './package-version.ts';
-import { registerPublish } from './publish.ts';
-import { registerRefresh } from './refresh.ts';
-import { registerRollback } from './rollback.ts';
-import { registerRollout } from './rollout.ts';
-import { registerSteering } from './steer.ts';
-import { registerScale, registerUndeploy } from './scale.ts';
-import { registerServe } from './serve.ts';
-import { registerArchive, registerPromote, registerStage } from './stage.ts';
-import { registerStatus } from './status.ts';
-import { registerToken } from './token.ts';
-import { registerTufClient } from './tuf-client.ts';
-import { registerGc, registerVerify } from './verify.ts';
 
 export type { ExitCode } from './failure.ts';
 
 export async function runCli(args: readonly string[], output: Output): Promise<ExitCode> {
   const isJson = args.includes('--json');
   try {
-    await createProgram(output, { isJson }).parseAsync(args, { from: 'user' });
+    const program = await createProgram(output, { isJson, asked: args[0] });
+    await program.parseAsync(args, { from: 'user' });
     return exitCodes.done;
   } catch (error) {
     return reportFailure(error, { output, isJson });
   }
 }
 
+type Register = (program: Command, output: Output) => void;
+
+interface Entry {
+  /** Of the commands that it registers, with their other names. */
+  readonly names: readonly string[];
+  readonly load: () => Promise<Register>;
+}
+
+function entry(names: string, load: Entry['load']): Entry {
+  return { names: names.split(' '), load };
+}
+
 /** Groups in the order in which a person meets them. */
-const groups: readonly (readonly [string, readonly ((program: Command, output: Output) => void)[]])[] = [
-  ['Store and keys:', [registerInit, registerKeys, registerRefresh, registerVerify, registerGc]],
+const groups: readonly (readonly [heading: string, entries: readonly Entry[]])[] = [
+  [
+    'Store and keys:',
+    [
+      entry('init', async () => (await import('./init.ts')).registerInit),
+      entry('keys', async () => (await import('./keys.ts')).registerKeys),
+      entry('refresh', async () => (await import('./refresh.ts')).registerRefresh),
+      entry('verify', async () => (await import('./verify.ts')).registerVerify),
+      entry('gc', async () => (await import('./verify.ts')).registerGc),
+    ],
+  ],
   [
     'Models:',
     [
-      registerInspect,
-      registerPublish,
-      registerStage,
-      registerPromote,
-      registerArchive,
-      registerList,
-      registerShow,
+      entry('inspect', async () => (await import('./inspect.ts')).registerInspect),
+      entry('publish register', async () => (await import('./publish.ts')).registerPublish),
+      entry('stage', async () => (await import('./stage.ts')).registerStage),
+      entry('promote', async () => (await import('./stage.ts')).registerPromote),
+      entry('archive', async () => (await import('./stage.ts')).registerArchive),
+      entry('list', async () => (await import('./list.ts')).registerList),
+      entry('show', async () => (await import('./list.ts')).registerShow),
     ],
   ],
-  ['What is live:', [registerDeploy, registerScale, registerUndeploy, registerRollback, registerSteering]],
-  ['Looking:', [registerStatus, registerRollout, registerHistory, registerDiff, registerTufClient]],
-  ['Serving:', [registerServe, registerToken, registerBench, registerCompletion]],
+  [
+    'What is live:',
+    [
+      entry('deploy', async () => (await import('./deploy.ts')).registerDeploy),
+      entry('scale', async () => (await import('./scale.ts')).registerScale),
+      entry('undeploy', async () => (await import('./scale.ts')).registerUndeploy),
+      entry('rollback', async () => (await import('./rollback.ts')).registerRollback),
+      entry('pause resume approve abort', async () => (await import('./steer.ts')).registerSteering),
+    ],
+  ],
+  [
+    'Looking:',
+    [
+      entry('status', async () => (await import('./status.ts')).registerStatus),
+      entry('rollout', async () => (await import('./rollout.ts')).registerRollout),
+      entry('history', async () => (await import('./history.ts')).registerHistory),
+      entry('diff', async () => (await import('./history.ts')).registerDiff),
+      entry('tuf-client', async () => (await import('./tuf-client.ts')).registerTufClient),
+    ],
+  ],
+  [
+    'Serving:',
+    [
+      entry('serve', async () => (await import('./serve.ts')).registerServe),
+      entry('token', async () => (await import('./token.ts')).registerToken),
+      entry('bench', async () => (await import('./bench.ts')).registerBench),
+      // Without a name here, because it prints what all of them take.
+      { names: [], load: async () => (await import('./completion.ts')).registerCompletion },
+    ],
+  ],
 ];
 
-function createProgram(output: Output, { isJson }: { readonly isJson: boolean }): Command {
+/** All of them when it is not plain which one is asked for: for help, and for a name that does not exist. */
+function entriesFor(asked: string | undefined, entries: readonly Entry[]): readonly Entry[] {
+  const known = groups.flatMap(([, all]) => all).filter(({ names }) => names.some((name) => name === asked));
+  return known.length === 0 ? entries : entries.filter((one) => known.includes(one));
+}
+
+async function createProgram(
+  output: Output,
+  { isJson, asked }: { readonly isJson: boolean; readonly asked: string | undefined },
+): Promise<Command> {
   const program = new Command('tidegate')
     .description('An inference gateway for the edge, and the signed store it serves models from.')
     .version(packageVersion())
@@ -83,9 +121,9 @@ Examples:
   $ tidegate status
   $ tidegate serve`,
     );
-  for (const [heading, commands] of groups) {
+  for (const [heading, entries] of groups) {
     program.commandsGroup(heading);
-    for (const register of commands) register(program, output);
+    for (const { load } of entriesFor(asked, entries)) (await load())(program, output);
   }
   return program;
 }

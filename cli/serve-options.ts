@@ -1,11 +1,11 @@
 /** Options of `tidegate serve`: what they are called, where else they are read from, what they may be. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type Limits, limitBounds, parseLimits } from '../gateway/admission/limits.ts';
-import { type LogLevel, logLevels } from '../gateway/telemetry/logger.ts';
+import { type LogLevel, logLevels } from '../gateway/telemetry/log-level.ts';
+import { addControlOptions, type ServeControlOptions } from './control-options.ts';
 import { sizeOption } from './quantity.ts';
 import { addResponseCacheOptions, type CacheOptions } from './response-cache-options.ts';
 import { addRoutingOptions, type RoutingOptions } from './routing-options.ts';
-import { type ServeControlOptions, addControlOptions } from './token.ts';
 
 export interface ServeOptions extends RoutingOptions, ServeControlOptions, CacheOptions {
   readonly store: string;

@@ -1,8 +1,4 @@
-/**
- * The control API on the command line: `tidegate token` says who may use it (a token is shown once, when it is made;
- * the file keeps its digest), and here are the options with which `tidegate serve` starts it.
- */
-import { delimiter, join } from 'node:path';
+/** `tidegate token`: who may use the control API. A token is shown once, when it is made; the file keeps its digest. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import {
   type Scope,
@@ -12,14 +8,11 @@ import {
   tokenNameRule,
 } from '../gateway/admin/control-tokens.ts';
 import { changeTokenFile, readTokenFile } from '../gateway/admin/token-file.ts';
-import type { ControlPlane } from '../gateway/admin/control-plane.ts';
-import type { Logger } from '../gateway/telemetry/logger.ts';
-import { StoreError, type StoreSnapshot } from '../registry-store/main.ts';
+import { StoreError } from '../registry-store/store-error.ts';
+import { tokensDefault, tokensVariable } from './control-options.ts';
 import { distanceText, momentText } from './moment.ts';
 import { type Output, columns, write } from './output.ts';
-import { packageVersion } from './package-version.ts';
 import { lifetimeOption } from './quantity.ts';
-import { isPassphraseGiven, passphrases } from './terminal/passphrase.ts';
 
 interface TokenOptions {
   readonly tokens: string;
@@ -31,9 +24,6 @@ interface CreateOptions extends TokenOptions {
   /** Milliseconds. */
   readonly expires?: number;
 }
-
-const tokensVariable = 'TIDEGATE_CONTROL_TOKENS';
-const tokensDefault = '.tidegate/control-tokens.json';
 
 export function registerToken(program: Command, output: Output): void {
   const token = program
@@ -158,149 +148,4 @@ function collectScope(text: string, before: readonly Scope[] | undefined): reado
   const found = scopes.find((scope) => scope === text);
   if (found !== undefined) return [...(before ?? []), found];
   throw new InvalidArgumentError(`A scope is one of ${scopes.join(', ')}.`);
-}
-
-/** What `serve` is told about the control API. */
-export interface ServeControlOptions {
-  /** Without it there is no control API. */
-  readonly controlPort?: number;
-  readonly controlHost: string;
-  readonly controlTokens: string;
-  readonly controlAudit?: string;
-  readonly controlArtifacts?: string;
-  readonly controlCert?: string;
-  readonly controlKey?: string;
-  readonly controlClientCa?: string;
-}
-
-export function addControlOptions(command: Command, parsePort: (text: string) => number): Command {
-  const file = (flag: string, text: string, variable: string): Option =>
-    new Option(`${flag} <file>`, text).env(variable);
-  return command
-    .addOption(
-      new Option('--control-port <number>', 'serve the control API there (default: it is off)')
-        .env('TIDEGATE_CONTROL_PORT')
-        .argParser(parsePort),
-    )
-    .addOption(
-      new Option('--control-host <address>', 'address of the control API')
-        .env('TIDEGATE_CONTROL_HOST')
-        .default('127.0.0.1'),
-    )
-    .addOption(
-      file('--control-tokens', 'who may use it: tidegate token', tokensVariable).default(tokensDefault),
-    )
-    .addOption(
-      file(
-        '--control-audit',
-        'log of its changes (default: control-audit.jsonl in the state folder)',
-        'TIDEGATE_CONTROL_AUDIT',
-      ),
-    )
-    .addOption(
-      new Option('--control-artifacts <folder>', 'models may be published from there by path').env(
-        'TIDEGATE_CONTROL_ARTIFACTS',
-      ),
-    )
-    .addOption(file('--control-cert', 'its certificate, for https', 'TIDEGATE_CONTROL_CERT'))
-    .addOption(file('--control-key', 'the key of that certificate', 'TIDEGATE_CONTROL_KEY'))
-    .addOption(
-      file('--control-client-ca', 'clients need a certificate of this CA', 'TIDEGATE_CONTROL_CLIENT_CA'),
-    );
-}
-
-interface ServedStore {
-  readonly store: string;
-  readonly keys: string;
-  readonly root?: string;
-  readonly state: string;
-  /** Address of the gateway itself. */
-  readonly host: string;
-}
-
-interface BesideGateway {
-  readonly gateway: { readonly port: number; readonly loaded: Promise<void>; close(): Promise<void> };
-  /** The state that the gateway serves. */
-  readonly current: () => StoreSnapshot;
-  /** How long requests in flight may take when it ends, milliseconds. */
-  readonly graceMs: number;
-  readonly output: Output;
-  readonly log: Logger;
-}
-
-/** Starts the control API beside a gateway, if it is asked for; closing closes both, and so does a failure to start. */
-export async function withControl(
-  options: ServeControlOptions & ServedStore,
-  facts: BesideGateway,
-): Promise<{ close(): Promise<void> }> {
-  const { gateway, output, graceMs } = facts;
-  try {
-    const control = await startControlFor(options, facts);
-    if (control === undefined) return gateway;
-    const scheme = options.controlCert === undefined ? 'http' : 'https';
-    const may = control.mayChange ? 'may change the store' : 'only shows: this node holds no signing key';
-    output.out(`Control API ${urlOf(scheme, options.controlHost, control.port)} (${may})\n`);
-    return {
-      close: async () => {
-        await control.close(graceMs);
-        await gateway.close();
-      },
-    };
-  } catch (error) {
-    // Models whose loading is cut off would be reported as broken.
-    await gateway.loaded;
-    await gateway.close();
-    throw error;
-  }
-}
-
-/** Undefined when it is off. Throws for options that do not go together. */
-async function startControlFor(
-  options: ServeControlOptions & ServedStore,
-  facts: BesideGateway,
-): Promise<ControlPlane | undefined> {
-  const { controlPort: port, controlHost: host, controlArtifacts, state } = options;
-  if (port === undefined) return undefined;
-  const tls = tlsOf(options);
-  const keysFolders = options.keys.split(delimiter).filter((folder) => folder !== '');
-  const { startControl } = await import('../gateway/admin/control-plane.ts');
-  return startControl({
-    host,
-    port,
-    source: options.store,
-    keysFolders,
-    pinnedRootPath: options.root ?? join(keysFolders[0] ?? '', 'root.json'),
-    stateFolder: state,
-    current: facts.current,
-    // Nobody sits at a server to be asked.
-    ...(isPassphraseGiven({}) && {
-      passphrase: passphrases({ out: facts.output.out, err: facts.output.err }, {}),
-    }),
-    tokensFile: options.controlTokens,
-    auditFile: options.controlAudit ?? join(state, 'control-audit.jsonl'),
-    ...(controlArtifacts !== undefined && { artifactsFolder: controlArtifacts }),
-    ...(tls !== undefined && { tls }),
-    inferenceUrl: urlOf('http', options.host, facts.gateway.port),
-    version: packageVersion(),
-    log: facts.log,
-  });
-}
-
-function urlOf(scheme: string, host: string, port: number): string {
-  return `${scheme}://${host.includes(':') && !host.startsWith('[') ? `[${host}]` : host}:${port}`;
-}
-
-function tlsOf({
-  controlCert: certificate,
-  controlKey: key,
-  controlClientCa: clientCa,
-}: ServeControlOptions):
-  { readonly certificate: string; readonly key: string; readonly clientCa?: string } | undefined {
-  if (certificate !== undefined && key !== undefined) {
-    return { certificate, key, ...(clientCa !== undefined && { clientCa }) };
-  }
-  if (certificate === undefined && key === undefined && clientCa === undefined) return undefined;
-  throw new InvalidArgumentError(
-    '--control-cert and --control-key go together; --control-client-ca needs both.',
-  );
 }

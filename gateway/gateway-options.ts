@@ -3,6 +3,7 @@ import type { VerifiedStore } from '../registry-store/main.ts';
 import type { JudgeCounts } from './rollout/judge-counts.ts';
 import type { StepState } from './rollout/rollout-steps.ts';
 import type { RolloutDecision } from './telemetry/rollout-report.ts';
+import type { WorkerPool } from '../runtime/pool/worker-pool.ts';
 import type { Limits } from './admission/limits.ts';
 import type { HeadKeySource, KeySource } from './route/routing-key.ts';
 import type { MissingKeyPolicy } from './route/missing-key.ts';
@@ -20,6 +21,8 @@ export interface GatewayOptions {
   /** Open and verified; the gateway closes it when it stops. */
   readonly store: VerifiedStore;
   readonly limits: Limits;
+  /** Started with the same options, see start-pool.ts; the gateway closes it when it stops. Default a new one. */
+  readonly pool?: WorkerPool;
   /** Threads that run models; default one less than the cores, at least 1. */
   readonly threads?: number;
   /** See `PoolOptions.inlineRunUsMax`; 0 runs every model on the threads. */

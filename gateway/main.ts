@@ -2,11 +2,8 @@
  * The one place where the gateway is wired together: store, pool, batcher, routes, sockets. Starting and stopping are
  * each one readable function; everything else is elsewhere.
  */
-import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { performance } from 'node:perf_hooks';
-import { WorkerPool } from '../runtime/pool/worker-pool.ts';
-import { faultOptions } from './dispatch/fault-options.ts';
 import { Dispatcher } from './dispatch/dispatcher.ts';
 import { BodyLane } from './dispatch/body-lane.ts';
 import { KeptCounts } from './dispatch/kept-counts.ts';
@@ -26,6 +23,7 @@ import type { RolloutWatch } from './dispatch/rollout-watch.ts';
 import { defaultKeySources, type Gateway, type GatewayOptions } from './gateway-options.ts';
 import { planKeys } from './route/routing-key.ts';
 import { GatewayServer } from './socket/server.ts';
+import { startPool, workerFileOf } from './start-pool.ts';
 import { MetricsPage } from './telemetry/metrics-page.ts';
 import { addGatewayGauges } from './telemetry/gateway-gauges.ts';
 import { StoreReport } from './telemetry/store-report.ts';
@@ -35,21 +33,14 @@ export type { Gateway, ResponseCacheOptions, Siblings } from './gateway-options.
 export type { RepositoryControl } from './socket/repository-routes.ts';
 export type { RolloutArm, RolloutDecision, RolloutReport, RolloutState } from './telemetry/rollout-report.ts';
 
-/** Each lane has two regions of this size for results, the event loop's own has one; larger results are moved between threads instead. Bytes. */
-const resultBytes = 512 * 1024;
-
-/**
- * Handing a batch to a thread and back costs the caller 100 to 300 microseconds on a small virtual machine, most of it
- * for waking a core; up to about that, running it here is faster for everybody. docs/benchmarks.md, November 2026.
- */
-const inlineRunUsMaxDefault = 200;
-
 /** Idle connections are cut after 10 seconds, so that by then all have ended that are not in the middle of something. */
 const partMsMax = 15_000;
 
+/** Whoever waited for the start is answered before the event loop gets a runtime of its own, milliseconds. */
+const inlineDelayMs = 300;
+
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { limits, log, store, identity } = options;
-  const threads = options.threads ?? Math.max(1, availableParallelism() - 1);
   const keySources = options.keySources ?? defaultKeySources;
   const keys = planKeys(keySources);
   if (keys === undefined) throw new RangeError('key sources in the body must stand side by side');
@@ -58,31 +49,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const onFault = (fault: unknown): void => {
     log.error({ err: fault }, 'fault while a request was answered');
   };
-  const workerFile = options.workerFile ?? new URL('../runtime/worker/main.js', import.meta.url);
-  const pool = WorkerPool.start({
-    threads,
-    workerFile,
-    arenaBytes: limits.queueBytesMax + (threads * 2 + 1) * resultBytes,
-    resultBytes,
-    inlineRunUsMax: options.inlineRunUsMax ?? inlineRunUsMaxDefault,
-    ...faultOptions(limits),
-    loadsBeside: options.loadsBeside ?? true,
-    onQuarantine: (quarantine) => {
-      live.quarantined(quarantine);
-    },
-    onRelease: (session) => {
-      live.released(session);
-    },
-    onIdle: (lane) => {
-      dispatcher.laneIdle(lane);
-    },
-    onLost: (lane, { cause, detail }) => {
-      log.error({ lane: lane.index, cause, detail }, 'worker thread lost, starting another');
-    },
-    onInlineLost: (detail) => {
-      log.error({ detail }, 'inline lane lost, its models run on the threads from now on');
-    },
-  });
+  const pool = options.pool ?? startPool(options);
+  const threads = pool.lanes.length;
   const dispatcher = new Dispatcher({
     pool,
     batchRowsMax: limits.batchRowsMax,
@@ -122,7 +90,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     new RouteTable(new Map(), new Map()),
   );
   const shadows = new LiveShadows({
-    workerFile,
+    workerFile: workerFileOf(options),
     limits,
     log,
     readArtifact: (version) => store.readArtifact(version),
@@ -169,6 +137,23 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     },
     setRoutes: (routes) => {
       door.setRoutes(routes);
+    },
+  });
+  pool.listen({
+    onQuarantine: (quarantine) => {
+      live.quarantined(quarantine);
+    },
+    onRelease: (session) => {
+      live.released(session);
+    },
+    onIdle: (lane) => {
+      dispatcher.laneIdle(lane);
+    },
+    onLost: (lane, { cause, detail }) => {
+      log.error({ lane: lane.index, cause, detail }, 'worker thread lost, starting another');
+    },
+    onInlineLost: (detail) => {
+      log.error({ detail }, 'inline lane lost, its models run on the threads from now on');
     },
   });
   let started = false;
@@ -237,8 +222,15 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     if (closing !== undefined) return;
     started = true;
     log.info({ port, threads, revision: store.current.revision }, 'gateway started');
+    setTimeout(startInline, inlineDelayMs).unref();
   });
 
+  const startInline = (): void => {
+    if (closing !== undefined) return;
+    pool.startInline().catch((error: unknown) => {
+      log.error({ err: error }, 'models cannot be run on the event loop');
+    });
+  };
   /** Every request that was begun is answered, and every answer is taken by its socket. */
   const settled = async (): Promise<void> => {
     await server.settled();

@@ -6,7 +6,8 @@ import { fork } from 'node:child_process';
 import { createServer } from 'node:net';
 import { InvalidArgumentError } from 'commander';
 import { portRefusal } from '../../gateway/socket/port-refusal.ts';
-import type { Logger } from '../../gateway/telemetry/logger.ts';
+import type { LogLevel } from '../../gateway/telemetry/log-level.ts';
+import { createLogger } from '../../gateway/telemetry/logger.ts';
 import type { Output } from '../output.ts';
 import { type FromProcess, processVariables, type ToProcess } from './process-messages.ts';
 import { type ProcessHandle, Supervisor } from './supervisor.ts';
@@ -17,13 +18,12 @@ export interface ProcessesOptions {
   readonly port: number;
   readonly dev?: true;
   readonly controlPort?: number;
+  readonly logLevel?: LogLevel;
 }
 
 /** Resolves when all of them serve, or ends this process as the first one ended. */
-export async function serveProcesses(
-  options: ProcessesOptions,
-  { output, log }: { readonly output: Output; readonly log: Logger },
-): Promise<void> {
+export async function serveProcesses(options: ProcessesOptions, output: Output): Promise<void> {
+  const log = createLogger(options.logLevel ?? 'info');
   refuseWhatOneProcessDoes(options);
   const port = await freePort(options.host, options.port);
   const supervisor = new Supervisor({

@@ -180,16 +180,15 @@ export class LiveModels {
       if (deployment === undefined) continue;
       this.#options.tune(model, deployment.batching);
       this.#retried.delete(model);
-      const versions = servedVersions(deployment, snapshot.models);
-      await this.#bringModelInLine(model, { deployment, versions });
+      await this.#bringModelInLine(deployment, servedVersions(deployment, snapshot.models));
     }
   }
 
   async #bringModelInLine(
-    model: string,
-    wanted: { readonly deployment: Deployment; readonly versions: ReadonlyMap<string, VersionMetadata> },
+    deployment: Deployment,
+    versions: ReadonlyMap<string, VersionMetadata>,
   ): Promise<void> {
-    const { deployment, versions } = wanted;
+    const { model } = deployment;
     if (!this.#models.has(model)) {
       this.#notReady.set(model, 'loading');
       this.#publish();
@@ -201,10 +200,13 @@ export class LiveModels {
       this.#publish();
       return;
     }
+    this.#notReady.delete(model);
     const all = new Map([[live.modelVersion, live]]);
+    // At once, where no rollout has a say: what it may go back to is loaded beside its traffic.
+    if (!this.#models.has(model) && (deployment.candidate ?? deployment.watch) === undefined)
+      this.#replace(model, { live, versions: new Map(all) });
     const previous = await this.#previous(deployment, versions);
     if (previous !== undefined) all.set(previous.modelVersion, previous);
-    this.#notReady.delete(model);
     if (live.refusal === undefined) this.#problems.clear(model);
     const candidates = await this.#candidates(deployment, versions, live);
     for (const [version, candidate] of candidates) all.set(version, candidate);

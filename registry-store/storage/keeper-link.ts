@@ -1,43 +1,13 @@
 /**
- * What the thread that keeps a store and the thread that serves say to each other: plain data over a message port. The
- * same port is used when both are one thread, so that there is one way and not two.
+ * The side of the keeper in its talk with the thread that serves (keeper-messages.ts). The same port is used when both are
+ * one thread, so that there is one way and not two.
  */
 import type { MessagePort } from 'node:worker_threads';
-import { StoreError, type StoreErrorCode } from '../store-error.ts';
-import type { SignedFile } from '../trust/artifact-digest.ts';
-import type { StoreCheck } from '../trust/check.ts';
-import type { DownloadProgress } from './artifact-shelf.ts';
-import { changeBetween, type ModelPiece, type SnapshotEnd } from './snapshot-pieces.ts';
-import type { StoreCondition } from './store-condition.ts';
-import { type KeeperOptions, StoreKeeper } from './store-keeper.ts';
+import { StoreError } from '../store-error.ts';
+import { type FromKeeper, type KeeperOrder, plain, type ToKeeper } from './keeper-messages.ts';
+import { changeBetween } from './snapshot-pieces.ts';
+import { StoreKeeper } from './store-keeper.ts';
 import { asStoreError } from './store-source.ts';
-
-/** Options that can be sent to a thread. */
-export type KeeperOrder = Omit<KeeperOptions, 'progress' | 'nowMs'>;
-
-export interface PlainError {
-  readonly code: StoreErrorCode;
-  readonly check: StoreCheck | undefined;
-  readonly message: string;
-}
-
-export type FromKeeper =
-  /** Is answered with `next`: one piece at a time, so that requests get their turn in between. */
-  | { readonly kind: 'pieces'; readonly pieces: readonly ModelPiece[] }
-  | { readonly kind: 'end'; readonly end: SnapshotEnd; readonly condition: StoreCondition }
-  | { readonly kind: 'refused'; readonly error: PlainError }
-  | { readonly kind: 'condition'; readonly condition: StoreCondition }
-  | { readonly kind: 'progress'; readonly progress: DownloadProgress }
-  | { readonly kind: 'artifact'; readonly id: number; readonly bytes: Uint8Array<ArrayBuffer> }
-  | { readonly kind: 'artifact-failed'; readonly id: number; readonly error: PlainError }
-  | { readonly kind: 'opened' }
-  | { readonly kind: 'open-failed'; readonly error: PlainError }
-  | { readonly kind: 'closed' };
-
-export type ToKeeper =
-  | { readonly kind: 'next' }
-  | { readonly kind: 'read'; readonly id: number; readonly file: SignedFile }
-  | { readonly kind: 'close' };
 
 /** Opens a keeper and answers for it until it is closed. */
 export async function serveKeeper(
@@ -131,12 +101,4 @@ async function answerRead(
   } catch (error) {
     post({ kind: 'artifact-failed', id, error: plain(asStoreError(error)) });
   }
-}
-
-export function plain({ code, check, message }: StoreError): PlainError {
-  return { code, check, message };
-}
-
-export function fromPlain({ code, check, message }: PlainError): StoreError {
-  return new StoreError(code, message, check === undefined ? {} : { check });
 }

@@ -13,7 +13,7 @@ import type { VersionMetadata } from '../manifest/version-metadata.ts';
 import { StoreError } from '../store-error.ts';
 import type { DownloadProgress } from './artifact-shelf.ts';
 import { signedFile } from './needed-files.ts';
-import { type FromKeeper, type KeeperOrder, type ToKeeper, fromPlain, serveKeeper } from './keeper-link.ts';
+import { type FromKeeper, type KeeperOrder, type ToKeeper, fromPlain } from './keeper-messages.ts';
 import { SnapshotAssembly } from './snapshot-pieces.ts';
 import { type StoreCondition, isSameCondition } from './store-condition.ts';
 import type { TransferLimits } from './transfer-limits.ts';
@@ -136,7 +136,8 @@ function inThread(threadFile: URL, order: KeeperOrder): KeeperEnd {
 
 function inPlace(order: KeeperOrder, nowMs: (() => number) | undefined): KeeperEnd {
   const { port1, port2 } = new MessageChannel();
-  void serveKeeper(port2, order, nowMs);
+  // A node with a thread never reads the code of the keeper here. What is said before it listens waits in the port.
+  void import('./keeper-link.ts').then(({ serveKeeper }) => serveKeeper(port2, order, nowMs));
   port2.unref();
   return {
     port: port1,

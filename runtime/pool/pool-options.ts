@@ -1,11 +1,11 @@
-/** What a pool is told when it starts, and what it answers to a load. */
+/** What a pool is told when it starts, what it tells, and what it answers to a load. */
 import type { RunCost, WorkerFailure } from '../protocol/worker-task.ts';
 import type { ModelSignature } from '../tensor/signature.ts';
 import type { FaultLimits, Quarantine } from './fault-record.ts';
 import type { Lane, LaneLost } from './lane.ts';
 import type { LaneLoss, LossCause } from './lane-loss.ts';
 
-export interface PoolOptions {
+export interface PoolSettings {
   /** Threads that run models. At least 1. */
   readonly threads: number;
   /** The compiled worker module. */
@@ -24,6 +24,8 @@ export interface PoolOptions {
    * 256 KiB.
    */
   readonly inlineModelBytesMax?: number;
+  /** Nothing is put on the event loop before `startInline`: threads alone answer sooner. Default false. */
+  readonly inlineLater?: boolean;
   /**
    * A run that takes longer, and longer than many times what was measured, counts as hanging: its thread is ended.
    * Milliseconds, default 10 s.
@@ -48,6 +50,10 @@ export interface PoolOptions {
   readonly loadsBeside?: boolean;
   /** Its threads get the lowest priority, where the operating system has priorities for threads. Default false. */
   readonly background?: boolean;
+}
+
+/** What a pool tells whoever owns the queue. */
+export interface PoolEvents {
   readonly onIdle: (lane: Lane) => void;
   readonly onLost: (lane: Lane, loss: LaneLoss) => void;
   /** From now on, and for a while, runs of the session are answered `QUARANTINED`. */
@@ -58,13 +64,16 @@ export interface PoolOptions {
   readonly onInlineLost: (detail: string) => void;
 }
 
+/** Without events for one that is to listen later, see `WorkerPool.listen`. */
+export type PoolOptions = PoolSettings & Partial<PoolEvents>;
+
 export interface LoadedModel {
   readonly kind: 'loaded';
   readonly session: number;
   readonly batching: ModelSignature['batching'];
   /** Why rows are not joined although the signature allows it. */
   readonly note: string | undefined;
-  /** True when the event loop's own lane holds the model too, because its runs are cheaper than waking a thread. */
+  /** True when the event loop's own lane holds the model too, or will once it is started: its runs are cheaper than waking a thread. */
   readonly inline: boolean;
   /** Of the lane that was fastest. Ascending by rows; empty for a model whose rows are not joined. */
   readonly costs: readonly RunCost[];

@@ -15,7 +15,7 @@ import { InlineLane } from './inline-lane.ts';
 import { Lane, type LaneReply } from './lane.ts';
 import type { LaneLoss } from './lane-loss.ts';
 import { isCheap, lowestCosts, sessionBytes } from './load-measures.ts';
-import type { LoadOutcome, PoolOptions, ThreadChange } from './pool-options.ts';
+import type { LoadOutcome, PoolEvents, PoolOptions, PoolSettings, ThreadChange } from './pool-options.ts';
 import { runLimitMs, type RunRules } from './run-limit.ts';
 
 /** A lane that ran something so recently is in use, milliseconds. */
@@ -27,22 +27,29 @@ export class WorkerPool {
   readonly lanes: readonly Lane[];
   /** Runs the models that `load` reported as inline. */
   readonly inlineLane: InlineLane;
-  readonly #options: PoolOptions;
+  readonly #options: PoolSettings;
+  #events: Partial<PoolEvents>;
   readonly #sessions: HeldSessions;
   readonly #faults: FaultRecord;
   readonly #releases = new Map<number, NodeJS.Timeout>();
   readonly #threadChanges = new Map<ThreadChange, number>();
   /** Loads, unloads and changes of threads, one after the other. */
   #maintenance: Promise<unknown> = Promise.resolve();
+  /** Sessions for the event loop's own lane, which is not to be started yet; undefined once it is. */
+  #inlineLater: Set<number> | undefined;
   #closed = false;
 
   private constructor(options: PoolOptions) {
     this.#options = options;
+    this.#events = options;
+    if (options.inlineLater === true) this.#inlineLater = new Set();
     this.arena = new SharedArrayBuffer(options.arenaBytes);
     this.pages = new PageArena(options.arenaBytes);
     this.#sessions = new HeldSessions(options.threads);
     this.#faults = new FaultRecord(options.faults ?? faultLimitsDefault);
-    const { onInlineLost: onLost } = options;
+    const onLost = (detail: string): void => {
+      this.#events.onInlineLost?.(detail);
+    };
     this.inlineLane = new InlineLane({ arena: this.arena, ...this.#resultRegion(), onLost });
     this.lanes = Array.from({ length: options.threads }, (_, index) => this.#lane(index));
   }
@@ -60,6 +67,15 @@ export class WorkerPool {
   /** Starts the threads. Returns at once; a lane reports itself idle when it can work. */
   static start(options: PoolOptions): WorkerPool {
     return new WorkerPool(options);
+  }
+
+  /**
+   * For a pool that was started before there was anybody to tell: from now on the events go here. What was missed is only
+   * threads that came to an end, which are counted, and lanes that are idle, which are told of again.
+   */
+  listen(events: PoolEvents): void {
+    this.#events = events;
+    for (const lane of this.lanes) if (lane.state === 'idle') events.onIdle(lane);
   }
 
   /** Whether a batch of this session may go to this lane. */
@@ -98,6 +114,21 @@ export class WorkerPool {
         if (reply.kind !== 'loaded') held.placed.delete(lane);
       }
       return held.ready.size;
+    });
+  }
+
+  /**
+   * Puts the models on the event loop that were to wait for this (`inlineLater`). The first one starts a runtime there, for
+   * which the event loop stands still, a tenth of a second on a small machine.
+   */
+  startInline(): Promise<void> {
+    return this.#inTurn(async () => {
+      const waiting = this.#inlineLater ?? [];
+      this.#inlineLater = undefined;
+      for (const session of waiting) {
+        const held = this.#sessions.get(session);
+        if (held !== undefined) await this.#loadInline(await this.#taskOf(held));
+      }
     });
   }
 
@@ -180,7 +211,7 @@ export class WorkerPool {
     const reply = first.kind === 'lost' && !this.#closed ? await lane.maintain(task) : first;
     if (reply.kind === 'loaded') {
       held.ready.add(index);
-      if (lane.state === 'idle') this.#options.onIdle(lane);
+      if (lane.state === 'idle') this.#events.onIdle?.(lane);
     }
     return reply;
   }
@@ -192,7 +223,11 @@ export class WorkerPool {
     return loadsBeside && isWorking && this.#sessions.isNeeded(lane.index);
   }
 
-  #loadInline(task: LoadTask): Promise<boolean> {
+  async #loadInline(task: LoadTask): Promise<boolean> {
+    if (this.#inlineLater !== undefined) {
+      this.#inlineLater.add(task.session);
+      return true;
+    }
     // The event loop stands still meanwhile: nothing is measured a second time.
     return this.inlineLane.load({ ...task, isMeasured: true });
   }
@@ -214,7 +249,9 @@ export class WorkerPool {
       loadMsMax: options.loadMsMax ?? 5 * 60_000,
       restartDelayMsMax: options.restartDelayMsMax ?? 10_000,
       threadMemoryBytesMax: options.threadMemoryBytesMax ?? 2 ** 30,
-      onIdle: options.onIdle,
+      onIdle: (lane) => {
+        this.#events.onIdle?.(lane);
+      },
       onLost: (lane, loss) => {
         this.#lost(lane, loss);
       },
@@ -249,7 +286,7 @@ export class WorkerPool {
 
   #lost(lane: Lane, loss: LaneLoss): void {
     this.#count(loss.cause);
-    this.#options.onLost(lane, loss);
+    this.#events.onLost?.(lane, loss);
     if (loss.session === undefined) return;
     const quarantine = this.#faults.lost(loss.session, performance.now());
     if (quarantine === undefined) return;
@@ -257,10 +294,10 @@ export class WorkerPool {
     clearTimeout(this.#releases.get(session));
     const release = (): void => {
       this.#releases.delete(session);
-      this.#options.onRelease?.(session);
+      this.#events.onRelease?.(session);
     };
     this.#releases.set(session, setTimeout(release, lengthMs).unref());
-    this.#options.onQuarantine?.(quarantine);
+    this.#events.onQuarantine?.(quarantine);
   }
 
   async #renewOvergrown(lane: Lane): Promise<void> {

@@ -11,6 +11,7 @@ const host = new SessionHost(arena);
 export default async function handle(task: WorkerTask): Promise<WorkerReply> {
   switch (task.kind) {
     case 'hello':
+      await host.start();
       return { kind: 'hello' };
     case 'run':
       return crossing(await host.run(task));

@@ -23,6 +23,18 @@ const sessionOptions: ort.InferenceSession.SessionOptions = {
   logSeverityLevel: 3,
 };
 
+/** The smallest model there is: `y = Identity(x)`, one float. 63 bytes of ONNX, opset 13. */
+const smallestModel = 'CAhCAhANOjcKEAoBeBIBeSIISWRlbnRpdHkSAWdaDwoBeBIKCggIARIECgIIAWIPCgF5EgoKCAgBEgQKAggB';
+
+/**
+ * Compiles and starts the runtime, which it does with its first session: that takes a hundred times as long as loading a
+ * small model, and can be over before there is one. Throws what onnxruntime throws where it cannot run at all.
+ */
+export async function startRuntime(): Promise<void> {
+  const session = await ort.InferenceSession.create(Buffer.from(smallestModel, 'base64'), sessionOptions);
+  await session.release();
+}
+
 /** Elements of one tensor with its sizes; row-major. The data may alias shared memory: the runtime copies it. */
 export interface SessionTensor {
   readonly shape: readonly number[];

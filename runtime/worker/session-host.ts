@@ -8,7 +8,7 @@ import type { Loaded, LoadTask, RunTask, WorkerFailure, WorkerReply } from '../p
 import { runtimeHeapBytes } from './runtime-heap.ts';
 import type { ModelSignature } from '../tensor/signature.ts';
 import { inputTensor, storeResults } from './arena-tensors.ts';
-import { OnnxSession, type SessionTensor } from './onnx-session.ts';
+import { OnnxSession, type SessionTensor, startRuntime } from './onnx-session.ts';
 import { type LoadedSession, SessionChain } from './session-chain.ts';
 import { warmUp } from './warm-up.ts';
 
@@ -31,6 +31,11 @@ export class SessionHost {
 
   constructor(arena: SharedArrayBuffer) {
     this.#arena = arena;
+  }
+
+  /** Starts the runtime ahead of the first load, which says what is wrong where this cannot be done. */
+  async start(): Promise<void> {
+    await startRuntime().catch(() => undefined);
   }
 
   async run(task: RunTask): Promise<HostReply> {

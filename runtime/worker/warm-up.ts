@@ -51,9 +51,9 @@ export async function warmUp(session: WarmingSession, task: WarmUpTask): Promise
     return { batching: 'none', note, costs };
   };
   try {
-    const single = await probe(session, signature, 1);
+    const single = await session.run(probeInputs(signature, 1), undefined);
     if (signature.batching === 'none') return await alone(undefined);
-    const pair = await probe(session, signature, 2);
+    const pair = await session.run(probeInputs(signature, 2), undefined);
     for (const [index, spec] of signature.outputs.entries()) {
       const difference = rowDifference(spec.datatype, single[index], pair[index]);
       if (difference !== undefined) {
@@ -77,12 +77,13 @@ async function measureCosts(
   for (const rows of [1, ...warmRows]) {
     const last = costs.at(-1);
     if (last !== undefined && (last.us * rows) / last.rows > costBudgetMs * 1000) break;
+    const inputs = probeInputs(signature, rows);
     const endMs = performance.now() + costBudgetMs;
     let us = Infinity;
     const runsMax = isMeasured === true ? 1 : costRunsMax;
     for (let run = 0; run < runsMax && performance.now() < endMs; run++) {
       const startMs = performance.now();
-      await probe(session, signature, rows);
+      await session.run(inputs, undefined);
       us = Math.min(us, (performance.now() - startMs) * 1000);
     }
     costs.push({ rows, us });
@@ -90,9 +91,8 @@ async function measureCosts(
   return costs;
 }
 
-function probe(session: WarmingSession, signature: ModelSignature, rows: number): Promise<SessionTensor[]> {
-  const inputs = signature.inputs.map((spec) => probeInput(spec, rows));
-  return session.run(inputs, undefined);
+function probeInputs(signature: ModelSignature, rows: number): readonly SessionTensor[] {
+  return signature.inputs.map((spec) => probeInput(spec, rows));
 }
 
 /** Neighbouring rows differ in every element, so that a model which mixes rows cannot hide. */

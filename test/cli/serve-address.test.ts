@@ -34,8 +34,12 @@ test.each([
   [['--store', 'https://user:secret@host/store'], /without user, password/],
   [['--store', 'https://host/store', '--dev'], /--dev makes a store of its own in a folder/],
   [['--poll', '0'], /0\.1 to 86400 seconds/],
+  [
+    ['--control-port', '9', '--port', '9'],
+    /--control-port and --port are both 9\. Give the control API a port/,
+  ],
 ] as const)('%j is told to be wrong', async (args, message) => {
-  const served = await Served.start([...args, '--port', '0', '--root', '/dev/null']);
+  const served = await Served.start(['--port', '0', '--root', '/dev/null', ...args]);
   expect((await served.exited).code).not.toBe(0);
   expect(served.err).toMatch(message);
 });

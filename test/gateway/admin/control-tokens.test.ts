@@ -4,12 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
-import {
-  type ServeControlOptions,
-  addControlOptions,
-  registerToken,
-  withControl,
-} from '../../../cli/token.ts';
+import { type ServeControlOptions, addControlOptions } from '../../../cli/control-options.ts';
+import { withControl } from '../../../cli/serve-control.ts';
+import { registerToken } from '../../../cli/token.ts';
 import {
   type TokenEntry,
   findToken,
