@@ -5,6 +5,7 @@
 import { CommandError } from './command-error.ts';
 import { askGateway } from './gateway-answer.ts';
 import { columns } from './output.ts';
+import { sizeText } from './quantity.ts';
 import { distanceText } from './moment.ts';
 
 export interface NodeStatus {
@@ -15,6 +16,12 @@ export interface NodeStatus {
     readonly last_verified: string | null;
     readonly error?: { readonly code: string; readonly check?: string; readonly since: string };
     readonly expires_soon?: readonly string[];
+  };
+  readonly memory?: {
+    readonly models_bytes: number;
+    readonly models_bytes_max?: number;
+    readonly not_resident_count: number;
+    readonly not_resident: readonly { readonly model: string; readonly version: string }[];
   };
   readonly problems?: readonly {
     readonly model: string;
@@ -32,9 +39,10 @@ export async function askNode(address: string): Promise<NodeStatus> {
 }
 
 export function nodeLines(address: string, node: NodeStatus, nowMs: number): readonly string[] {
-  const { ready, store, problems = [] } = node;
+  const { ready, store, memory, problems = [] } = node;
   const lines = [`${address} is ${ready ? 'ready' : 'not ready'}`];
   if (store !== undefined) lines.push(...storeLines(store, nowMs));
+  if (memory !== undefined) lines.push(...memoryLines(memory));
   if (problems.length > 0) {
     const rows = problems.map(({ model, problem, reason, detail }) => [
       `  ${model}`,
@@ -59,6 +67,19 @@ function storeLines(store: NonNullable<NodeStatus['store']>, nowMs: number): rea
     );
   }
   if (expiring.length > 0) lines.push(`Expires soon: ${expiring.join(', ')}; run tidegate refresh`);
+  return lines;
+}
+
+function memoryLines(memory: NonNullable<NodeStatus['memory']>): readonly string[] {
+  const { models_bytes: bytes, models_bytes_max: bytesMax, not_resident: named } = memory;
+  const of = bytesMax === undefined ? '' : ` of ${sizeText(bytesMax)}`;
+  const lines = [`Models take ${sizeText(bytes)}${of} of memory`];
+  const count = memory.not_resident_count;
+  if (count > 0) {
+    const more = count > named.length ? ` and ${count - named.length} more` : '';
+    const names = named.map(({ model, version }) => `${model} ${version}`).join(', ');
+    lines.push(`Loaded when somebody asks, or for a rollback: ${names}${more}`);
+  }
   return lines;
 }
 

@@ -8,6 +8,7 @@ import { parseSizeBytes } from '../registry-store/platform/quantity.ts';
 import { openStore } from '../registry-store/storage/open-store.ts';
 import type { WorkerPool } from '../runtime/pool/worker-pool.ts';
 import { devRepository } from './dev-repository.ts';
+import type { memoryOf } from './memory-options.ts';
 import type { Output } from './output.ts';
 import { packageVersion } from './package-version.ts';
 import type { ProcessShare } from './processes/process-share.ts';
@@ -26,6 +27,7 @@ export interface Serving {
   readonly limits: Limits;
   readonly routing: ReturnType<typeof routingOf>;
   readonly responseCache: ResponseCacheOptions | undefined;
+  readonly memory: ReturnType<typeof memoryOf>;
   /** Starting; the gateway takes it over. */
   readonly pool: WorkerPool;
 }
@@ -37,6 +39,7 @@ export async function serveHere({
   limits,
   routing,
   responseCache,
+  memory,
   pool,
 }: Serving): Promise<void> {
   const options = await optionsOf(given, share);
@@ -61,6 +64,7 @@ export async function serveHere({
     corsOrigins: options.corsOrigin,
     websocketCompression: options.websocketCompression,
     ...routing,
+    ...memory,
     ...(responseCache !== undefined && { responseCache }),
     rolloutsFile: join(options.state, 'rollouts.json'),
     ...(options.dev === true ? { control: devControl(options, store) } : {}),

@@ -10,6 +10,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { requirePortsApart } from './control-options.ts';
 import type { Output } from './output.ts';
 import { ProcessShare } from './processes/process-share.ts';
+import { memoryOf } from './memory-options.ts';
 import { responseCacheOf } from './response-cache-options.ts';
 import { routingOf } from './routing-options.ts';
 import { addServeOptions, limitsOf, type ServeOptions } from './serve-options.ts';
@@ -29,6 +30,7 @@ async function serve(options: ServeOptions, output: Output): Promise<void> {
   const limits = limitsOf(options);
   const routing = routingOf(options);
   const responseCache = responseCacheOf(options);
+  const memory = memoryOf(options);
   requirePortsApart(options);
   if (options.dev === true && /^https?:/i.test(options.store)) {
     throw new InvalidArgumentError(
@@ -55,7 +57,7 @@ async function serve(options: ServeOptions, output: Output): Promise<void> {
     // The supervisor of several processes holds it for all of them.
     if (share === undefined) await holdState(options.state);
     const { serveHere } = await import('./serve-here.ts');
-    await serveHere({ options, output, share, limits, routing, responseCache, pool });
+    await serveHere({ options, output, share, limits, routing, responseCache, memory, pool });
   } catch (error) {
     // Threads would keep the process alive.
     await pool.close();

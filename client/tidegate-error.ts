@@ -45,6 +45,7 @@ const retryableCodes = new Set([
   'CONNECTION_LOST',
   'QUEUE_FULL',
   'MODEL_NOT_READY',
+  'MODEL_COLD',
   'SHUTTING_DOWN',
   'WORKER_LOST',
   'SLOW_READER',

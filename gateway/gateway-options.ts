@@ -1,5 +1,5 @@
 /** What a gateway is started with, and what whoever started it holds in hands. */
-import type { VerifiedStore } from '../registry-store/main.ts';
+import type { VerifiedStore, VersionMetadata } from '../registry-store/main.ts';
 import type { JudgeCounts } from './rollout/judge-counts.ts';
 import type { StepState } from './rollout/rollout-steps.ts';
 import type { RolloutDecision } from './telemetry/rollout-report.ts';
@@ -27,6 +27,10 @@ export interface GatewayOptions {
   readonly threads?: number;
   /** See `PoolOptions.inlineRunUsMax`; 0 runs every model on the threads. */
   readonly inlineRunUsMax?: number;
+  /** What all models together may take on the threads, bytes; default no limit. Those that do not fit wait on disk. */
+  readonly modelMemoryBytesMax?: number;
+  /** Models whose live version never leaves memory; default none. */
+  readonly pinnedModels?: readonly string[];
   /** See `PoolOptions.loadsBeside`; default true. */
   readonly loadsBeside?: boolean;
   /** How replicas follow the load where a deployment lets them; what is left out is as `scalingDefaults`. */
@@ -102,6 +106,8 @@ export interface Gateway {
   /** Resolves when every deployment of the store was tried once; then `failures` says what is not served. */
   readonly loaded: Promise<void>;
   readonly failures: ReadonlyMap<string, string>;
+  /** Why a file can never be in memory here, whoever deploys it, for people; undefined when it may. */
+  memoryRefusalOf(artifact: VersionMetadata['artifact']): string | undefined;
   /** Takes no new requests, finishes those it has within the grace period, and lets everything go. */
   close(): Promise<void>;
   /**

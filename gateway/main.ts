@@ -4,7 +4,9 @@
  */
 import { dirname, join } from 'node:path';
 import { performance } from 'node:perf_hooks';
+import { ColdStarts } from './dispatch/cold-starts.ts';
 import { Dispatcher } from './dispatch/dispatcher.ts';
+import type { TakenLater } from './dispatch/incoming-request.ts';
 import { BodyLane } from './dispatch/body-lane.ts';
 import { KeptCounts } from './dispatch/kept-counts.ts';
 import { LateAnswers } from './dispatch/late-answer.ts';
@@ -12,6 +14,7 @@ import { LateRequests } from './dispatch/late-request.ts';
 import { LiveModels } from './dispatch/live-models.ts';
 import { LiveReplicas } from './dispatch/live-replicas.ts';
 import { LiveShadows } from './dispatch/live-shadows.ts';
+import { ModelMemory } from './dispatch/model-memory.ts';
 import { NodeAgreement } from './dispatch/node-agreement.ts';
 import { RequestDoor } from './dispatch/request-door.ts';
 import { ResponseCache } from './dispatch/response-cache.ts';
@@ -26,6 +29,7 @@ import { GatewayServer } from './socket/server.ts';
 import { startPool, workerFileOf } from './start-pool.ts';
 import { MetricsPage } from './telemetry/metrics-page.ts';
 import { addGatewayGauges } from './telemetry/gateway-gauges.ts';
+import { MemoryReport } from './telemetry/memory-report.ts';
 import { StoreReport } from './telemetry/store-report.ts';
 import { fail } from './wire/error-code.ts';
 
@@ -74,11 +78,18 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const lateAnswers = new LateAnswers(bodyLane, limits);
   const watches = new Map<string, RolloutWatch>();
   const sequences = new Sequences({ dispatcher, limits, nowMs: () => performance.now() });
+  const cold = new ColdStarts<TakenLater>({
+    limits,
+    wake: (generation) => live.wake(generation),
+    expectedMs: (generation) => live.expectedMs(generation),
+    reportFault: (fault) => dispatcher.reportFault(fault),
+  });
   const door = new RequestDoor(
     {
       dispatcher,
       cache,
       sequences,
+      cold,
       late,
       lateAnswers,
       limits,
@@ -103,6 +114,13 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     },
     onAdded: siblings?.rolledBack.bind(siblings),
   });
+  const modelMemory = new ModelMemory({
+    pool,
+    limits,
+    bytesMax: options.modelMemoryBytesMax,
+    pinned: new Set(options.pinnedModels),
+    isUsed: (generation) => sequences.isOpenOn(generation),
+  });
   const counts = new KeptCounts({
     folder: options.rolloutsFile && join(dirname(options.rolloutsFile), 'rollout-counts'),
     onTrouble: (trouble) => {
@@ -115,12 +133,15 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     log,
     loads: () => dispatcher.loads(),
     scaling: options.scaling,
+    affordable: (generation) => modelMemory.affordable(generation),
   });
   const agreement = new NodeAgreement(siblings);
   const live = new LiveModels({
     pool,
     metrics,
     log,
+    limits,
+    modelMemory,
     watches,
     shadows,
     memory,
@@ -165,7 +186,16 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     log,
   });
   report.addTo(metrics);
-  const health = (): object => report.health();
+  const inMemory = new MemoryReport({
+    models: modelMemory,
+    versions: () => live.versions,
+    pool,
+    cache: cache?.store,
+    sequences,
+    cold,
+  });
+  inMemory.addTo(metrics);
+  const health = (): object => ({ ...report.health(), ...inMemory.health() });
   const server = new GatewayServer({
     identity,
     limits,
@@ -266,6 +296,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     port,
     loaded,
     failures: live.failures,
+    memoryRefusalOf: (artifact) => live.memoryRefusalOf(artifact),
     close: () => (closing ??= close()),
     retire,
     ownMetrics: () => metrics.own(),

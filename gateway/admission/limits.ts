@@ -53,6 +53,19 @@ export interface Limits {
   readonly sequenceWaitingMax: number;
   /** Milliseconds between two calls of a sequence, after which it is forgotten. 10 to 86 400 000, default 60 000. */
   readonly sequenceIdleMsMax: number;
+  /** Rows of all requests that wait for a model to be loaded. 0 to 16 777 216, default 4096; with 0 nobody waits. */
+  readonly coldRowsMax: number;
+  /** Bytes that those requests keep meanwhile. 0 to 64 GiB, default 64 MiB. */
+  readonly coldBytesMax: number;
+  /** Milliseconds for which a request waits for a model to be loaded, if it sets no earlier time. 0 to 3 600 000, default 30 000. */
+  readonly coldWaitMsMax: number;
+  /** Milliseconds without a request after which a model leaves memory; 0 for never. 0 to 2 592 000 000 (30 days), default 600 000. */
+  readonly modelIdleMsMax: number;
+  /**
+   * Milliseconds for which a model that was loaded for a request stays, whoever else needs the room. 0 to 86 400 000,
+   * default 300 000.
+   */
+  readonly modelChurnMsMin: number;
   /** Milliseconds a WebSocket may be silent; pings count. 8000 to 960 000, default 120 000. */
   readonly websocketIdleMsMax: number;
   /**
@@ -112,6 +125,11 @@ export const limitBounds: Readonly<Record<keyof Limits, LimitBound>> = {
   sequenceBytesMax: { min: kib, max: 64 * gib, initial: 64 * mib },
   sequenceWaitingMax: { min: 0, max: 65_536, initial: 16 },
   sequenceIdleMsMax: { min: 10, max: 86_400_000, initial: 60_000 },
+  coldRowsMax: { min: 0, max: 16_777_216, initial: 4096 },
+  coldBytesMax: { min: 0, max: 64 * gib, initial: 64 * mib },
+  coldWaitMsMax: { min: 0, max: 3_600_000, initial: 30_000 },
+  modelIdleMsMax: { min: 0, max: 2_592_000_000, initial: 600_000 },
+  modelChurnMsMin: { min: 0, max: 86_400_000, initial: 300_000 },
   websocketIdleMsMax: { min: 8000, max: 960_000, initial: 120_000 },
   shutdownLingerMs: { min: 0, max: 60_000, initial: 500 },
   runMsMax: { min: 100, max: 3_600_000, initial: 10_000 },
@@ -150,6 +168,11 @@ export function parseLimits(given: Readonly<Record<string, unknown>> = {}): Pars
     sequenceBytesMax: read('sequenceBytesMax'),
     sequenceWaitingMax: read('sequenceWaitingMax'),
     sequenceIdleMsMax: read('sequenceIdleMsMax'),
+    coldRowsMax: read('coldRowsMax'),
+    coldBytesMax: read('coldBytesMax'),
+    coldWaitMsMax: read('coldWaitMsMax'),
+    modelIdleMsMax: read('modelIdleMsMax'),
+    modelChurnMsMin: read('modelChurnMsMin'),
     websocketIdleMsMax: read('websocketIdleMsMax'),
     shutdownLingerMs: read('shutdownLingerMs'),
     runMsMax: read('runMsMax'),

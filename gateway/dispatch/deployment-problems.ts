@@ -25,12 +25,12 @@ export class DeploymentProblems {
   /** The live version does not load; where another one serves on, the model is behind. */
   notServed({ model, version }: Named, reason: string, servesOn: boolean): void {
     const problem = servesOn ? 'NOT_CURRENT' : 'NOT_SERVED';
-    this.#byModel.set(model, { problem, reason: codeOf(reason) });
+    this.#byModel.set(model, { problem, ...reasonOf(reason) });
     this.#log.error({ model, version, reason }, 'deployment not served');
   }
 
   candidateNotServed({ model, version }: Named, reason: string): void {
-    this.#byModel.set(model, { problem: 'NOT_CURRENT', reason: codeOf(reason) });
+    this.#byModel.set(model, { problem: 'NOT_CURRENT', ...reasonOf(reason) });
     this.#log.error({ model, version, reason }, 'candidate not served, the live version takes all requests');
   }
 
@@ -58,3 +58,9 @@ export class DeploymentProblems {
 }
 
 const quarantined: DeploymentProblem = { problem: 'NOT_SERVED', reason: 'QUARANTINED' };
+
+/** Most reasons may name places on this machine, and only their codes go out; that of too little memory says what to do. */
+function reasonOf(text: string): Pick<DeploymentProblem, 'reason' | 'detail'> {
+  const reason = codeOf(text);
+  return reason === 'MODEL_MEMORY' ? { reason, detail: text.slice(reason.length + 2) } : { reason };
+}

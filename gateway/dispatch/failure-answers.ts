@@ -60,3 +60,18 @@ export function failureAnswer(cause: FailureCause): WireError {
       );
   }
 }
+
+/** For a request to a model that is not in memory and will not be for `afterMs` yet. */
+export function modelCold(afterMs: number): WireError {
+  const cold = fail(
+    'MODEL_COLD',
+    'The model is not in memory, and will not be soon enough for this request. It is loaded as soon as there is room: send the request again later.',
+  );
+  return { ...cold, retryAfterMs: Math.max(0, afterMs) };
+}
+
+/** For a request to a model that could not be brought into memory. */
+export const modelNotReady: WireError = fail(
+  'MODEL_NOT_READY',
+  'The model could not be loaded here. Try again shortly, or deploy another version; the log of the gateway says why.',
+);

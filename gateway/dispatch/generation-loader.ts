@@ -1,12 +1,15 @@
 /** Loads versions into the pool, and remembers those whose bytes cannot be loaded whatever is tried. */
+import { performance } from 'node:perf_hooks';
 import type { VersionMetadata } from '../../registry-store/main.ts';
 import type { LoadOutcome } from '../../runtime/pool/pool-options.ts';
 import type { WorkerPool } from '../../runtime/pool/worker-pool.ts';
+import type { ModelSignature } from '../../runtime/tensor/signature.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { MetricsPage } from '../telemetry/metrics-page.ts';
 import type { DeploymentResources } from '../../registry-store/manifest/deployment.ts';
+import { LoadTimes } from '../residency/load-times.ts';
 import { replicaDemand } from './replica-demand.ts';
-import { ModelGeneration } from './model-generation.ts';
+import { type GenerationOptions, ModelGeneration, noSession } from './model-generation.ts';
 import { readModelFiles, type ServedVersion } from './served-version.ts';
 import { StateLayout } from './state-layout.ts';
 
@@ -24,6 +27,15 @@ export interface NotLoaded {
   readonly reason: string;
   /** Whether another try may end otherwise. */
   readonly mayPass: boolean;
+  /** When there may be room for it, where that is what it lacks; on the clock of `performance.now()`, milliseconds. */
+  readonly roomAtMs?: number;
+}
+
+/** What is known of a file from loading it here. */
+interface FileFacts {
+  /** The most that a load took; a later one may find room in the thread that earlier ones left. */
+  readonly bytesPerReplica: number;
+  readonly batching: ModelSignature['batching'];
 }
 
 /** The file could not be had. */
@@ -41,23 +53,63 @@ export class GenerationLoader {
   readonly #unloadable = new Map<string, string>();
   /** By digest, since its last load that did not take a thread. */
   readonly #lossesInARow = new Map<string, number>();
+  /** By digest. */
+  readonly #facts = new Map<string, FileFacts>();
+  readonly #times = new LoadTimes();
 
   constructor(options: GenerationLoaderOptions) {
     this.#options = options;
   }
 
-  /** Loaded and warm on as many lanes as it is to have, within the memory that it may take. */
-  async load(version: ServedVersion, resources?: DeploymentResources): Promise<ModelGeneration | NotLoaded> {
+  /** Why it cannot be loaded whatever is tried; undefined when that is not known. */
+  refusalOf({ artifact, pipeline }: ServedVersion): NotLoaded | undefined {
+    if (pipeline?.ok === false) return { reason: pipeline.reason, mayPass: false };
+    const known = this.#unloadable.get(artifact.sha256);
+    return known === undefined ? undefined : { reason: known, mayPass: false };
+  }
+
+  /** What it takes on one thread, about, bytes: as measured here, or at least its file. */
+  bytesPerReplica({ sha256, lengthBytes }: VersionMetadata['artifact']): number {
+    return this.#facts.get(sha256)?.bytesPerReplica ?? lengthBytes;
+  }
+
+  /** How long it will take to load a file, reading it included, milliseconds. */
+  expectedMs(sha256: string): number {
+    return this.#times.expectedMs(sha256);
+  }
+
+  /** Not in memory. */
+  dormant(version: ServedVersion): ModelGeneration {
+    const { signature, artifact } = version;
+    const batching = this.#facts.get(artifact.sha256)?.batching ?? signature.batching;
+    return this.#made(version, {
+      signature: { ...signature, batching },
+      session: noSession,
+      costs: [],
+      bytesPerReplica: this.bytesPerReplica(artifact),
+      isDormant: true,
+    });
+  }
+
+  /** Loaded and warm on as many lanes as it is to have and `affordable` says, within the memory that it may take. */
+  async load(
+    version: ServedVersion,
+    resources?: DeploymentResources,
+    affordable: number = Infinity,
+  ): Promise<ModelGeneration | NotLoaded> {
     const { sha256, lengthBytes } = version.artifact;
-    if (version.pipeline?.ok === false) return { reason: version.pipeline.reason, mayPass: false };
-    const known = this.#unloadable.get(sha256);
-    if (known !== undefined) return { reason: known, mayPass: false };
+    const refusal = this.refusalOf(version);
+    if (refusal !== undefined) return refusal;
     const memoryBytesMax = resources?.memoryLimitBytes;
     if (memoryBytesMax !== undefined && lengthBytes > memoryBytesMax) {
       return overMemory(lengthBytes, { memoryBytesMax, what: 'its file alone' });
     }
-    const outcome = await this.#load(version, resources);
-    if (outcome.kind === 'loaded') return this.#generationOf(version, outcome);
+    const begunMs = performance.now();
+    const outcome = await this.#load(version, resources, affordable);
+    if (outcome.kind === 'loaded') {
+      this.#times.record(sha256, performance.now() - begunMs);
+      return this.#generationOf(version, outcome);
+    }
     if (outcome.kind === 'lost') return this.#lost(sha256, outcome.detail);
     if (outcome.kind === 'unread') return { reason: outcome.detail, mayPass: true };
     if (outcome.kind === 'over_memory') {
@@ -82,9 +134,10 @@ export class GenerationLoader {
   async #load(
     version: ServedVersion,
     resources: DeploymentResources | undefined,
+    affordable: number,
   ): Promise<LoadOutcome | Unread> {
     const { pool, readArtifact, warmRows } = this.#options;
-    const room = { threads: pool.lanes.length, bytesPerReplica: version.artifact.lengthBytes };
+    const room = { threads: pool.lanes.length, bytesPerReplica: version.artifact.lengthBytes, affordable };
     try {
       return await pool.load({
         signature: version.signature,
@@ -100,27 +153,33 @@ export class GenerationLoader {
   }
 
   #generationOf(version: ServedVersion, loaded: Extract<LoadOutcome, { kind: 'loaded' }>): ModelGeneration {
-    const { name, version: modelVersion, signature, pipeline } = version;
+    const { name: model, version: modelVersion, signature } = version;
     const { sha256 } = version.artifact;
     const { session, batching, note, inline, costs, loadMs, warmMs, replicas, memoryBytes } = loaded;
     this.#lossesInARow.delete(sha256);
+    const measured = Math.ceil(memoryBytes / replicas);
+    const bytesPerReplica = Math.max(measured, this.#facts.get(sha256)?.bytesPerReplica ?? 0);
+    this.#facts.set(sha256, { bytesPerReplica, batching });
     this.#options.log.info(
-      { model: name, version: modelVersion, batching, note, inline, loadMs, warmMs, replicas, memoryBytes },
+      { model, version: modelVersion, batching, note, inline, loadMs, warmMs, replicas, memoryBytes },
       'version loaded',
     );
-    const run = { ...signature, batching };
+    return this.#made(version, { signature: { ...signature, batching }, session, costs, bytesPerReplica });
+  }
+
+  #made(
+    { name: modelName, version: modelVersion, artifact, state, pipeline }: ServedVersion,
+    loaded: Pick<GenerationOptions, 'signature' | 'session' | 'costs' | 'bytesPerReplica' | 'isDormant'>,
+  ): ModelGeneration {
     return new ModelGeneration({
-      modelName: name,
+      modelName,
       modelVersion,
-      sha256,
-      signature: run,
-      layout: version.state.length === 0 ? undefined : new StateLayout(run, version.state),
+      sha256: artifact.sha256,
+      layout: state.length === 0 ? undefined : new StateLayout(loaded.signature, state),
       platform: 'onnxruntime_onnx',
       pipeline: pipeline?.ok === true ? pipeline.text : undefined,
-      session,
-      costs,
-      metrics: this.#options.metrics.version(name, modelVersion),
-      bytesPerReplica: Math.ceil(memoryBytes / replicas),
+      metrics: this.#options.metrics.version(modelName, modelVersion),
+      ...loaded,
     });
   }
 }

@@ -1,10 +1,12 @@
 /**
- * Brings what is loaded in line with what the store says is deployed: load and warm the new, swap the route table, drain
- * the old, release it. Make before break, one load at a time, one deployment after the other.
+ * Brings what is served in line with what the store says is deployed: load and warm the new, swap the route table, drain
+ * the old, release it. Make before break, one load at a time, one deployment after the other. What of it is in memory is
+ * the business of resident-versions.ts.
  *
- * Invariants: a version is in the route table only while lanes hold it; a deployment whose new
- * version does not load keeps serving what it served; a generation is unloaded after its last request let go.
+ * Invariants: a version is in the route table only while lanes hold it, or as dormant; a deployment whose new version does
+ * not load keeps serving what it served; a generation is unloaded after its last request let go.
  */
+import { performance } from 'node:perf_hooks';
 import type {
   Deployment,
   DeploymentBatching,
@@ -12,20 +14,26 @@ import type {
   VersionMetadata,
 } from '../../registry-store/main.ts';
 import type { Quarantine } from '../../runtime/pool/fault-record.ts';
-import type { DeploymentResources } from '../../registry-store/manifest/deployment.ts';
-import { candidatesOf } from '../../registry-store/manifest/candidate-arms.ts';
+import type { Limits } from '../admission/limits.ts';
 import { type ModelRoutes, RouteTable } from '../route/route-table.ts';
 import type { MetricsPage } from '../telemetry/metrics-page.ts';
 import type { RolloutReport } from '../telemetry/rollout-report.ts';
 import type { DeploymentProblem } from '../telemetry/store-report.ts';
+import type { Woken } from './cold-starts.ts';
+import { type DeployedModel, DeployedVersions } from './deployed-versions.ts';
+import { DeploymentLine } from './deployment-line.ts';
 import { DeploymentProblems } from './deployment-problems.ts';
-import { GenerationLoader, type GenerationLoaderOptions } from './generation-loader.ts';
-import { ModelGeneration } from './model-generation.ts';
+import { modelNotReady } from './failure-answers.ts';
+import type { GenerationLoaderOptions, NotLoaded } from './generation-loader.ts';
+import type { ModelGeneration } from './model-generation.ts';
+import type { ModelMemory } from './model-memory.ts';
 import type { ModelArm } from './live-rollout.ts';
 import { LiveRollouts, type LiveRolloutsOptions } from './live-rollouts.ts';
+import type { LoadedVersions } from './rollout-course.ts';
 import type { LiveReplicas } from './live-replicas.ts';
-import { servedVersions } from './served-version.ts';
 import type { LiveShadows } from './live-shadows.ts';
+import { ResidentVersions } from './resident-versions.ts';
+import { servedVersions } from './served-version.ts';
 import type { ShadowMirror } from './shadow-mirror.ts';
 
 export interface LiveModelsOptions
@@ -39,40 +47,56 @@ export interface LiveModelsOptions
   readonly setRoutes: (routes: RouteTable<ModelGeneration, ShadowMirror>) => void;
   readonly shadows: LiveShadows;
   readonly replicas: LiveReplicas;
+  /** What models may take together, and which of them are in there. */
+  readonly modelMemory: ModelMemory;
+  readonly limits: Pick<Limits, 'modelIdleMsMax'>;
 }
 
-/** A load that failed for a reason that may pass is tried again after this long, milliseconds. */
-const retryDelayMs = 5000;
 type Routes = ModelRoutes<ModelGeneration, ShadowMirror>;
 
 export class LiveModels {
   readonly #options: LiveModelsOptions;
-  readonly #loader: GenerationLoader;
+  readonly #line: DeploymentLine;
+  readonly #resident: ResidentVersions;
   readonly #rollouts: LiveRollouts;
   readonly #replicas: LiveReplicas;
   readonly #models = new Map<string, Routes>();
   readonly #notReady = new Map<string, string>();
   readonly #problems: DeploymentProblems;
-  #next: StoreSnapshot | undefined;
-  #lastSnapshot: StoreSnapshot | undefined;
-  /** Models to be looked at with the next snapshot; all others are as they should be. */
-  #changed = new Set<string>();
-  /** Models whose load failed for a reason that may pass. */
-  #retried = new Set<string>();
-  #working: Promise<void> | undefined;
-  #retryTimer: NodeJS.Timeout | undefined;
-  #closed = false;
+  readonly #versions: DeployedVersions;
 
   constructor(options: LiveModelsOptions) {
+    const { modelMemory, log, shadows } = options;
     this.#options = options;
     this.#problems = new DeploymentProblems(options.log);
-    this.#loader = new GenerationLoader(options);
     this.#replicas = options.replicas;
+    this.#resident = new ResidentVersions({ ...options, memory: modelMemory });
+    this.#line = new DeploymentLine({
+      known: () => [...this.#models.keys(), ...this.#notReady.keys()],
+      isFirst: (model) => modelMemory.isPinned(model),
+      gone: (models) => {
+        this.#gone(models);
+      },
+      bring: (model, snapshot) => this.#bringInLine(model, snapshot),
+      wake: (generation, snapshot) => this.#wake(generation, snapshot),
+    });
+    this.#versions = new DeployedVersions({
+      resident: this.#resident,
+      memory: modelMemory,
+      shadows,
+      rollouts: options.memory,
+      resourcesOf: (deployment, live) => this.#rollouts.resourcesOf(deployment, live),
+      problems: this.#problems,
+      log,
+      routed: (model, version) => this.#routed(model, version),
+      retryLater: (model) => {
+        this.#line.retryLater(model);
+      },
+    });
     this.#rollouts = new LiveRollouts({
       ...options,
       moved: (model) => {
-        if (this.#lastSnapshot !== undefined)
-          void this.apply(this.#next ?? this.#lastSnapshot, new Set([model]));
+        this.#line.lookAgain(new Set([model]));
       },
       rollBack: (arm) => {
         this.#rollBack(arm);
@@ -95,6 +119,11 @@ export class LiveModels {
   /** Deployments that are not served as the store says, with the reason. */
   get failures(): ReadonlyMap<string, string> {
     return this.#notReady;
+  }
+
+  /** Every version that can be called, in memory or not. */
+  get versions(): readonly ModelGeneration[] {
+    return [...this.#models.values()].flatMap(({ versions }) => [...versions.values()]);
   }
 
   /** The rollouts that are carried out, and what was decided about them here. */
@@ -130,149 +159,77 @@ export class LiveModels {
     if (generation !== undefined) this.#problems.released(generation.modelName);
   }
 
-  /**
-   * Resolves when this snapshot, or a newer one that came meanwhile, is in force as far as it loads. `changedModels` are
-   * those that differ from the snapshot applied before; all of them when it is left out.
-   */
+  /** See `DeploymentLine.apply`. */
   apply(snapshot: StoreSnapshot, changedModels?: ReadonlySet<string>): Promise<void> {
-    this.#next = snapshot;
-    const all = [...snapshot.deployments.keys(), ...this.#models.keys(), ...this.#notReady.keys()];
-    for (const model of changedModels ?? all) this.#changed.add(model);
-    this.#working ??= this.#work();
-    return this.#working;
+    return this.#line.apply(snapshot, changedModels);
+  }
+
+  /** Brings a dormant version into memory, because requests wait for it. */
+  wake(generation: ModelGeneration): Promise<Woken> {
+    return this.#line.wake(generation);
+  }
+
+  /** How long that should take, milliseconds; Infinity when nobody can say. */
+  expectedMs(generation: ModelGeneration): number {
+    return this.#resident.expectedMs(generation);
+  }
+
+  /** Why the file can never be in memory here, whoever deploys it; undefined when it may. */
+  memoryRefusalOf(artifact: VersionMetadata['artifact']): string | undefined {
+    return this.#resident.refusalOf(artifact)?.reason;
   }
 
   close(): void {
-    this.#closed = true;
+    this.#line.close();
+    this.#resident.close();
     this.#rollouts.close();
-    clearTimeout(this.#retryTimer);
   }
 
-  async #work(): Promise<void> {
-    for (;;) {
-      const snapshot = this.#next;
-      if (snapshot === undefined || this.#closed) {
-        // In the same step as the look at `#next`, so that no snapshot can fall between the two.
-        this.#working = undefined;
-        return;
-      }
-      const changed = this.#changed;
-      this.#next = undefined;
-      this.#changed = new Set();
-      this.#lastSnapshot = snapshot;
-      await this.#bringInLine(snapshot, changed);
-    }
-  }
-
-  async #bringInLine(snapshot: StoreSnapshot, changed: ReadonlySet<string>): Promise<void> {
-    const gone = [...changed].filter((model) => !snapshot.deployments.has(model));
-    for (const model of gone) {
+  #gone(models: readonly string[]): void {
+    for (const model of models) {
       this.#notReady.delete(model);
       this.#problems.clear(model);
       this.#rollouts.forget(model);
       this.#options.tune(model, undefined);
       if (this.#models.has(model)) this.#replace(model, undefined);
     }
-    if (gone.length > 0) this.#publish();
-    for (const model of changed) {
-      if (this.#closed) return;
-      const deployment = snapshot.deployments.get(model);
-      if (deployment === undefined) continue;
-      this.#options.tune(model, deployment.batching);
-      this.#retried.delete(model);
-      await this.#bringModelInLine(deployment, servedVersions(deployment, snapshot.models));
-    }
+    if (models.length > 0) this.#publish();
   }
 
-  async #bringModelInLine(
-    deployment: Deployment,
-    versions: ReadonlyMap<string, VersionMetadata>,
-  ): Promise<void> {
-    const { model } = deployment;
-    if (!this.#models.has(model)) {
-      this.#notReady.set(model, 'loading');
+  async #bringInLine(name: string, snapshot: StoreSnapshot): Promise<void> {
+    const model = deployedModel(name, snapshot);
+    if (model === undefined) return;
+    this.#options.tune(name, model.deployment.batching);
+    if (!this.#models.has(name)) {
+      this.#notReady.set(name, 'loading');
       this.#publish();
     }
-    const live = await this.#generation(versions.get(deployment.version), deployment);
-    if (typeof live === 'string') {
-      this.#notReady.set(model, live);
-      this.#problems.notServed(deployment, live, this.#models.has(model));
+    const live = await this.#versions.live(model, this.#models.get(name)?.live);
+    if ('reason' in live) {
+      this.#notReady.set(name, live.reason);
+      this.#problems.notServed(model.deployment, live.reason, this.#models.has(name));
       this.#publish();
       return;
     }
-    this.#notReady.delete(model);
-    const all = new Map([[live.modelVersion, live]]);
+    this.#notReady.delete(name);
+    const { deployment } = model;
     // At once, where no rollout has a say: what it may go back to is loaded beside its traffic.
-    if (!this.#models.has(model) && (deployment.candidate ?? deployment.watch) === undefined)
-      this.#replace(model, { live, versions: new Map(all) });
-    const previous = await this.#previous(deployment, versions);
-    if (previous !== undefined) all.set(previous.modelVersion, previous);
-    if (live.refusal === undefined) this.#problems.clear(model);
-    const candidates = await this.#candidates(deployment, versions, live);
-    for (const [version, candidate] of candidates) all.set(version, candidate);
-    const loaded = { live, candidates, previous };
+    if (!this.#models.has(name) && (deployment.candidate ?? deployment.watch) === undefined)
+      this.#replace(name, { live, versions: new Map([[live.modelVersion, live]]) });
+    const loaded = await this.#versions.beside(model, live);
+    if (live.refusal === undefined) this.#problems.clear(name);
     await this.#replicas.prepare(this.#rollouts.begin(deployment, loaded));
     // Once more: it may have been rolled back while replicas came.
     const course = this.#rollouts.begin(deployment, loaded);
-    if (course.rolledBack.length > 0) this.#problems.rolledBack(model);
-    const mirror = await this.#mirror(deployment, versions);
-    this.#replace(model, {
+    if (course.rolledBack.length > 0) this.#problems.rolledBack(name);
+    const mirror = await this.#versions.mirror(model);
+    this.#versions.assignRoles(model, loaded);
+    this.#replace(name, {
       live: course.live,
-      versions: all,
+      versions: versionsOf(loaded),
       ...(course.split !== undefined && { split: course.split }),
       ...(mirror !== undefined && { mirror }),
     });
-  }
-
-  /** The version before the live one, as far as it loads. */
-  async #previous(
-    deployment: Deployment,
-    versions: ReadonlyMap<string, VersionMetadata>,
-  ): Promise<ModelGeneration | undefined> {
-    const { model, previousVersion: version } = deployment;
-    if (version === undefined) return undefined;
-    const loaded = await this.#generation(versions.get(version), deployment);
-    if (typeof loaded !== 'string') return loaded;
-    this.#options.log.warn({ model, version, reason: loaded }, 'previous version not kept');
-    return undefined;
-  }
-
-  /**
-   * The versions of a rollout, loaded and warm beside the live one: for `canary` each takes its share, for `blue_green` it
-   * waits, callable by name, until it is promoted. One that does not load leaves the live version with its requests.
-   */
-  async #candidates(
-    deployment: Deployment,
-    versions: ReadonlyMap<string, VersionMetadata>,
-    live: ModelGeneration,
-  ): Promise<ReadonlyMap<string, ModelGeneration>> {
-    const { strategy, model } = deployment;
-    const candidates = new Map<string, ModelGeneration>();
-    if (strategy === 'shadow') return candidates;
-    if (strategy === 'rolling' && deployment.plan === undefined) {
-      this.#problems.strategyUnsupported(deployment);
-      return candidates;
-    }
-    const resources = this.#rollouts.resourcesOf(deployment, live);
-    for (const { version } of candidatesOf(deployment)) {
-      const loaded = await this.#generation(versions.get(version), { resources });
-      if (typeof loaded === 'string') this.#problems.candidateNotServed({ model, version }, loaded);
-      else candidates.set(version, loaded);
-    }
-    return candidates;
-  }
-
-  async #mirror(
-    deployment: Deployment,
-    versions: ReadonlyMap<string, VersionMetadata>,
-  ): Promise<ShadowMirror | undefined> {
-    const { strategy, candidate } = deployment;
-    if (strategy !== 'shadow' || candidate === undefined) return undefined;
-    const mirror = await this.#options.shadows.mirrorOf(deployment, versions.get(candidate.version));
-    if (!('reason' in mirror)) return mirror;
-    this.#problems.candidateNotServed({ model: deployment.model, version: candidate.version }, mirror.reason);
-    if (mirror.mayPass) this.#retryLater(deployment.model);
-    return undefined;
   }
 
   /** Swaps the routes of one model and lets go of what is no longer in them. */
@@ -285,9 +242,10 @@ export class LiveModels {
     if (before?.mirror !== undefined && before.mirror !== routes?.mirror) {
       this.#options.shadows.end(before.mirror);
     }
-    if (before?.live !== routes?.live) {
-      const version = routes?.live.modelVersion;
-      this.#options.log.info({ model, version, before: before?.live.modelVersion }, 'live version changed');
+    const [from, to] = [before?.live, routes?.live];
+    if (from?.modelVersion !== to?.modelVersion || from?.sha256 !== to?.sha256) {
+      const version = to?.modelVersion;
+      this.#options.log.info({ model, version, before: from?.modelVersion }, 'live version changed');
     }
     const kept = new Set(routes?.versions.values());
     for (const generation of before?.versions.values() ?? []) {
@@ -310,44 +268,64 @@ export class LiveModels {
   }
 
   #retireSafely(generation: ModelGeneration): void {
-    this.#retire(generation).catch((error: unknown) => {
+    this.#resident.retire(generation).catch((error: unknown) => {
       this.#options.log.error({ err: error, model: generation.modelName }, 'version could not be released');
     });
   }
 
-  async #retire(generation: ModelGeneration): Promise<void> {
-    await generation.drained();
-    this.#options.forget(generation);
-    this.#replicas.forget(generation);
-    await this.#options.pool.unload(generation.session);
-    const { modelName: model, modelVersion: version } = generation;
-    this.#options.log.info({ model, version }, 'version released');
+  async #wake(dormant: ModelGeneration, snapshot: StoreSnapshot): Promise<Woken> {
+    const { modelName, modelVersion } = dormant;
+    const model = deployedModel(modelName, snapshot);
+    // Replaced meanwhile: whoever waits for it meets what is there now.
+    if (model === undefined || this.#routed(modelName, modelVersion) !== dormant)
+      return { kind: 'look_again' };
+    const begunMs = performance.now();
+    const loaded = await this.#versions.asked(model, modelVersion);
+    if ('reason' in loaded) return this.#notWoken(dormant, model.deployment, loaded);
+    loaded.metrics.coldStarts += 1;
+    const tookMs = Math.round(performance.now() - begunMs);
+    this.#options.log.info(
+      { model: modelName, version: modelVersion, tookMs },
+      'version loaded, requests wait for it',
+    );
+    const routes = this.#models.get(modelName);
+    if (routes === undefined) return { kind: 'look_again' };
+    const isLive = routes.live === dormant;
+    if (isLive) this.#problems.clear(modelName);
+    else this.#options.modelMemory.assign(loaded, 'spare');
+    const versions = new Map(routes.versions).set(modelVersion, loaded);
+    this.#replace(modelName, { ...routes, live: isLive ? loaded : routes.live, versions });
+    return { kind: 'look_again' };
   }
 
-  /** The loaded generation of a version, loading it if need be, or the reason why there is none. */
-  async #generation(
-    version: VersionMetadata | undefined,
-    { resources }: { readonly resources?: DeploymentResources | undefined },
-  ): Promise<ModelGeneration | string> {
-    if (version === undefined) return 'the version is not in the store';
-    const loaded = this.#models.get(version.name)?.versions.get(version.version);
-    const outcome =
-      loaded?.sha256 === version.artifact.sha256 ? loaded : await this.#loader.load(version, resources);
-    if (outcome instanceof ModelGeneration) {
-      await this.#replicas.fit(outcome, resources);
-      return outcome;
-    }
-    if (outcome.mayPass) this.#retryLater(version.name);
-    return outcome.reason;
+  #notWoken(
+    dormant: ModelGeneration,
+    deployment: Deployment,
+    { reason, roomAtMs, mayPass }: NotLoaded,
+  ): Woken {
+    if (roomAtMs !== undefined) return { kind: 'later', atMs: roomAtMs };
+    const { modelName: model, modelVersion } = dormant;
+    // Whoever asks again shall not have it loaded again and again for nothing.
+    if (!mayPass) dormant.refusal = modelNotReady;
+    if (deployment.version === modelVersion) this.#problems.notServed(deployment, reason, false);
+    else this.#options.log.warn({ model, version: modelVersion, reason }, 'previous version not kept');
+    return { kind: 'failed', error: modelNotReady };
   }
 
-  #retryLater(model: string): void {
-    clearTimeout(this.#retryTimer);
-    this.#retried.add(model);
-    if (this.#closed) return;
-    this.#retryTimer = setTimeout(() => {
-      const snapshot = this.#next ?? this.#lastSnapshot;
-      if (snapshot !== undefined) void this.apply(snapshot, new Set(this.#retried));
-    }, retryDelayMs);
+  #routed(model: string, version: string): ModelGeneration | undefined {
+    return this.#models.get(model)?.versions.get(version);
   }
+}
+
+function deployedModel(name: string, snapshot: StoreSnapshot): DeployedModel | undefined {
+  const deployment = snapshot.deployments.get(name);
+  return deployment && { deployment, versions: servedVersions(deployment, snapshot.models) };
+}
+
+/** By name; a candidate before the version before, should they be the same. */
+function versionsOf({ live, previous, candidates }: LoadedVersions): ReadonlyMap<string, ModelGeneration> {
+  const all = new Map([[live.modelVersion, live]]);
+  if (previous !== undefined) all.set(previous.modelVersion, previous);
+  for (const [version, candidate] of candidates) all.set(version, candidate);
+  return all;
 }

@@ -21,8 +21,8 @@ export interface LiveReplicasOptions extends Pick<LiveScalingOptions, 'loads' | 
   readonly pool: Pick<WorkerPool, 'lanes' | 'holds' | 'replicasOf' | 'inlineLane' | 'scale'>;
   readonly metrics: Pick<MetricsPage, 'gauge' | 'counter'>;
   readonly log: Logger;
-  /** What the memory for models has left, bytes; without it load may take what the node has. */
-  readonly bytesFree?: () => number;
+  /** On how many threads a version may be for the memory that all models share. */
+  readonly affordable: (generation: ModelGeneration) => number;
   /** Cores of this node; default those that the process may use. */
   readonly cores?: number;
 }
@@ -121,20 +121,11 @@ export class LiveReplicas {
     this.#scaling.forget(generation);
   }
 
-  #demandOf(
-    { session, bytesPerReplica }: ModelGeneration,
-    resources: DeploymentResources | undefined,
-  ): ReplicaDemand {
-    const { pool, bytesFree, cores = availableParallelism() } = this.#options;
-    const more =
-      bytesFree === undefined || bytesPerReplica === 0 ? Infinity : Math.floor(bytesFree() / bytesPerReplica);
-    const replicasInMemory = pool.replicasOf(session) + Math.max(0, more);
-    return replicaDemand(resources, {
-      threads: pool.lanes.length,
-      bytesPerReplica,
-      cores,
-      ...(replicasInMemory !== Infinity && { replicasInMemory }),
-    });
+  #demandOf(generation: ModelGeneration, resources: DeploymentResources | undefined): ReplicaDemand {
+    const { pool, affordable, cores = availableParallelism() } = this.#options;
+    const { bytesPerReplica } = generation;
+    const room = { threads: pool.lanes.length, bytesPerReplica, cores, affordable: affordable(generation) };
+    return replicaDemand(resources, room);
   }
 
   /** Where the load decides, what it decided so far stays, unless another number to begin with is signed. */

@@ -1,6 +1,7 @@
 /**
- * One loaded version of a model, as requests see it: its signature and its session in the pool. A request
- * in flight holds it; it is released once it is retired and the last request has let go.
+ * One version of a model, as requests see it: its signature and its session in the pool. A request in flight holds it; it
+ * is released once it is retired and the last request has let go. One that is dormant is not in memory: requests for it wait
+ * until it is loaded anew, as another generation.
  */
 import type { RunCost } from '../../runtime/protocol/worker-task.ts';
 import type { ModelSignature } from '../../runtime/tensor/signature.ts';
@@ -21,14 +22,19 @@ export interface GenerationOptions {
   readonly platform: string;
   /** The models it is made of, in words; undefined for one that runs alone. */
   readonly pipeline?: string | undefined;
-  /** Names the session in the pool. */
+  /** Names the session in the pool; `noSession` for one that was never loaded. */
   readonly session: number;
   /** What runs took when it was warmed up, ascending by rows; empty where that is not known. */
   readonly costs: readonly RunCost[];
   readonly metrics: VersionMetrics;
   /** What it takes on one thread, about, bytes; 0 where that is not known. */
   readonly bytesPerReplica?: number;
+  /** Default false. */
+  readonly isDormant?: boolean;
 }
+
+/** The pool counts from 1. */
+export const noSession = 0;
 
 export class ModelGeneration implements GenerationOptions {
   /** What callers send and get. */
@@ -45,6 +51,8 @@ export class ModelGeneration implements GenerationOptions {
   readonly costs: readonly RunCost[];
   readonly metrics: VersionMetrics;
   readonly bytesPerReplica: number;
+  /** Not in memory; never false again. */
+  isDormant: boolean;
   /** The answer to its requests while it is not run; undefined while it is. */
   refusal: WireError | undefined;
   #inflight = 0;
@@ -64,6 +72,7 @@ export class ModelGeneration implements GenerationOptions {
     this.costs = options.costs;
     this.metrics = options.metrics;
     this.bytesPerReplica = options.bytesPerReplica ?? 0;
+    this.isDormant = options.isDormant ?? false;
   }
 
   get inflight(): number {

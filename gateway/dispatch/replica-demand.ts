@@ -13,12 +13,12 @@ export interface NodeRoom {
   readonly bytesPerReplica: number;
   /** Each thread keeps one core at work, so load alone never asks for more; default as many as there are threads. */
   readonly cores?: number;
-  /** Replicas of it, those that are there included, that the memory for models has room for; default any. */
-  readonly replicasInMemory?: number;
+  /** On how many threads it may be for the memory that all models share; default on all. */
+  readonly affordable?: number | undefined;
 }
 
 /** What stands in the way of more. */
-type Bound = 'THREADS' | 'CORES' | 'CPU_LIMIT' | 'MEMORY_LIMIT' | 'MEMORY';
+type Bound = 'THREADS' | 'CORES' | 'CPU_LIMIT' | 'MEMORY_LIMIT' | 'MODEL_MEMORY';
 
 export interface ReplicaDemand {
   /** The fewest that the deployment wants; undefined for as many as there are. */
@@ -70,7 +70,7 @@ export function shortfallOf({ asked, placed, bound, because }: ReplicaDemand): D
 
 function roomsFor(resources: DeploymentResources | undefined, node: NodeRoom): readonly Room[] {
   const { cpuLimitMillis, memoryLimitBytes } = resources ?? {};
-  const { threads, bytesPerReplica } = node;
+  const { threads, bytesPerReplica, affordable = Infinity } = node;
   const rooms: Room[] = [
     { bound: 'THREADS', replicas: threads, because: `this node has ${count(threads, 'thread')}` },
   ];
@@ -84,19 +84,17 @@ function roomsFor(resources: DeploymentResources | undefined, node: NodeRoom): r
     const because = `a memory_limit of ${memoryLimitBytes} bytes allows ${room} of ${bytesPerReplica} bytes each`;
     rooms.push({ bound: 'MEMORY_LIMIT', replicas: room, because });
   }
+  if (affordable !== Infinity) {
+    const room = Math.max(1, affordable);
+    const because = `the memory for models allows ${room} of ${bytesPerReplica} bytes each`;
+    rooms.push({ bound: 'MODEL_MEMORY', replicas: room, because });
+  }
   return rooms;
 }
 
-function roomsForLoad({ cores, replicasInMemory }: NodeRoom): readonly Room[] {
-  const rooms: Room[] = [];
-  if (cores !== undefined) {
-    rooms.push({ bound: 'CORES', replicas: cores, because: `this node has ${count(cores, 'core')}` });
-  }
-  if (replicasInMemory !== undefined) {
-    const because = `the memory for models has room for ${replicasInMemory}`;
-    rooms.push({ bound: 'MEMORY', replicas: replicasInMemory, because });
-  }
-  return rooms;
+function roomsForLoad({ cores }: NodeRoom): readonly Room[] {
+  if (cores === undefined) return [];
+  return [{ bound: 'CORES', replicas: cores, because: `this node has ${count(cores, 'core')}` }];
 }
 
 /** The first of those that are least. */

@@ -2,87 +2,46 @@
  * The straight line every request takes, whatever it came by: route, decode, admit, batch. One call, no promise: when it
  * returns, the bytes it was given may be reused.
  */
-import type { ModelSignature } from '../../runtime/tensor/signature.ts';
 import { checkRequest } from '../admission/check-request.ts';
 import type { Limits } from '../admission/limits.ts';
 import { haveSameInputs } from '../admission/same-inputs.ts';
-import type { HeaderValues } from '../route/caller.ts';
+import { shorter } from '../admission/shorter-time.ts';
 import { type MissingKeyPolicy, missingKeyRefusal } from '../route/missing-key.ts';
 import type { KeySource } from '../route/routing-key.ts';
 import type { RouteTable } from '../route/route-table.ts';
 import type { Routed } from '../route/traffic-split.ts';
 import type { OutcomeCounter, Protocol } from '../telemetry/version-metrics.ts';
-import type { Result, WireError } from '../wire/error-code.ts';
+import type { WireError } from '../wire/error-code.ts';
 import { fail, succeed } from '../wire/error-code.ts';
-import type { InferRequest } from '../wire/infer-request.ts';
+import { coldCall, coldLarge } from './cold-call.ts';
+import { ColdRequest, type ColdStarts } from './cold-starts.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import type { LateAnswers } from './late-answer.ts';
-import { type LargeBody, LateRequest, type LateRequests } from './late-request.ts';
+import type {
+  AcceptedRequest,
+  EarlyBody,
+  IncomingRequest,
+  LargeRequest,
+  Resolvable,
+  RunRequest,
+  TakenLater,
+} from './incoming-request.ts';
+import { LateRequest, type LateRequests } from './late-request.ts';
 import type { ModelGeneration } from './model-generation.ts';
-import { PendingRequest, type ReplySink } from './request-queue.ts';
+import { PendingRequest } from './request-queue.ts';
 import type { ResponseCache } from './response-cache.ts';
 import { type RolloutWatch, type Trial, trialFor } from './rollout-watch.ts';
 import { SequenceStep } from './sequence.ts';
 import { sequenceRefusals } from './sequence-refusals.ts';
 import type { Sequences } from './sequences.ts';
 import type { ShadowMirror } from './shadow-mirror.ts';
-import type { SharedRequest } from './shared-run.ts';
 
-export interface IncomingRequest {
-  readonly protocol: Protocol;
-  readonly modelName: string;
-  /** Undefined for the live version, or what the rollout of the model says. */
-  readonly modelVersion: string | undefined;
-  /** What a rollout divides by: the same key meets the same version. Undefined when the request carries none. */
-  readonly routingKey?: string | undefined;
-  /** Headers that rules of the rollout name; undefined where nobody looked for these and the key. */
-  readonly headers?: HeaderValues | undefined;
-  /** The version that the caller names without being allowed to choose: it is answered if it meets that one anyway. */
-  readonly expectedVersion?: string | undefined;
-  /** The signature is only needed by formats that do not name datatypes and shapes themselves. */
-  readonly decode: (signature: ModelSignature) => Result<InferRequest>;
-  /**
-   * The same in one pass with the key of a request that has it in its body: then the body is read before it is known which
-   * version answers.
-   */
-  readonly decodeWithKey?: ((signature: ModelSignature) => Result<KeyedRequest>) | undefined;
-  readonly sink: ReplySink;
-  /** Its client began to send it before the gateway began to shut down: it is taken even now. */
-  readonly held?: boolean;
-  /** Who sent it, where callers are bound by what they may have here. */
-  readonly caller?: string | undefined;
-  /** From outside the message: milliseconds after arrival by which its answer is due; the shorter time counts. */
-  readonly dueWithinMs?: number | undefined;
-}
-
-export interface KeyedRequest {
-  readonly request: Extract<Result<InferRequest>, { readonly ok: true }>;
-  /** What a rollout divides by; undefined when there is none. */
-  readonly key: string | undefined;
-}
-
-/** What a transport gives back when its client is gone. */
-export type AcceptedRequest = PendingRequest | SharedRequest | SequenceStep;
-
-/** A body that was read as one version takes it. */
-interface EarlyBody extends KeyedRequest {
-  readonly signature: ModelSignature;
-}
-
-/** A request whose reading would hold the event loop. */
-export interface LargeRequest extends LargeBody, Resolvable, Pick<IncomingRequest, 'routingKey'> {
-  readonly sink: ReplySink;
-}
+export type { AcceptedRequest, IncomingRequest, KeyedRequest } from './incoming-request.ts';
 
 /** The version for a request, and what its outcome is evidence for. */
 interface Target extends Routed<ModelGeneration, ShadowMirror> {
   readonly trial?: Trial | undefined;
 }
-
-type Resolvable = Pick<
-  IncomingRequest,
-  'modelName' | 'modelVersion' | 'headers' | 'expectedVersion' | 'held' | 'sink'
->;
 
 export interface RequestDoorOptions {
   readonly dispatcher: Dispatcher;
@@ -94,6 +53,8 @@ export interface RequestDoorOptions {
   readonly lateAnswers: LateAnswers;
   /** Runs the calls of models with state. */
   readonly sequences: Sequences;
+  /** Keeps the requests of models that are not in memory until they are. */
+  readonly cold: ColdStarts<TakenLater>;
   readonly limits: Limits;
   /** Requests that failed before a model was known. */
   readonly unrouted: OutcomeCounter;
@@ -157,27 +118,30 @@ export class RequestDoor {
     const target = this.#resolve(incoming, early === undefined ? incoming.routingKey : early.key);
     if (!target.ok) return this.refuse(protocol, target);
     const generation = target.value;
-    const outcome = this.#admitSafely(incoming, target, early);
+    const outcome = generation.isDormant
+      ? this.#waitSafely(incoming, generation, early)
+      : this.#admitSafely(incoming, target, early);
     if ('code' in outcome) generation.metrics.outcomes.count(protocol, outcome.code);
     return outcome;
   }
 
   /** The same for a large body, which is taken over: what is wrong inside it comes later, through the sink. */
-  acceptLarge(large: LargeRequest): LateRequest | WireError {
+  acceptLarge(large: LargeRequest): LateRequest | ColdRequest<TakenLater> | WireError {
     const target = this.#resolve(large, large.routingKey);
     if (!target.ok) return this.refuse(large.protocol, target);
-    const outcome =
-      target.value.layout === undefined
-        ? this.#options.late.take(target.value, large, target.trial)
-        : sequenceRefusals.tooLarge;
+    const outcome = target.value.isDormant
+      ? this.#waitLarge(large, target.value)
+      : this.#takeLarge(large, target);
     if ('code' in outcome) target.value.metrics.outcomes.count(large.protocol, outcome.code);
     return outcome;
   }
 
   /** The client is gone. */
   abandon(request: AcceptedRequest | LateRequest): void {
-    const { late, sequences, cache, dispatcher } = this.#options;
-    if (request instanceof LateRequest) late.abandon(request);
+    const { late, sequences, cache, cold, dispatcher } = this.#options;
+    if (request instanceof ColdRequest) {
+      if (!cold.abandon(request) && request.taken !== undefined) this.abandon(request.taken);
+    } else if (request instanceof LateRequest) late.abandon(request);
     else if (request instanceof SequenceStep) sequences.abandon(request);
     else if (cache !== undefined) cache.abandon(request);
     else if (request instanceof PendingRequest) dispatcher.abandon(request);
@@ -185,14 +149,20 @@ export class RequestDoor {
 
   /** The client no longer wants it: what has not begun is answered CANCELLED. */
   cancel(request: AcceptedRequest): void {
-    const { sequences, cache, dispatcher } = this.#options;
-    if (request instanceof SequenceStep) sequences.cancel(request);
+    const { sequences, cache, cold, dispatcher } = this.#options;
+    if (request instanceof ColdRequest) {
+      const { taken } = request;
+      // A body that is read on a thread is none of a stream, which alone can cancel.
+      const isElsewhere = !cold.cancel(request) && taken !== undefined;
+      if (isElsewhere && !(taken instanceof LateRequest)) this.cancel(taken);
+    } else if (request instanceof SequenceStep) sequences.cancel(request);
     else if (cache !== undefined) cache.cancel(request);
     else if (request instanceof PendingRequest) dispatcher.cancel(request);
   }
 
   /** Answers everything that is left, because the process will not live to run it. */
   failAll(error: WireError): void {
+    this.#options.cold.failAll(error);
     this.#options.late.failAll(error);
     this.#options.sequences.failAll(error);
     this.#options.dispatcher.failAll(error);
@@ -260,12 +230,43 @@ export class RequestDoor {
     return this.#options.missingKey === 'random' ? String(Math.random()) : undefined;
   }
 
+  #takeLarge(large: LargeRequest, { value, trial }: Target): LateRequest | WireError {
+    if (value.layout !== undefined) return sequenceRefusals.tooLarge;
+    return this.#options.late.take(value, large, trial);
+  }
+
+  #waitLarge(large: LargeRequest, generation: ModelGeneration): ColdRequest<TakenLater> | WireError {
+    const again = (request: LargeRequest): LateRequest | WireError => {
+      const target = this.#resolve(request, request.routingKey);
+      return target.ok ? this.#takeLarge(request, target) : target;
+    };
+    return this.#options.cold.take(coldLarge(large, generation, again));
+  }
+
+  #waitSafely(
+    incoming: IncomingRequest,
+    generation: ModelGeneration,
+    early: EarlyBody | undefined,
+  ): ColdRequest<TakenLater> | WireError {
+    const { cold, dispatcher, limits } = this.#options;
+    const again = (request: IncomingRequest): RunRequest | WireError => {
+      const target = this.#resolve(request, request.routingKey);
+      return target.ok ? this.#admitSafely(request, target, undefined) : target;
+    };
+    try {
+      const call = coldCall({ incoming, generation, early, limits }, again);
+      return 'code' in call ? call : cold.take(call);
+    } catch (fault) {
+      return dispatcher.reportFault(fault);
+    }
+  }
+
   /** An exception here would end the process for the sake of one request. */
   #admitSafely(
     incoming: IncomingRequest,
     target: Target,
     early: EarlyBody | undefined,
-  ): AcceptedRequest | WireError {
+  ): RunRequest | WireError {
     try {
       return this.#admit(incoming, target, early);
     } catch (fault) {
@@ -277,7 +278,7 @@ export class RequestDoor {
     incoming: IncomingRequest,
     { value: generation, trial, mirror }: Target,
     early: EarlyBody | undefined,
-  ): AcceptedRequest | WireError {
+  ): RunRequest | WireError {
     const { dispatcher, cache, limits } = this.#options;
     const { signature } = generation;
     const isRead = early !== undefined && haveSameInputs(early.signature, signature);
@@ -315,9 +316,4 @@ function isOther(
   expectedVersion: string | undefined,
 ): boolean {
   return expectedVersion !== undefined && routed.ok && routed.value.modelVersion !== expectedVersion;
-}
-
-function shorter(one: number | undefined, other: number | undefined): number | undefined {
-  if (one === undefined || other === undefined) return one ?? other;
-  return Math.min(one, other);
 }

@@ -77,6 +77,13 @@ export class Sequences {
     return this.#table.bytes;
   }
 
+  /** Whether one is open that this version runs. */
+  isOpenOn(generation: ModelGeneration): boolean {
+    if (generation.layout === undefined || this.#table.size === 0) return false;
+    this.#table.expire(this.#options.nowMs());
+    return this.#table.all().some(({ version }) => version.generation === generation);
+  }
+
   /**
    * Codes: SEQUENCE_REQUIRED, SEQUENCE_LOST, TOO_MANY_SEQUENCES, UNSUPPORTED_PARAMETER for a model without state,
    * QUEUE_FULL, and those of any request.

@@ -84,8 +84,10 @@ function repositoryIndex(view: RepositoryView, readyOnly: boolean): readonly Ind
 
 function indexEntry(view: RepositoryView, name: string, version: string): IndexEntry {
   const routes = view.routes();
-  if (routes.models.get(name)?.versions.has(version) === true) {
-    return { name, version, state: 'READY', reason: '' };
+  const loaded = routes.models.get(name)?.versions.get(version);
+  if (loaded !== undefined) {
+    // It answers: the first request waits for it.
+    return { name, version, state: 'READY', reason: loaded.isDormant ? 'not in memory' : '' };
   }
   const isLive = view.snapshot().deployments.get(name)?.version === version;
   if (!isLive) return { name, version, state: 'UNAVAILABLE', reason: 'not deployed' };

@@ -59,6 +59,18 @@ export class MetricsPage {
       'How far the time that a batch took its lane was from the time foreseen, either way.',
       (v) => v.predictionErrorSeconds,
     );
+    this.#histogram(
+      'tidegate_cold_wait_seconds',
+      'How long requests waited for a model to be loaded.',
+      (v) => v.coldWaitSeconds,
+      true,
+    );
+    this.#register(
+      'tidegate_evictions_total',
+      'Times that a version left memory, because nobody asked for it (idle) or another needed the room (room).',
+      'counter',
+      () => this.#evictionSamples(),
+    );
     this.#register(
       'tidegate_batches_retried_total',
       'Batches that failed and were run member by member.',
@@ -126,14 +138,25 @@ export class MetricsPage {
     this.#registry.registerMetric(metric as never);
   }
 
-  #histogram(name: string, help: string, of: (metrics: VersionMetrics) => BucketHistogram): void {
-    this.#register(name, help, 'histogram', () => this.#histogramSamples(name, of));
+  #histogram(
+    name: string,
+    help: string,
+    of: (metrics: VersionMetrics) => BucketHistogram,
+    isSeldom = false,
+  ): void {
+    this.#register(name, help, 'histogram', () => this.#histogramSamples(name, of, isSeldom));
   }
 
-  *#histogramSamples(name: string, of: (metrics: VersionMetrics) => BucketHistogram): Generator<PageSample> {
+  *#histogramSamples(
+    name: string,
+    of: (metrics: VersionMetrics) => BucketHistogram,
+    isSeldom: boolean,
+  ): Generator<PageSample> {
     for (const metrics of this.#versions.values()) {
       const labels = labelsOf(metrics);
       const histogram = of(metrics);
+      // Most versions never have any of some.
+      if (isSeldom && histogram.count === 0) continue;
       const cumulative = histogram.cumulative();
       for (const [index, bound] of histogram.bounds.entries()) {
         yield {
@@ -167,6 +190,14 @@ export class MetricsPage {
     for (const metrics of this.#versions.values()) {
       for (const [trigger, value] of Object.entries(metrics.triggers)) {
         yield { labels: { ...labelsOf(metrics), trigger }, value };
+      }
+    }
+  }
+
+  *#evictionSamples(): Generator<Sample> {
+    for (const metrics of this.#versions.values()) {
+      for (const [cause, value] of Object.entries(metrics.evictions)) {
+        if (value > 0) yield { labels: { ...labelsOf(metrics), cause }, value };
       }
     }
   }

@@ -70,6 +70,11 @@ export interface VersionCounter {
 
 export const versionCounters: readonly VersionCounter[] = [
   {
+    name: 'tidegate_cold_starts_total',
+    help: 'Times that a version was loaded because requests waited for it.',
+    read: ({ coldStarts }) => coldStarts,
+  },
+  {
     name: 'tidegate_lane_seconds_total',
     help: 'Time for which batches took their lane: hand-over and run.',
     read: ({ laneSeconds }) => laneSeconds,

@@ -17,6 +17,9 @@ const durationBounds = [
   0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
 ];
 
+/** The same for what takes as long as loading a model. */
+const loadBounds = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+
 const rowBounds = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024];
 
 /** Requests by protocol and outcome. */
@@ -123,6 +126,12 @@ export class VersionMetrics {
   readonly perRequest: BatchSums = new BatchSums();
   /** By rows. */
   readonly perBatchSize: Map<number, BatchSums> = new Map<number, BatchSums>();
+  /** Times that it left memory, by why. */
+  readonly evictions = { idle: 0, room: 0 };
+  /** Times that it was loaded because requests waited for it. */
+  coldStarts = 0;
+  /** How long each of those requests waited, seconds. */
+  readonly coldWaitSeconds: BucketHistogram = new BucketHistogram(loadBounds);
   /** When the last batch ended, on the clock of `performance.now()`; undefined when there was none. */
   lastBatchMs: number | undefined;
 

@@ -55,6 +55,7 @@ export type ErrorCode =
   | 'CALLER_LIMIT'
   | 'SLOW_READER'
   | 'MODEL_NOT_READY'
+  | 'MODEL_COLD'
   | 'SHUTTING_DOWN'
   | 'MODEL_FAILED'
   | 'WORKER_LOST'
@@ -207,6 +208,11 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorRow>> = {
     status: 503,
     retry: 'later',
     meaning: 'The model is known but no version of it is loaded yet.',
+  },
+  MODEL_COLD: {
+    status: 503,
+    retry: 'later',
+    meaning: 'The model is not in memory, and will not be soon enough for the request to wait for it.',
   },
   SHUTTING_DOWN: { status: 503, retry: 'later', meaning: 'The gateway is draining and takes no new work.' },
   MODEL_FAILED: {

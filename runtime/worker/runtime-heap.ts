@@ -13,6 +13,8 @@ declare const WebAssembly: { Memory: HeapConstructor };
 
 const Original = WebAssembly.Memory;
 let heap: Heap | undefined;
+/** Before any model was in it. */
+let emptyBytes = 0;
 
 class WatchedMemory extends Original {
   constructor(descriptor: ConstructorParameters<HeapConstructor>[0]) {
@@ -25,6 +27,7 @@ class WatchedMemory extends Original {
 
 function remember(memory: Heap): void {
   heap = memory;
+  emptyBytes = memory.buffer.byteLength;
   WebAssembly.Memory = Original;
 }
 
@@ -33,4 +36,9 @@ WebAssembly.Memory = WatchedMemory;
 /** Bytes; it never shrinks. Undefined before the first model is loaded, and should the runtime make its memory elsewhere. */
 export function runtimeHeapBytes(): number | undefined {
   return heap?.buffer.byteLength;
+}
+
+/** What the runtime has of it before it holds any model, bytes; 0 where that cannot be seen. */
+export function emptyHeapBytes(): number {
+  return emptyBytes;
 }

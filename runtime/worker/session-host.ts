@@ -5,7 +5,7 @@
 import { performance } from 'node:perf_hooks';
 import type { Loaded, LoadTask, RunTask, WorkerFailure, WorkerReply } from '../protocol/worker-task.ts';
 // Before the runtime, whose memory it has to see being made.
-import { runtimeHeapBytes } from './runtime-heap.ts';
+import { emptyHeapBytes, runtimeHeapBytes } from './runtime-heap.ts';
 import type { ModelSignature } from '../tensor/signature.ts';
 import { inputTensor, storeResults } from './arena-tensors.ts';
 import { OnnxSession, type SessionTensor, startRuntime } from './onnx-session.ts';
@@ -66,7 +66,7 @@ export class SessionHost {
     const existing = this.#sessions.get(task.session);
     if (existing !== undefined) return existing.loaded;
     const startMs = performance.now();
-    const heapBefore = runtimeHeapBytes() ?? 0;
+    const heapBefore = runtimeHeapBytes();
     let session: LoadedSession;
     try {
       session = await open(task);
@@ -83,7 +83,7 @@ export class SessionHost {
     const { batching, note, costs } = await warmUp(session, task);
     const warmMs = performance.now() - loadedMs;
     const heapBytes = runtimeHeapBytes();
-    const heapGrownBytes = heapBytes === undefined ? undefined : heapBytes - heapBefore;
+    const heapGrownBytes = heapBytes === undefined ? undefined : heapBytes - (heapBefore ?? emptyHeapBytes());
     const loadMs = loadedMs - startMs;
     const loaded: Loaded = {
       kind: 'loaded',

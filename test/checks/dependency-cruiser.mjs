@@ -1,6 +1,6 @@
 /** The layers of docs/architecture.md as rules on import paths. Every rule says what to do instead. */
 const pure = [
-  '^gateway/(wire|admission|route|rollout|batch|scale|openapi)/',
+  '^gateway/(wire|admission|route|rollout|batch|scale|residency|openapi)/',
   '^runtime/(tensor|protocol)/',
   '^registry-store/(manifest|trust)/',
 ];

@@ -11,6 +11,7 @@ const pureFolders = [
   'gateway/rollout/**',
   'gateway/batch/**',
   'gateway/scale/**',
+  'gateway/residency/**',
   'gateway/openapi/**',
   'runtime/tensor/**',
   'runtime/protocol/**',

@@ -54,6 +54,22 @@ test('shows what is served, that it is not fresh, and the reason', async () => {
   expect(out).toMatch(/iris\s+NOT_CURRENT\s+MODEL_REFUSED/);
 });
 
+test('shows what models take, and which of them are not in memory', async () => {
+  const memory = {
+    models_bytes: 3 * 1024 * 1024,
+    models_bytes_max: 4 * 1024 * 1024,
+    not_resident_count: 3,
+    not_resident: [
+      { model: 'iris', version: '1.0.0' },
+      { model: 'digits', version: '2' },
+    ],
+  };
+  const address = await serve(200, JSON.stringify({ ready: true, memory }));
+  const { out } = await run('status', '--node', address);
+  expect(out).toContain('Models take 3.0 MiB of 4.0 MiB of memory');
+  expect(out).toContain('Loaded when somebody asks, or for a rollback: iris 1.0.0, digits 2 and 1 more');
+});
+
 test('gives the same as JSON', async () => {
   const address = await serve(200, JSON.stringify(refusedState));
   const { out } = await run('status', '--node', address, '--json');

@@ -69,6 +69,10 @@ export async function startTestGateway(options: {
   readonly scaling?: Partial<ScalingOptions>;
   readonly rolloutsFile?: string;
   readonly control?: RepositoryControl;
+  /** False loads faster, and between batches. */
+  readonly loadsBeside?: boolean;
+  readonly modelMemoryBytesMax?: number;
+  readonly pinnedModels?: readonly string[];
   /** A worker other than that of the product. */
   readonly workerFile?: URL;
 }): Promise<GatewayUnderTest> {
@@ -99,6 +103,11 @@ export async function startTestGateway(options: {
     ...(options.scaling === undefined ? {} : { scaling: options.scaling }),
     ...(options.rolloutsFile === undefined ? {} : { rolloutsFile: options.rolloutsFile }),
     ...(options.control === undefined ? {} : { control: options.control }),
+    ...(options.modelMemoryBytesMax === undefined
+      ? {}
+      : { modelMemoryBytesMax: options.modelMemoryBytesMax }),
+    ...(options.loadsBeside === undefined ? {} : { loadsBeside: options.loadsBeside }),
+    ...(options.pinnedModels === undefined ? {} : { pinnedModels: options.pinnedModels }),
     identity: { name: 'tidegate', version: '0.0.0' },
     log: pino({ base: null }, { write: (line) => void log.push(JSON.parse(line) as LogLine) }),
     workerFile: options.workerFile ?? new URL('../../dist/runtime/worker/main.js', import.meta.url),

@@ -123,3 +123,17 @@ export function unloadableModel(): Uint8Array {
   graph.output('y', tensorType('FP32', ['batch', 4]));
   return writeOnnxModel(graph);
 }
+
+/** Rows of four numbers, each multiplied by `factor`; `paddingBytes` are weights that it takes but does not need. */
+export function scaleModel(factor: number, paddingBytes = 0): Uint8Array {
+  const graph = new GraphBuilder('scale');
+  const x = graph.input('x', tensorType('FP32', ['batch', 4]));
+  const by = graph.constant('factor', tensor('FP32', [1], [factor]));
+  graph.node('Mul', [x, by], { outputs: ['y'] });
+  graph.output('y', tensorType('FP32', ['batch', 4]));
+  if (paddingBytes > 0) {
+    const size = Math.ceil(paddingBytes / 4);
+    graph.constant('padding', tensor('FP32', [size], new Array<number>(size).fill(0)));
+  }
+  return writeOnnxModel(graph);
+}

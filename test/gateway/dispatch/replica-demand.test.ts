@@ -6,6 +6,7 @@ import { replicaDemand, shortfallOf } from '../../../gateway/dispatch/replica-de
 interface Case {
   readonly what: string;
   readonly resources: DeploymentResources | undefined;
+  readonly affordable?: number;
   readonly placed: number;
   readonly reason?: string;
   readonly detail?: string;
@@ -68,10 +69,19 @@ const cases: readonly Case[] = [
     reason: 'MEMORY_LIMIT',
     detail: '2 asked, 1 placed: a memory_limit of 10 bytes allows 1 of 1000 bytes each',
   },
+  {
+    what: 'fewer than asked within what all models may take',
+    resources: { replicas: 2 },
+    affordable: 1,
+    placed: 1,
+    reason: 'MODEL_MEMORY',
+    detail: '2 asked, 1 placed: the memory for models allows 1 of 1000 bytes each',
+  },
+  { what: 'one at least, whatever others take', resources: undefined, affordable: 0, placed: 1 },
 ];
 
-it.each(cases)('a version gets $what', ({ resources, placed, reason, detail }) => {
-  const demand = replicaDemand(resources, { threads: 2, bytesPerReplica: 1000 });
+it.each(cases)('a version gets $what', ({ resources, affordable, placed, reason, detail }) => {
+  const demand = replicaDemand(resources, { threads: 2, bytesPerReplica: 1000, affordable });
   expect(demand.placed).toBe(placed);
   const shortfall = reason === undefined ? undefined : { problem: 'FEWER_REPLICAS', reason, detail };
   expect(shortfallOf(demand)).toEqual(shortfall);
@@ -103,23 +113,24 @@ const bounds = [
   },
   {
     what: 'the memory for models',
-    node: { replicasInMemory: 2 },
+    node: { affordable: 2 },
     max: 2,
-    because: 'the memory for models has room for 2',
+    because: 'the memory for models allows 2 of 1000 bytes each',
   },
   {
-    what: 'the fewest it has, where there is no memory for them either',
+    what: 'one at least, whatever others take',
     from: { minReplicas: 2 },
-    node: { replicasInMemory: 0 },
-    max: 2,
-    because: 'the memory for models has room for 0',
+    node: { affordable: 0 },
+    min: 1,
+    max: 1,
+    because: 'the memory for models allows 1 of 1000 bytes each',
   },
 ];
 
-it.each(bounds)('the load moves it up to $what', ({ from, limits, node, max, because }) => {
+it.each(bounds)('the load moves it up to $what', ({ from, limits, node, min = 1, max, because }) => {
   const resources = { ...scaling({ minReplicas: 1, maxReplicas: 4, ...from }), ...limits };
   const { scaled } = replicaDemand(resources, { ...room, ...node });
-  expect(scaled).toEqual({ min: from?.minReplicas ?? 1, max, because, busyShareMax: 0.7 });
+  expect(scaled).toEqual({ min, max, because, busyShareMax: 0.7 });
 });
 
 it('no load moves what no deployment lets it move', () => {

@@ -1,0 +1,89 @@
+/**
+ * What the memory of this process is used for, as far as the gateway decides about it, and which versions are in it: as
+ * gauges, and for the body of the readiness answer.
+ */
+import type { MetricsPage, Sample } from './metrics-page.ts';
+
+/** The parts that the report reads; each is what its owner offers anyway. */
+export interface MemorySources {
+  readonly models: { readonly bytes: number; readonly bytesMax: number | undefined };
+  /** Every version that can be called. */
+  readonly versions: () => readonly {
+    readonly modelName: string;
+    readonly modelVersion: string;
+    readonly isDormant: boolean;
+  }[];
+  readonly pool: {
+    readonly lanes: readonly { readonly heapBytes: number }[];
+    readonly pages: { readonly bytesTaken: number };
+  };
+  readonly cache: { readonly bytes: number } | undefined;
+  readonly sequences: { readonly bytes: number };
+  /** Requests that wait for a model. */
+  readonly cold: { readonly bytes: number; readonly rows: number };
+}
+
+/** More versions than this are counted, not listed: the answer stays small. */
+const listedMax = 50;
+
+export class MemoryReport {
+  readonly #sources: MemorySources;
+
+  constructor(sources: MemorySources) {
+    this.#sources = sources;
+  }
+
+  addTo(page: MetricsPage): void {
+    page.gauge({
+      name: 'tidegate_memory_bytes',
+      help: 'Memory by what it is for: models and their budget, WebAssembly heaps, arena, caches, states, waiting requests.',
+      read: () => this.#samples(),
+    });
+    page.gauge({
+      name: 'tidegate_model_resident',
+      help: '1 for a version that is in memory, 0 for one that is loaded when somebody asks for it.',
+      read: () =>
+        this.#sources.versions().map(({ modelName: model, modelVersion: version, isDormant }) => {
+          return { labels: { model, version }, value: isDormant ? 0 : 1 };
+        }),
+    });
+    page.gauge({
+      name: 'tidegate_cold_rows',
+      help: 'Rows that wait for a model to be loaded.',
+      read: () => [{ labels: {}, value: this.#sources.cold.rows }],
+    });
+  }
+
+  /** Empty where every version is in memory and there is no limit. */
+  health(): object {
+    const { bytes, bytesMax } = this.#sources.models;
+    const dormant = this.#sources.versions().filter(({ isDormant }) => isDormant);
+    if (bytesMax === undefined && dormant.length === 0) return {};
+    return {
+      memory: {
+        models_bytes: bytes,
+        ...(bytesMax !== undefined && { models_bytes_max: bytesMax }),
+        not_resident_count: dormant.length,
+        not_resident: dormant
+          .slice(0, listedMax)
+          .map(({ modelName: model, modelVersion: version }) => ({ model, version })),
+      },
+    };
+  }
+
+  #samples(): Sample[] {
+    const { models, pool, cache, sequences, cold } = this.#sources;
+    const byKind: Readonly<Record<string, number | undefined>> = {
+      models: models.bytes,
+      models_max: models.bytesMax,
+      wasm_heaps: pool.lanes.reduce((sum, { heapBytes }) => sum + heapBytes, 0),
+      arena: pool.pages.bytesTaken,
+      response_cache: cache?.bytes,
+      sequences: sequences.bytes,
+      cold_requests: cold.bytes,
+    };
+    return Object.entries(byKind).flatMap(([kind, value]) =>
+      value === undefined ? [] : [{ labels: { kind }, value }],
+    );
+  }
+}
