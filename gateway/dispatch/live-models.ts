@@ -161,6 +161,12 @@ export class LiveModels {
 
   /** See `DeploymentLine.apply`. */
   apply(snapshot: StoreSnapshot, changedModels?: ReadonlySet<string>): Promise<void> {
+    for (const model of changedModels ?? snapshot.deployments.keys()) {
+      if (!snapshot.deployments.has(model) || this.#models.has(model)) continue;
+      // What waits for its turn to load is not ready; to call it unknown would tell its callers to give up.
+      this.#notReady.set(model, this.#notReady.get(model) ?? 'loading');
+    }
+    this.#publish();
     return this.#line.apply(snapshot, changedModels);
   }
 
@@ -200,10 +206,6 @@ export class LiveModels {
     const model = deployedModel(name, snapshot);
     if (model === undefined) return;
     this.#options.tune(name, model.deployment.batching);
-    if (!this.#models.has(name)) {
-      this.#notReady.set(name, 'loading');
-      this.#publish();
-    }
     const live = await this.#versions.live(model, this.#models.get(name)?.live);
     if ('reason' in live) {
       this.#notReady.set(name, live.reason);

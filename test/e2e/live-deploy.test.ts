@@ -59,6 +59,21 @@ function startIris(inlineRunUsMax: number): Promise<GatewayUnderTest> {
   return startTestGateway({ models: [{ name: 'iris', version: '1.0.0', file }], threads: 2, inlineRunUsMax });
 }
 
+test('models that wait for their turn to load are not ready, never unknown', async () => {
+  under = await startIris(0);
+  const added = ['first', 'second'];
+  for (const model of added) under.store.publish(model, '1.0.0', files.get('1.0.0')!);
+  for (const model of added) under.store.deploy(model, '1.0.0');
+  const status = async (model: string): Promise<number> =>
+    (await fetch(`${under.url}/v2/models/${model}/ready`)).status;
+  const first = await Promise.all(added.map(status));
+  expect(first).not.toContain(404);
+  expect(first.at(-1)).toBe(503);
+  const caller = under.caller('oip-json');
+  expect(await caller.call({ model: 'second', inputs })).toMatchObject({ code: 'MODEL_NOT_READY' });
+  await eventually(async () => (await status('second')) === 200, 'the last one to load', 20_000);
+});
+
 describe.each([
   { where: 'on threads', flips: 200, inlineRunUsMax: 0 },
   { where: 'on the event loop', flips: 50, inlineRunUsMax: 1_000_000 },
