@@ -9,11 +9,20 @@ import {
   parseKeySource,
   planKeys,
 } from '../gateway/route/routing-key.ts';
+import {
+  parseProxyRange,
+  proxyHeaders,
+  type ProxyHeader,
+  type ProxyRange,
+  type ProxyTrust,
+} from '../gateway/socket/client-address.ts';
 import { type ForcePolicy, forcePolicies } from '../gateway/socket/force-permission.ts';
 
 export interface RoutingOptions {
   readonly routingKey: readonly KeySource[];
   readonly callerKey: readonly HeadKeySource[];
+  readonly trustedProxy: readonly ProxyRange[];
+  readonly proxyHeader: ProxyHeader;
   readonly missingKey: MissingKeyPolicy;
   readonly forceVersion: (typeof forcePolicies)[number];
   readonly forceTokenFile?: string;
@@ -45,6 +54,21 @@ export function addRoutingOptions(command: Command): Command {
     )
     .addOption(
       new Option(
+        '--trusted-proxy <range>',
+        'proxies whose header says the address of a client, such as 10.0.0.0/8; may be repeated',
+      )
+        .env('TIDEGATE_TRUSTED_PROXY')
+        .default([], 'none')
+        .argParser(collectProxies),
+    )
+    .addOption(
+      new Option('--proxy-header <name>', 'the header that these proxies set, and that clients cannot')
+        .env('TIDEGATE_PROXY_HEADER')
+        .choices(proxyHeaders)
+        .default('x-forwarded-for'),
+    )
+    .addOption(
+      new Option(
         '--missing-key <policy>',
         'what is done with requests without a key during a canary: any bucket, the live version, or a refusal',
       )
@@ -68,19 +92,23 @@ export function addRoutingOptions(command: Command): Command {
     );
 }
 
+/** Whose word counts for where a request comes from, for the gateway and its control API. */
+export function proxyTrustOf({
+  trustedProxy: ranges = [],
+  proxyHeader: header = 'x-forwarded-for',
+}: Partial<Pick<RoutingOptions, 'trustedProxy' | 'proxyHeader'>>): ProxyTrust {
+  return { ranges, header };
+}
+
 /** For the gateway. Reads the secret, of which only a digest is kept. */
-export function routingOf({
-  routingKey,
-  callerKey,
-  missingKey,
-  forceVersion,
-  forceTokenFile,
-}: RoutingOptions): {
+export function routingOf(options: RoutingOptions): {
   readonly keySources?: readonly KeySource[];
   readonly callerSources: readonly HeadKeySource[];
+  readonly trustedProxies?: ProxyTrust;
   readonly missingKey: MissingKeyPolicy;
   readonly forceVersion: ForcePolicy;
 } {
+  const { routingKey, callerKey, missingKey, forceVersion, forceTokenFile } = options;
   if (planKeys(routingKey) === undefined) {
     throw new InvalidArgumentError(
       'Name the sources in the body side by side: they are looked for in one go.',
@@ -89,6 +117,7 @@ export function routingOf({
   return {
     ...(routingKey.length > 0 && { keySources: routingKey }),
     callerSources: callerKey,
+    ...(options.trustedProxy.length > 0 && { trustedProxies: proxyTrustOf(options) }),
     missingKey,
     forceVersion: forcePolicyOf(forceVersion, forceTokenFile),
   };
@@ -112,6 +141,20 @@ function tokenDigest(file: string): Uint8Array {
   if (isFit) return createHash('sha256').update(token).digest();
   throw new InvalidArgumentError(
     `The secret in ${file} must be ${tokenLengthMin} to ${tokenLengthMax} printable ASCII characters on one line, without blanks. Make one: openssl rand -hex 32`,
+  );
+}
+
+/** By option or environment variable, as sources of keys are. */
+function collectProxies(text: string, before: readonly ProxyRange[]): readonly ProxyRange[] {
+  const parts = text.split(/[\s,]+/).filter((part) => part !== '');
+  return [...before, ...parts.map(proxyRangeOf)];
+}
+
+function proxyRangeOf(text: string): ProxyRange {
+  const range = parseProxyRange(text);
+  if (range !== undefined) return range;
+  throw new InvalidArgumentError(
+    `${text} is no range of proxies. Write 192.0.2.7, 10.0.0.0/8 or fd00::/8; a range of all addresses would let everybody claim any.`,
   );
 }
 

@@ -6,9 +6,10 @@ import type { StoreSnapshot } from '../registry-store/main.ts';
 import { controlTlsOf, type ServeControlOptions } from './control-options.ts';
 import type { Output } from './output.ts';
 import { packageVersion } from './package-version.ts';
+import { proxyTrustOf, type RoutingOptions } from './routing-options.ts';
 import { isPassphraseGiven, passphrases } from './terminal/passphrase.ts';
 
-interface ServedStore {
+interface ServedStore extends Partial<Pick<RoutingOptions, 'trustedProxy' | 'proxyHeader'>> {
   readonly store: string;
   readonly keys: string;
   readonly root?: string;
@@ -79,6 +80,7 @@ async function startControlFor(
     auditFile: options.controlAudit ?? join(state, 'control-audit.jsonl'),
     ...(controlArtifacts !== undefined && { artifactsFolder: controlArtifacts }),
     ...(tls !== undefined && { tls }),
+    trustedProxies: proxyTrustOf(options),
     inferenceUrl: urlOf('http', options.host, facts.gateway.port),
     version: packageVersion(),
     log: facts.log,

@@ -9,6 +9,7 @@ import type { HeadKeySource, KeySource } from './route/routing-key.ts';
 import type { MissingKeyPolicy } from './route/missing-key.ts';
 import type { ScalingOptions } from './scale/scaling-options.ts';
 import type { ForcePolicy } from './socket/force-permission.ts';
+import type { ProxyTrust } from './socket/client-address.ts';
 import type { RepositoryControl } from './socket/repository-routes.ts';
 import type { Logger } from './telemetry/logger.ts';
 import type { MetricList } from './telemetry/merged-metrics.ts';
@@ -44,6 +45,8 @@ export interface GatewayOptions {
   readonly keySources?: readonly KeySource[];
   /** What tells callers apart where `callerRowsMax` bounds them; by their address where none of these is sent. */
   readonly callerSources?: readonly HeadKeySource[];
+  /** Proxies whose word counts for the address of their clients; default none. */
+  readonly trustedProxies?: ProxyTrust;
   /** Where requests without a key go while a rollout divides; default `random`. */
   readonly missingKey?: MissingKeyPolicy;
   /** Who may choose a version by header; default `any`. */

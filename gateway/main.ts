@@ -25,6 +25,7 @@ import { rolloutReport } from './dispatch/rollout-states.ts';
 import type { RolloutWatch } from './dispatch/rollout-watch.ts';
 import { defaultKeySources, type Gateway, type GatewayOptions } from './gateway-options.ts';
 import { planKeys } from './route/routing-key.ts';
+import { TrustedProxies } from './socket/client-address.ts';
 import { GatewayServer } from './socket/server.ts';
 import { startPool, workerFileOf } from './start-pool.ts';
 import { MetricsPage } from './telemetry/metrics-page.ts';
@@ -221,6 +222,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     websocketCompression: options.websocketCompression ?? false,
     keys,
     callers: limits.callerRowsMax === 0 ? [] : [...(options.callerSources ?? []), { kind: 'address' }],
+    proxies: new TrustedProxies(options.trustedProxies),
     forceVersion: options.forceVersion ?? 'any',
     threads,
     sharesPort: siblings !== undefined,

@@ -5,6 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import { StoreError } from '../../registry-store/main.ts';
 import { systemCode } from '../../registry-store/store-error.ts';
+import { type ProxyTrust, TrustedProxies } from '../socket/client-address.ts';
 import { ControlServer, type ControlTls } from '../socket/control-server.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { AuditLog } from './audit-log.ts';
@@ -31,6 +32,8 @@ export interface ControlOptions extends ControlStoreOptions {
   readonly tls?: { readonly certificate: string; readonly key: string; readonly clientCa?: string };
   /** Where predictions are asked for, such as `http://127.0.0.1:8080`. */
   readonly inferenceUrl: string;
+  /** Proxies whose word counts for the address of their clients; default none. */
+  readonly trustedProxies?: ProxyTrust;
   /** Of the software. */
   readonly version: string;
   readonly limits?: Partial<ControlLimits>;
@@ -93,7 +96,12 @@ export async function startControl(options: ControlOptions): Promise<ControlPlan
     log,
     nowMs,
   });
-  const server = new ControlServer({ service, limits, tls });
+  const server = new ControlServer({
+    service,
+    limits,
+    tls,
+    proxies: new TrustedProxies(options.trustedProxies),
+  });
   const port = await server.listen(options.host, options.port);
   const mayChange = changes !== undefined;
   log.info({ port, host: options.host, mayChange, tls: tls !== undefined }, 'control API started');

@@ -3,6 +3,7 @@
  * and audit from being flooded. So a valid token is let in all the same: a client that keeps sending an old one must
  * not lock out the others behind its address.
  */
+import { addressKey } from '../socket/client-address.ts';
 
 /** More addresses than this are not told apart from the oldest ones. */
 const addressesMax = 4096;
@@ -41,13 +42,6 @@ export class FailureLimit {
 
 /** One holder has a whole /64 of IPv6 addresses. */
 function networkOf(address: string): string {
-  const plain = address.replace(/^::ffff:(?=\d+\.)/, '');
-  if (!plain.includes(':')) return plain;
-  const [head = '', tail = ''] = plain.split('::');
-  const left = head.split(':').filter((part) => part !== '');
-  const right = tail.split(':').filter((part) => part !== '');
-  const zeros = plain.includes('::')
-    ? new Array<string>(Math.max(0, 8 - left.length - right.length)).fill('0')
-    : [];
-  return [...left, ...zeros, ...right].slice(0, 4).join(':');
+  const key = addressKey(address);
+  return key.length === 32 ? key.slice(0, 16) : key;
 }

@@ -6,6 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type PeerCertificate, TLSSocket } from 'node:tls';
 import { type ControlFailure, type ControlResult, accepted, refuse } from '../admin/control-error.ts';
 import type { ControlAnswer, ControlCall } from '../admin/control-service.ts';
+import { type TrustedProxies, unmapped } from './client-address.ts';
 import { CollectedBody } from './collected-body.ts';
 
 export interface ExchangeParts {
@@ -16,7 +17,10 @@ export interface ExchangeParts {
 }
 
 /** Undefined for a target that is no path, such as that of a proxy. */
-export function callOf({ request, response, expectsContinue }: ExchangeParts): ControlCall | undefined {
+export function callOf(
+  { request, response, expectsContinue }: ExchangeParts,
+  proxies: TrustedProxies,
+): ControlCall | undefined {
   const [path = '', ...query] = (request.url ?? '').split('?');
   if (!path.startsWith('/')) return undefined;
   return {
@@ -24,7 +28,9 @@ export function callOf({ request, response, expectsContinue }: ExchangeParts): C
     path,
     query: new URLSearchParams(query.join('?')),
     header: (name) => headerOf(request, name),
-    remoteAddress: request.socket.remoteAddress ?? 'unknown',
+    remoteAddress: proxies.clientOf(unmapped(request.socket.remoteAddress ?? 'unknown'), () =>
+      headerOf(request, proxies.header),
+    ),
     certificate: certificateOf(request),
     readBody: (bytesMax, limitName) => {
       const tooLarge = refuse('BODY_TOO_LARGE', `The body is larger than ${limitName}, ${bytesMax} bytes.`);

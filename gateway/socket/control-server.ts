@@ -9,6 +9,7 @@ import type { AddressInfo } from 'node:net';
 import type { ControlLimits } from '../admin/control-limits.ts';
 import { type ControlService, answerOf } from '../admin/control-service.ts';
 import { refuse } from '../admin/control-error.ts';
+import type { TrustedProxies } from './client-address.ts';
 import { type ExchangeParts, callOf, writeAnswer } from './control-exchange.ts';
 
 /** PEM texts. With a CA every client has to show a certificate that it signed. */
@@ -22,6 +23,8 @@ export interface ControlServerOptions {
   readonly service: ControlService;
   readonly limits: ControlLimits;
   readonly tls: ControlTls | undefined;
+  /** Whose word counts for where a request comes from. */
+  readonly proxies: TrustedProxies;
 }
 
 const headerBytesMax = 16 * 1024;
@@ -31,12 +34,14 @@ const idleTimeoutMs = 30_000;
 export class ControlServer {
   readonly #server: Server;
   readonly #service: ControlService;
+  readonly #proxies: TrustedProxies;
   #open = 0;
   #isClosing = false;
   #onEmpty: (() => void) | undefined;
 
-  constructor({ service, limits, tls }: ControlServerOptions) {
+  constructor({ service, limits, tls, proxies }: ControlServerOptions) {
     this.#service = service;
+    this.#proxies = proxies;
     const timing = {
       maxHeaderSize: headerBytesMax,
       headersTimeout: headersTimeoutMs,
@@ -108,7 +113,7 @@ export class ControlServer {
   }
 
   #take(parts: ExchangeParts): void {
-    const call = callOf(parts);
+    const call = callOf(parts, this.#proxies);
     if (call === undefined) {
       writeAnswer(parts, answerOf(refuse('NOT_FOUND', 'The target of the request is no path.')), true);
       return;

@@ -18,6 +18,7 @@ import type { OpenExchanges } from './open-exchanges.ts';
 import { pathParameter } from './path-parameter.ts';
 import type { HeadKeySource, KeyPlan } from '../route/routing-key.ts';
 import type { ForcePermission } from './force-permission.ts';
+import type { TrustedProxies } from './client-address.ts';
 import { headerValues, routingKey } from './request-key.ts';
 import type { RawHandler, RouteRegistry } from './route-registry.ts';
 
@@ -30,12 +31,13 @@ export interface InferenceRoutesOptions {
   readonly keys: KeyPlan;
   /** What tells callers apart; empty where they are not bound. */
   readonly callers: readonly HeadKeySource[];
+  readonly proxies: TrustedProxies;
   readonly force: ForcePermission;
 }
 
 export function addInferenceRoutes(options: InferenceRoutesOptions): void {
   const services = exchangeServices(options);
-  const { crossOrigin, door, keys, callers, force } = options;
+  const { crossOrigin, door, keys, callers, proxies, force } = options;
   const handle = (json: MessageFormat): RawHandler => {
     const usual = succeed({ format: json, jsonBytes: 0 });
     return (res, req) => {
@@ -48,15 +50,18 @@ export function addInferenceRoutes(options: InferenceRoutesOptions): void {
       const inHeader = inPath === undefined ? headerVersion(req) : undefined;
       const mayChoose = inHeader === undefined || force.allows(req);
       const { routes } = door;
-      const key = routes.divides ? routingKey(req, res, keys.before) : undefined;
+      const key = routes.divides ? routingKey(req, res, { sources: keys.before, proxies }) : undefined;
       const target: InferTarget = {
         modelName,
         modelVersion: mayChoose ? (inPath ?? inHeader) : undefined,
         expectedVersion: mayChoose ? undefined : inHeader,
         routingKey: key,
-        lateKey: routes.divides && key === undefined ? routingKey(req, res, keys.after) : undefined,
+        lateKey:
+          routes.divides && key === undefined
+            ? routingKey(req, res, { sources: keys.after, proxies })
+            : undefined,
         headers: routes.divides ? headerValues(req, routes.cohortHeaders(modelName)) : undefined,
-        caller: callers.length === 0 ? undefined : routingKey(req, res, callers),
+        caller: callers.length === 0 ? undefined : routingKey(req, res, { sources: callers, proxies }),
         format: chosen.format,
         jsonBytes: chosen.jsonBytes,
         dueWithinMs: dueWithin.ok ? dueWithin.value : undefined,

@@ -12,6 +12,7 @@ import type { RolloutReport } from '../telemetry/rollout-report.ts';
 import type { ScalingReport } from '../telemetry/scaling-report.ts';
 import { fail } from '../wire/error-code.ts';
 import type { ServerIdentity } from '../wire/oip-metadata.ts';
+import type { TrustedProxies } from './client-address.ts';
 import { CrossOrigin } from './cross-origin.ts';
 import { addDocumentRoutes } from './document-routes.ts';
 import { ForcePermission, type ForcePolicy } from './force-permission.ts';
@@ -48,6 +49,8 @@ export interface ServerOptions {
   readonly keys: KeyPlan;
   /** What tells callers apart, the first that is there; empty where they are not bound. */
   readonly callers: readonly HeadKeySource[];
+  /** Whose word counts for where a request comes from. */
+  readonly proxies: TrustedProxies;
   /** Who may choose a version by header. */
   readonly forceVersion: ForcePolicy;
   readonly threads: number;
@@ -77,8 +80,8 @@ export class GatewayServer {
     const routes = (): typeof door.routes => door.routes;
     const registry = new RouteRegistry(this.#app, { open, crossOrigin, onFault });
     const force = new ForcePermission(options.forceVersion);
-    const { keys, callers } = options;
-    addInferenceRoutes({ registry, door, limits, open, crossOrigin, keys, callers, force });
+    const { keys, callers, proxies } = options;
+    addInferenceRoutes({ registry, door, limits, open, crossOrigin, keys, callers, proxies, force });
     const mayChangeStore = control !== undefined;
     const { batchRowsMax, sequenceIdleMsMax } = limits;
     addInformationRoutes({ ...options, registry, routes, mayChangeStore, batchRowsMax, sequenceIdleMsMax });

@@ -14,6 +14,7 @@ import { encodeHello, streamProtocol } from '../wire/stream-message.ts';
 import type { HeadKeySource } from '../route/routing-key.ts';
 import type { CrossOrigin } from './cross-origin.ts';
 import { HandshakeHeaders } from './handshake-headers.ts';
+import type { TrustedProxies } from './client-address.ts';
 import { routingKey } from './request-key.ts';
 import { StreamConnection, type StreamServices } from './stream-connection.ts';
 import { StreamOutbox } from './stream-outbox.ts';
@@ -32,6 +33,7 @@ export interface StreamEndpointOptions {
   readonly keySources: readonly HeadKeySource[];
   /** What tells callers apart; empty where they are not bound. */
   readonly callers: readonly HeadKeySource[];
+  readonly proxies: TrustedProxies;
   /** Answers a handshake that comes to nothing. */
   readonly refuse: (res: HttpResponse, req: HttpRequest, error: WireError) => void;
 }
@@ -102,12 +104,12 @@ export class StreamEndpoint {
             return;
           }
           const greets = offered !== '';
+          const { keySources, callers, proxies } = this.#options;
           const handshake = {
             greets,
-            routingKey: routingKey(req, res, this.#options.keySources),
+            routingKey: routingKey(req, res, { sources: keySources, proxies }),
             headers: new HandshakeHeaders(req),
-            caller:
-              this.#options.callers.length === 0 ? undefined : routingKey(req, res, this.#options.callers),
+            caller: callers.length === 0 ? undefined : routingKey(req, res, { sources: callers, proxies }),
           };
           res.upgrade(
             { connection: new StreamConnection(this.#services, handshake) },

@@ -36,6 +36,18 @@ test('places of keys in their order', () => {
   });
 });
 
+test('proxies that are trusted, and the header they set', () => {
+  expect(
+    parsed('--trusted-proxy', '10.0.0.0/8, fd00::1', '--proxy-header', 'forwarded').trustedProxies,
+  ).toEqual({
+    ranges: [
+      { address: '10.0.0.0', prefix: 8, family: 'ipv4' },
+      { address: 'fd00::1', prefix: 128, family: 'ipv6' },
+    ],
+    header: 'forwarded',
+  });
+});
+
 test('of the secret only a digest is kept, without the end of the line', async () => {
   const { forceVersion } = parsed(
     '--force-version',
@@ -49,6 +61,9 @@ test('of the secret only a digest is kept, without the end of the line', async (
 describe('refused before anything starts:', () => {
   test.each([
     [['--missing-key', 'guess'], /Allowed choices are random, stable, reject/],
+    [['--trusted-proxy', '0.0.0.0/0'], /no range of proxies/],
+    [['--trusted-proxy', 'gateway'], /no range of proxies/],
+    [['--proxy-header', 'x-real-ip'], /Allowed choices are x-forwarded-for, forwarded/],
     [['--routing-key', 'address:x'], /no place for a key/],
     [['--routing-key', 'body:user'], /no place for a key/],
     [

@@ -206,6 +206,20 @@ test('a node whose keys can be read by others says so at the start and to who ne
   expect([status, body['code']]).toEqual([500, 'KEY_UNSAFE']);
 });
 
+test('behind a trusted proxy each client has its own limit of failures, and its address in the audit log', async () => {
+  const trustedProxies = {
+    ranges: [{ address: '127.0.0.0', prefix: 8, family: 'ipv4' } as const],
+    header: 'x-forwarded-for' as const,
+  };
+  const control = await startWithIris({ limits: { failuresMax: 1 }, trustedProxies });
+  const from = (address: string): Promise<readonly unknown[]> =>
+    control.refusal('POST', '/rollback', { as: null, headers: { 'x-forwarded-for': address } });
+  expect(await from('192.0.2.7')).toEqual([401, 'UNAUTHENTICATED']);
+  expect(await from('192.0.2.7')).toEqual([429, 'TOO_MANY_FAILURES']);
+  expect(await from('192.0.2.7, 192.0.2.8')).toEqual([401, 'UNAUTHENTICATED']);
+  expect((await control.audit()).map(({ remote }) => remote)).toEqual(['192.0.2.7', '192.0.2.8']);
+});
+
 test('limits have names, and what is too much is said at once', async () => {
   const limits = { jsonBytesMax: 100, artifactBytesMax: 1000, failuresMax: 3, uploadsMax: 0 };
   const control = await startWithIris({ limits });
@@ -218,6 +232,9 @@ test('limits have names, and what is too much is said at once', async () => {
   for (let count = 0; count < 3; count += 1) {
     expect(await control.refusal('POST', '/rollback', { as: null })).toEqual([401, 'UNAUTHENTICATED']);
   }
+  // Nobody is trusted to say that it comes from elsewhere.
+  const elsewhere = { as: null, headers: { 'x-forwarded-for': '192.0.2.7' } };
+  expect(await control.refusal('POST', '/rollback', elsewhere)).toEqual([429, 'TOO_MANY_FAILURES']);
   const slow = await control.call('POST', '/rollback', { as: null });
   expect([slow.status, slow.body['code']]).toEqual([429, 'TOO_MANY_FAILURES']);
   expect(slow.headers.get('retry-after')).toBe('10');

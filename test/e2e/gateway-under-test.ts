@@ -14,6 +14,7 @@ import {
 import type { MissingKeyPolicy } from '../../gateway/route/missing-key.ts';
 import type { HeadKeySource, KeySource } from '../../gateway/route/routing-key.ts';
 import type { ScalingOptions } from '../../gateway/scale/scaling-options.ts';
+import type { ProxyTrust } from '../../gateway/socket/client-address.ts';
 import type { ForcePolicy } from '../../gateway/socket/force-permission.ts';
 import { parseLimits } from '../../gateway/admission/limits.ts';
 import { expectContract, forgetContract } from './contract.ts';
@@ -63,6 +64,7 @@ export async function startTestGateway(options: {
   readonly missingKey?: MissingKeyPolicy;
   readonly keySources?: readonly KeySource[];
   readonly callerSources?: readonly HeadKeySource[];
+  readonly trustedProxies?: ProxyTrust;
   readonly forceVersion?: ForcePolicy;
   readonly responseCache?: ResponseCacheOptions;
   readonly siblings?: Siblings;
@@ -97,6 +99,7 @@ export async function startTestGateway(options: {
     ...(options.missingKey === undefined ? {} : { missingKey: options.missingKey }),
     ...(options.keySources === undefined ? {} : { keySources: options.keySources }),
     ...(options.callerSources === undefined ? {} : { callerSources: options.callerSources }),
+    ...(options.trustedProxies === undefined ? {} : { trustedProxies: options.trustedProxies }),
     ...(options.forceVersion === undefined ? {} : { forceVersion: options.forceVersion }),
     ...(options.responseCache === undefined ? {} : { responseCache: options.responseCache }),
     ...(options.siblings === undefined ? {} : { siblings: options.siblings }),

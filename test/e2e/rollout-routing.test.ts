@@ -202,6 +202,31 @@ describe('a request without a key', () => {
     expect(await talk.answer('a')).toMatchObject({ model_version: '2.0.0', variant: 'cohort' });
     talk.client.destroy();
   });
+
+  test('has the address that its proxy tells, on the last line, and nobody else may tell one', async () => {
+    const ranges = [{ address: '127.0.0.0', prefix: 8, family: 'ipv4' }] as const;
+    const keySources = [{ kind: 'address' }] as const;
+    const there = { ...nobody, keys: ['203.0.113.9'] };
+    const variantOf = async (under: GatewayUnderTest, lines: readonly string[]): Promise<unknown> => {
+      const asked = request(`${under.url}/predict/iris`, {
+        method: 'POST',
+        headers: { 'x-forwarded-for': [...lines] },
+      });
+      asked.end('{"features": [[5.1, 3.5, 1.4, 0.2]]}');
+      const [answer] = (await once(asked, 'response')) as [IncomingMessage];
+      answer.resume();
+      await once(answer, 'end');
+      return answer.headers['x-variant'];
+    };
+    const behind = await start({ keySources, trustedProxies: { ranges, header: 'x-forwarded-for' } });
+    await divide(behind, 0, { candidate: there, stable: nobody });
+    expect(await variantOf(behind, ['203.0.113.9'])).toBe('cohort');
+    expect(await variantOf(behind, ['203.0.113.9', '192.0.2.7'])).toBe('stable');
+    expect(await variantOf(behind, ['192.0.2.7', '203.0.113.9'])).toBe('cohort');
+    const open = await start({ keySources });
+    await divide(open, 0, { candidate: there, stable: nobody });
+    expect(await variantOf(open, ['203.0.113.9'])).toBe('stable');
+  });
 });
 
 describe('a caller who may not choose', () => {
