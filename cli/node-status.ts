@@ -1,6 +1,7 @@
 /**
  * What a running gateway says of itself: whether it is ready, which revision of the store it serves, whether that is
- * fresh, and why a model is not served as the store says. The words come from its health endpoint.
+ * fresh, why a model is not served as the store says, and which replicas follow the load. The words come from its health
+ * endpoint.
  */
 import { CommandError } from './command-error.ts';
 import { askGateway } from './gateway-answer.ts';
@@ -29,6 +30,15 @@ export interface NodeStatus {
     readonly reason: string;
     readonly detail?: string;
   }[];
+  /** Versions whose replicas follow their load. */
+  readonly scaling?: readonly {
+    readonly model: string;
+    readonly version: string;
+    readonly replicas: number;
+    readonly min_replicas: number;
+    readonly max_replicas: number;
+    readonly decision: string;
+  }[];
 }
 
 /** Rejects with a `CommandError` that says what to do when nothing of ours answers at the address. */
@@ -39,7 +49,7 @@ export async function askNode(address: string): Promise<NodeStatus> {
 }
 
 export function nodeLines(address: string, node: NodeStatus, nowMs: number): readonly string[] {
-  const { ready, store, memory, problems = [] } = node;
+  const { ready, store, memory, problems = [], scaling = [] } = node;
   const lines = [`${address} is ${ready ? 'ready' : 'not ready'}`];
   if (store !== undefined) lines.push(...storeLines(store, nowMs));
   if (memory !== undefined) lines.push(...memoryLines(memory));
@@ -50,6 +60,16 @@ export function nodeLines(address: string, node: NodeStatus, nowMs: number): rea
       detail ?? reason,
     ]);
     lines.push('', 'Not served as the store says:', ...columns(rows));
+  }
+  if (scaling.length > 0) {
+    const rows = scaling.map(
+      ({ model, version, replicas, min_replicas: min, max_replicas: max, decision }) => [
+        `  ${model} ${version}`,
+        `${replicas} of ${min} to ${max}`,
+        decision,
+      ],
+    );
+    lines.push('', 'Replicas that follow the load:', ...columns(rows));
   }
   return lines;
 }

@@ -31,6 +31,7 @@ import { startPool, workerFileOf } from './start-pool.ts';
 import { MetricsPage } from './telemetry/metrics-page.ts';
 import { addGatewayGauges } from './telemetry/gateway-gauges.ts';
 import { MemoryReport } from './telemetry/memory-report.ts';
+import { scalingHealth } from './telemetry/scaling-report.ts';
 import { StoreReport } from './telemetry/store-report.ts';
 import { fail } from './wire/error-code.ts';
 
@@ -133,6 +134,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     metrics,
     log,
     loads: () => dispatcher.loads(),
+    nowMs: () => performance.now(),
     scaling: options.scaling,
     affordable: (generation) => modelMemory.affordable(generation),
   });
@@ -196,7 +198,11 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     cold,
   });
   inMemory.addTo(metrics);
-  const health = (): object => ({ ...report.health(), ...inMemory.health() });
+  const health = (): object => ({
+    ...report.health(),
+    ...inMemory.health(),
+    ...scalingHealth(replicas.scaling),
+  });
   const server = new GatewayServer({
     identity,
     limits,

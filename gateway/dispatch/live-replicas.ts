@@ -17,12 +17,12 @@ import type { ModelGeneration } from './model-generation.ts';
 import { type ReplicaDemand, replicaDemand, shortfallOf } from './replica-demand.ts';
 import type { Carriers } from './traffic-shares.ts';
 
-export interface LiveReplicasOptions extends Pick<LiveScalingOptions, 'loads' | 'scaling'> {
+export interface LiveReplicasOptions extends Pick<LiveScalingOptions, 'loads' | 'nowMs' | 'scaling'> {
   readonly pool: Pick<WorkerPool, 'lanes' | 'holds' | 'replicasOf' | 'inlineLane' | 'scale'>;
   readonly metrics: Pick<MetricsPage, 'gauge' | 'counter'>;
   readonly log: Logger;
-  /** On how many threads a version may be for the memory that all models share. */
-  readonly affordable: (generation: ModelGeneration) => number;
+  /** On how many threads a version may be for the memory that all models share; default any. */
+  readonly affordable?: (generation: ModelGeneration) => number;
   /** Cores of this node; default those that the process may use. */
   readonly cores?: number;
 }
@@ -67,6 +67,8 @@ export class LiveReplicas {
     const { asked } = demand;
     this.#placed.set(session, { generation, resources, asked, shortfall: before?.shortfall });
     await this.#place(generation, this.#wanted(generation, { resources, demand, before }));
+    // It may have gone meanwhile.
+    if (!this.#placed.has(session)) return;
     this.#scaling.watch(generation, () => this.#demandOf(generation, resources).scaled);
   }
 
@@ -123,9 +125,12 @@ export class LiveReplicas {
 
   #demandOf(generation: ModelGeneration, resources: DeploymentResources | undefined): ReplicaDemand {
     const { pool, affordable, cores = availableParallelism() } = this.#options;
-    const { bytesPerReplica } = generation;
-    const room = { threads: pool.lanes.length, bytesPerReplica, cores, affordable: affordable(generation) };
-    return replicaDemand(resources, room);
+    return replicaDemand(resources, {
+      threads: pool.lanes.length,
+      bytesPerReplica: generation.bytesPerReplica,
+      cores,
+      affordable: affordable?.(generation),
+    });
   }
 
   /** Where the load decides, what it decided so far stays, unless another number to begin with is signed. */

@@ -4,7 +4,6 @@
  *
  * Invariants: one change at a time for each version; a version that no deployment scales is looked at and left alone.
  */
-import { performance } from 'node:perf_hooks';
 import { desiredNodes } from '../scale/node-demand.ts';
 import type { ReplicaBounds } from '../scale/replica-scaler.ts';
 import { type ScalingOptions, scalingDefaults } from '../scale/scaling-options.ts';
@@ -24,6 +23,7 @@ export interface LiveScalingOptions {
   readonly place: (generation: ModelGeneration, replicas: number) => Promise<void>;
   readonly metrics: Pick<MetricsPage, 'gauge' | 'counter'>;
   readonly log: Logger;
+  readonly nowMs: () => number;
   /** What is left out is as `scalingDefaults`. */
   readonly scaling?: Partial<ScalingOptions> | undefined;
 }
@@ -44,14 +44,15 @@ export class LiveScaling {
   /** By model, as it was last divided. */
   readonly #shares = new Map<string, ReadonlyMap<ModelGeneration, number>>();
   readonly #timer: NodeJS.Timeout;
-  #lastTickMs = performance.now();
+  #lastTickMs: number;
 
   constructor(options: LiveScalingOptions) {
     this.#options = options;
     this.#scaling = { ...scalingDefaults, ...options.scaling };
+    this.#lastTickMs = options.nowMs();
     this.#timer = setInterval(() => {
       this.#look();
-      const nowMs = performance.now();
+      const nowMs = options.nowMs();
       if (nowMs - this.#lastTickMs >= this.#scaling.tickMs) this.#tick(nowMs);
     }, this.#scaling.sampleMs);
     this.#timer.unref();
@@ -62,8 +63,8 @@ export class LiveScaling {
   watch(generation: ModelGeneration, bounds: () => ReplicaBounds | undefined): void {
     let watched = this.#watched.get(generation);
     if (watched === undefined) {
-      const { pool } = this.#options;
-      watched = new WatchedVersion({ generation, pool, scaling: this.#scaling, nowMs: performance.now() });
+      const { pool, nowMs } = this.#options;
+      watched = new WatchedVersion({ generation, pool, scaling: this.#scaling, nowMs: nowMs() });
       this.#watched.set(generation, watched);
     }
     watched.bounds = bounds;
@@ -80,7 +81,7 @@ export class LiveScaling {
    * as they can be had. Who gets less keeps what it has for `bakeMs`, and as long as the rollout goes on.
    */
   async prepare(carriers: Carriers): Promise<void> {
-    const untilMs = performance.now() + this.#scaling.bakeMs;
+    const untilMs = this.#options.nowMs() + this.#scaling.bakeMs;
     const model = carriers.live.modelName;
     const shares = trafficShares(carriers);
     const before = this.#shares.get(model);
@@ -137,7 +138,7 @@ export class LiveScaling {
     const { generation, scaler } = watched;
     const bounds = watched.bounds();
     if (bounds === undefined || watched.isInline) return;
-    const nowMs = performance.now();
+    const nowMs = this.#options.nowMs();
     const demand = this.#versionsOf(generation.modelName).reduce(
       (sum, other) => sum + other.scaler.demand(nowMs),
       0,
@@ -168,7 +169,7 @@ export class LiveScaling {
     watched.isMoving = false;
     if (!this.#watched.has(generation)) return;
     const { placed } = watched;
-    if (placed < replicas) watched.growNotBeforeMs = performance.now() + growAgainMs;
+    if (placed < replicas) watched.growNotBeforeMs = this.#options.nowMs() + growAgainMs;
     if (placed === before) return;
     changes[placed > before ? 'up' : 'down'] += 1;
     log.info({ model, version, before, replicas: placed, because }, 'replicas follow the load');

@@ -2,7 +2,7 @@
  * What each loaded version has in hand at this moment, in rows and as work for replicas: read from the queues and from the
  * batches that run. Copies for a shadow never come here, they have queues and a thread of their own.
  */
-import { targetRows } from '../scale/target-rows.ts';
+import { type ReplicaPlan, replicaPlan } from '../scale/replica-plan.ts';
 import type { ModelGeneration } from './model-generation.ts';
 import type { RequestQueue } from './request-queue.ts';
 
@@ -10,12 +10,12 @@ export interface VersionLoad {
   readonly generation: ModelGeneration;
   /** Running and waiting. */
   readonly rows: number;
-  /** The same over what one replica should have in hand: see gateway/scale/target-rows.ts. */
+  /** The same over what one replica should have in hand: see `ReplicaPlan`. */
   readonly work: number;
+  /** What those rows take of a replica's time in batches as planned, milliseconds. */
+  readonly workMs: number;
   /** What one replica should have in hand, in the shapes that most requests have. */
   readonly targetRows: number;
-  /** Batches that run. */
-  readonly running: number;
 }
 
 type Growing = { -readonly [Key in keyof VersionLoad]: VersionLoad[Key] };
@@ -26,32 +26,28 @@ export function versionLoads(
   batches: Iterable<{ readonly queue: RequestQueue; readonly rows: number }>,
   nowMs: number,
 ): Iterable<VersionLoad> {
-  const runningOf = new Map<RequestQueue, { rows: number; batches: number }>();
-  for (const { queue, rows } of batches) {
-    const running = runningOf.get(queue) ?? { rows: 0, batches: 0 };
-    runningOf.set(queue, { rows: running.rows + rows, batches: running.batches + 1 });
-  }
+  const running = new Map<RequestQueue, number>();
+  for (const { queue, rows } of batches) running.set(queue, (running.get(queue) ?? 0) + rows);
   const loads = new Map<ModelGeneration, Growing>();
   for (const queue of queues) {
     const { generation } = queue;
-    const target = targetRowsOf(queue, nowMs);
-    const running = runningOf.get(queue) ?? { rows: 0, batches: 0 };
-    const rows = queue.waitingRows + running.rows;
+    const { targetRows, rowMs } = planOf(queue, nowMs);
+    const rows = queue.waitingRows + (running.get(queue) ?? 0);
     let load = loads.get(generation);
     if (load === undefined) {
-      load = { generation, rows: 0, work: 0, targetRows: target, running: 0 };
+      load = { generation, rows: 0, work: 0, workMs: 0, targetRows };
       loads.set(generation, load);
     }
     load.rows += rows;
-    load.work += rows / target;
-    load.running += running.batches;
-    if (queue.isCommon) load.targetRows = target;
+    load.work += rows / targetRows;
+    load.workMs += rows * rowMs;
+    if (queue.isCommon) load.targetRows = targetRows;
   }
   return loads.values();
 }
 
-function targetRowsOf({ costs, rowsMax }: RequestQueue, nowMs: number): number {
-  return targetRows({
+function planOf({ costs, rowsMax }: RequestQueue, nowMs: number): ReplicaPlan {
+  return replicaPlan({
     rowsMax,
     oneMs: costs.typicalMs(1, nowMs),
     fullMs: costs.typicalMs(rowsMax, nowMs),

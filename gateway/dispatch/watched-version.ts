@@ -14,7 +14,6 @@ export interface WatchedVersionOptions {
   readonly generation: ModelGeneration;
   readonly pool: Pick<WorkerPool, 'lanes' | 'holds' | 'replicasOf' | 'inlineLane'>;
   readonly scaling: ScalingOptions;
-  /** On the clock of `performance.now()`. */
   readonly nowMs: number;
 }
 
@@ -40,6 +39,8 @@ export class WatchedVersion {
   readonly #pool: WatchedVersionOptions['pool'];
   readonly #meter = new LoadMeter();
   #seen: Seen = this.#meter.take();
+  /** Replicas that what was answered keeps at work. */
+  #busy = 0;
   #rowsBefore: number;
   #laneSecondsBefore: number;
   #inlineShare = 0;
@@ -62,9 +63,9 @@ export class WatchedVersion {
     return this.#pool.inlineLane.holds(this.generation.session);
   }
 
-  /** What it has in hand for threads, in replicas. */
+  /** Replicas that it is work for: what it has in hand, or what was answered where that is more. */
   get threadWork(): number {
-    return this.isInline ? 0 : this.#seen.work;
+    return this.isInline ? 0 : Math.max(this.#seen.work, this.#busy);
   }
 
   /** Share of the event loop's time that it runs there. */
@@ -77,11 +78,11 @@ export class WatchedVersion {
     return this.isInline ? this.#inlineShare : this.#seen.work / Math.max(1, this.placed);
   }
 
-  look({ rows = 0, work = 0, running = 0, targetRows = this.targetRows }: Partial<VersionLoad> = {}): void {
+  look({ rows = 0, work = 0, workMs = 0, targetRows = this.targetRows }: Partial<VersionLoad> = {}): void {
     const holding = this.#pool.lanes.filter((lane) => this.#pool.holds(lane, this.generation.session));
     const lanesBusy = holding.filter(({ state }) => state === 'busy').length;
     this.targetRows = targetRows;
-    this.#meter.look({ rows, work, running, lanes: holding.length, lanesBusy });
+    this.#meter.look({ rows, work, workMs, lanes: holding.length, lanesBusy });
   }
 
   /** What became of the looks since the last time, `seconds` ago. */
@@ -92,12 +93,19 @@ export class WatchedVersion {
     this.#rowsBefore = batchRows.sum;
     this.#laneSecondsBefore = laneSeconds;
     this.#seen = this.#meter.take();
-    const { placed } = this;
+    this.#busy = (rowsPerSecond * this.#seen.rowMs) / 1000;
     const bounds = this.bounds();
     const mayShrink = !this.inRollout && nowMs >= this.keptUntilMs;
     // What is not scaled is looked at all the same: its demand may move to another version.
     const decision = this.scaler.tick(
-      { ...this.#seen, rowsPerSecond, placed, bounds: this.#boundsNow(bounds ?? unscaled, nowMs), mayShrink },
+      {
+        ...this.#seen,
+        busy: this.#busy,
+        rowsPerSecond,
+        placed: this.placed,
+        bounds: this.#boundsNow(bounds ?? unscaled, nowMs),
+        mayShrink,
+      },
       nowMs,
     );
     this.decision = bounds === undefined ? undefined : decision;

@@ -70,10 +70,15 @@ export const sharedSchemas: Readonly<Record<string, Schema>> = {
   },
   ServerMetadata: object({ name: text, version: text, extensions: list(text) }),
   Live: object({ live: { const: true } }),
-  Ready: object({ ready: yesOrNo, store: { type: 'object' }, problems: list({ type: 'object' }) }, [
-    'store',
-    'problems',
-  ]),
+  Ready: object(
+    {
+      ready: yesOrNo,
+      store: { type: 'object' },
+      problems: list({ type: 'object' }),
+      scaling: list({ type: 'object' }),
+    },
+    ['store', 'problems', 'scaling'],
+  ),
   ModelReady: object({ name: text, ready: yesOrNo }),
   TensorMetadata: tensorMetadata,
   ModelMetadata: object({

@@ -4,7 +4,7 @@
 export interface Load {
   /** What is in hand, running and waiting, over what one replica should have in hand: 2 is the right load for two. */
   readonly work: number;
-  /** Replicas that run it. */
+  /** Replicas that the rows which were answered keep at work, in batches as planned: see `ReplicaPlan`. */
   readonly busy: number;
 }
 

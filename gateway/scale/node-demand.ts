@@ -4,7 +4,7 @@
  */
 
 export interface NodeWork {
-  /** Work in hand of all versions that run on threads, in replicas: see `Load`. */
+  /** Of all versions that run on threads, in replicas: what is in hand, or was answered where that is more. */
   readonly threadWork: number;
   readonly threads: number;
   /** Share of the event loop's time that models run on it. */

@@ -2,13 +2,16 @@
  * How many replicas one version should have, from the work it has in hand. A state machine without clock: it is told what
  * was seen in each tick and answers with a number and the reason for it in words.
  *
- *     calm --work for twice the replicas that are there, over 6 s--> burst --60 s without that--> calm
+ *     calm --work for twice the replicas that are there, over 6 s and still--> burst --60 s without that--> calm
  *
  * calm: enough for the work of the last 60 s. More at once; fewer only when fewer were enough for 30 s, and at most half of
  * them in one tick. burst: enough for the last 6 s, and never fewer than the most that this burst asked for.
  *
  * Invariants: the number is within its bounds; it does not grow while the threads that hold the version are idle, since
  * then more of them is not what is missing; it does not fall to where the rest would be busier than the deployment wants.
+ *
+ * The work in hand alone cannot say when fewer are enough: many replicas with small batches have little in hand, and half
+ * of them may have far more than twice as much. What was answered can, since each row takes the same of their time.
  */
 import { type Load, LoadWindow } from './load-window.ts';
 import type { ScalingOptions } from './scaling-options.ts';
@@ -29,8 +32,10 @@ export interface Observation extends Load {
   /** Share of the time that the threads which hold it ran something, whatever it was: 0 to 1. */
   readonly busyShare: number;
   readonly rowsPerSecond: number;
-  /** Replicas that are there. */
+  /** Replicas that there are to be; one that is being loaded counts. */
   readonly placed: number;
+  /** Replicas that took work. */
+  readonly ready: number;
   readonly bounds: ReplicaBounds;
   /** False while a rollout beside it goes on, and a while after: going back must find what was there. */
   readonly mayShrink: boolean;
@@ -53,6 +58,7 @@ export class ReplicaScaler {
   readonly #gain: ThroughputGain;
   /** What calm would have asked for, while it counts for `shrinkDelayMs`. */
   #enough: { readonly atMs: number; readonly replicas: number }[] = [];
+  readonly #sinceMs: number;
   #lastTickMs: number;
   #burstUntilMs = -Infinity;
   #burstReplicas = 0;
@@ -64,6 +70,7 @@ export class ReplicaScaler {
     this.#options = options;
     this.#window = new LoadWindow(options.stableWindowMs);
     this.#gain = new ThroughputGain(options);
+    this.#sinceMs = nowMs;
     this.#lastTickMs = nowMs;
     // A version is not taken from before anything is known about it.
     this.#enough.push({ atMs: nowMs, replicas: Infinity });
@@ -72,8 +79,8 @@ export class ReplicaScaler {
   /** Replicas that its recent work asks for, not rounded: the demand that another version would take over. */
   demand(nowMs: number): number {
     const { stableWindowMs, burstWindowMs, utilizationTarget } = this.#options;
-    const work = Math.max(this.#workOver(stableWindowMs, nowMs), this.#workOver(burstWindowMs, nowMs));
-    return work / utilizationTarget;
+    const { work, busy } = this.#window.average(stableWindowMs, nowMs);
+    return Math.max(work, busy, this.#workOver(burstWindowMs, nowMs)) / utilizationTarget;
   }
 
   /** Work for so many is about to come; what the averages say counts again once they can know of it. */
@@ -82,15 +89,21 @@ export class ReplicaScaler {
   }
 
   tick(seen: Observation, nowMs: number): ScalingDecision {
-    const { stableWindowMs, burstWindowMs, burstFactor } = this.#options;
-    const { work, busy, placed, bounds } = seen;
+    const { stableWindowMs, burstWindowMs, burstFactor, utilizationTarget } = this.#options;
+    const { work, busy, busyShare, placed, bounds } = seen;
     this.#window.add({ fromMs: this.#lastTickMs, untilMs: nowMs, work, busy });
     this.#lastTickMs = nowMs;
     this.#measure(seen, nowMs);
-    const calm = this.#replicasFor(this.#workOver(stableWindowMs, nowMs));
+    const average = this.#replicasFor(this.#workOver(stableWindowMs, nowMs));
+    // What was seen of a version so far says nothing about a whole window.
+    const seenMs = nowMs - this.#sinceMs;
+    const calm = seenMs < stableWindowMs ? Math.min(average, placed) : average;
     const sudden = this.#replicasFor(this.#workOver(burstWindowMs, nowMs));
     if (nowMs >= this.#burstUntilMs) this.#burstReplicas = 0;
-    if (sudden > placed && sudden >= burstFactor * placed) this.#burstUntilMs = nowMs + stableWindowMs;
+    // Not rounded, still there, and with all threads at work: chance alone, or a stall that is made up for already, is none.
+    const isAtEnd = busyShare >= busyForSure && seenMs >= burstWindowMs;
+    const still = isAtEnd ? Math.min(work, this.#workOver(burstWindowMs, nowMs)) : 0;
+    if (still >= burstFactor * utilizationTarget * placed) this.#burstUntilMs = nowMs + stableWindowMs;
     const inBurst = nowMs < this.#burstUntilMs;
     const asked = Math.max(calm, inBurst ? sudden : 0);
     const wanted = Math.max(asked, this.#burstReplicas);
@@ -174,9 +187,9 @@ export class ReplicaScaler {
     return Math.max(...this.#enough.map((known) => known.replicas));
   }
 
-  /** A tick in which the number changed says nothing about either. */
-  #measure({ placed, work, busyShare, rowsPerSecond }: Observation, nowMs: number): void {
-    const isSteady = placed === this.#placedBefore;
+  /** A tick in which the number changed, or a replica was still being loaded, says nothing. */
+  #measure({ placed, ready, work, busyShare, rowsPerSecond }: Observation, nowMs: number): void {
+    const isSteady = placed === this.#placedBefore && ready === placed;
     this.#placedBefore = placed;
     if (isSteady && work >= placed && busyShare >= busyForSure) {
       this.#gain.measured(placed, rowsPerSecond, nowMs);

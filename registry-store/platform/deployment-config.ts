@@ -32,7 +32,7 @@ export interface DeploymentConfigOptions {
   readonly minReplicas?: number;
   /** Default: the larger of `minReplicas`, `replicas` and 4. */
   readonly maxReplicas?: number;
-  /** Percent, 1 to 100, at which a node adds a replica. Default 70. */
+  /** Percent, 1 to 100, that threads are to be busy at most; below it a node adds no replica. Default 70. */
   readonly targetCpuUtilization?: number;
   /** Cores, as `1.5` or `'1500m'`. Default: no limit. */
   readonly cpuLimit?: number | string;

@@ -70,6 +70,16 @@ test('shows what models take, and which of them are not in memory', async () => 
   expect(out).toContain('Loaded when somebody asks, or for a rollback: iris 1.0.0, digits 2 and 1 more');
 });
 
+test('shows the replicas that follow the load, with the last decision', async () => {
+  const decision = 'burst, work for 2.8 over 6 s, and this node has 2 threads';
+  const one = { model: 'iris', version: '2.0.0', replicas: 2, min_replicas: 1, max_replicas: 2, decision };
+  const address = await serve(200, JSON.stringify({ ready: true, scaling: [one] }));
+  const { out } = await run('status', '--node', address);
+  expect(out).toMatch(
+    /Replicas that follow the load:\n {2}iris 2\.0\.0\s+2 of 1 to 2\s+burst, work for 2\.8 over 6 s/,
+  );
+});
+
 test('gives the same as JSON', async () => {
   const address = await serve(200, JSON.stringify(refusedState));
   const { out } = await run('status', '--node', address, '--json');

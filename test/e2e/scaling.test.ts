@@ -85,6 +85,11 @@ describe('a deployment that is scaled by its load', () => {
     expect(metrics.sum('tidegate_concurrency_target', labels)).toBeGreaterThanOrEqual(2);
     expect(metrics.sum('tidegate_utilization', labels)).toBeGreaterThan(0);
     expect(metrics.sum('tidegate_desired_nodes')).toBeGreaterThan(0);
+    const health = (await (await fetch(`${under.url}/v2/health/ready`)).json()) as object;
+    expect(health).toMatchObject({
+      ready: true,
+      scaling: [{ ...labels, replicas: 2, min_replicas: 1, max_replicas: 2 }],
+    });
     inBurst = false;
     await burst;
 
@@ -142,6 +147,32 @@ describe('a version that traffic is about to move to', () => {
     expect(await stateOf('1.0.0')).toMatchObject({ replicas: 2 });
   }, 120_000);
 });
+
+test('copies for a shadow are no load', async () => {
+  under = await startTestGateway({
+    models: [{ name: 'row', version: '1.0.0', file: rowModel(3) }],
+    threads: 1,
+    inlineRunUsMax: 0,
+    scaling: { tickMs: 50, sampleMs: 10 },
+  });
+  under.store.publish('row', '2.0.0', rowModel(5));
+  const sha256 = under.store.current.models.get('row')?.get('2.0.0')?.artifact.sha256 ?? '';
+  const candidate = { version: '2.0.0', sha256 };
+  under.store.deploy('row', '1.0.0', {
+    strategy: 'shadow',
+    candidate,
+    trafficBps: 10_000,
+    resources: { autoScaling },
+  });
+  const inputs = [tensorOf({ name: 'x', datatype: 'FP32', shape: [1, 1] }, [1])];
+  const caller = under.caller('oip-msgpack');
+  const mirrored = async (): Promise<boolean> => {
+    await caller.call({ model: 'row', inputs });
+    return (await under.metrics()).sum('tidegate_shadow_pairs_total') > 0;
+  };
+  await eventually(mirrored, 'a copy to be compared', patienceMs);
+  expect((await report()).versions).toMatchObject([{ version: '1.0.0' }]);
+}, 120_000);
 
 test('a node without models has no load', async () => {
   under = await startTestGateway({ models: [], threads: 1 });

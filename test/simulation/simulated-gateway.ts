@@ -16,6 +16,8 @@ export interface SimulatedModel {
   readonly weight?: number;
   /** Requests of one row, on average, a millisecond; they come by chance. */
   readonly perMs: number;
+  /** Part of `perMs` that comes at a moment, 0 to 1; default all of it. */
+  readonly partAt?: (nowMs: number) => number;
   /** Time that a request gives; undefined for those who wait. */
   readonly withinMs: (random: () => number) => number | undefined;
 }
@@ -27,6 +29,22 @@ export interface Simulation {
   readonly models: readonly SimulatedModel[];
   /** Without it runs take what they take; with it a tenth more or less, and some stand still. */
   readonly noisy: boolean;
+  /** Somebody who looks at the first model, and says how many of the lanes there are from then on. */
+  readonly watch?: Watch;
+}
+
+export interface Watch {
+  readonly everyMs: number;
+  readonly look: (view: View) => number;
+}
+
+export interface View {
+  readonly nowMs: number;
+  readonly queue: BatchQueue<BatchMember, unknown>;
+  readonly rowsRunning: number;
+  readonly lanesBusy: number;
+  /** Rows of batches that ended so far. */
+  readonly rowsDone: number;
 }
 
 export type Fate = 'in time' | 'late' | 'missed' | 'refused';
@@ -63,7 +81,7 @@ const stallChance = 1 / 200;
 const stallFactor = 5;
 const noiseMean: number = 1 + stallChance * (stallFactor - 1);
 
-export function simulate({ seed, lanes, forMs, models, noisy }: Simulation): readonly ModelReport[] {
+export function simulate({ seed, lanes, forMs, models, noisy, watch }: Simulation): readonly ModelReport[] {
   const random = seeded(seed);
   const batcher = new Batcher<Queue, Member>({ queueRowsMax: 65_536 });
   const workers = { accepts: (): boolean => true, lanes };
@@ -78,16 +96,20 @@ export function simulate({ seed, lanes, forMs, models, noisy }: Simulation): rea
     return new Queue({ line, costs: new CostModel(seeds), runsAlone: false });
   });
   const reports = models.map(() => emptyReport());
-  const free: Worker<Queue>[] = Array.from({ length: lanes }, () => ({
+  const all: Worker<Queue>[] = Array.from({ length: lanes }, () => ({
     accepts: workers.accepts,
     clock: { virtualMs: 0 },
   }));
+  const free = [...all];
+  let lanesThere = lanes;
+  let rowsDone = 0;
   const running: {
     readonly endMs: number;
     readonly batch: Batch<Queue, Member>;
     readonly lane: Worker<Queue>;
   }[] = [];
   const members: Member[] = [];
+  let lookMs = watch === undefined ? Infinity : 0;
   const arrivals = models.map(({ perMs }) => exponential(random, perMs));
 
   const settle = (member: Member, fate: Fate): void => {
@@ -111,7 +133,8 @@ export function simulate({ seed, lanes, forMs, models, noisy }: Simulation): rea
   };
   const feed = (nowMs: number): void => {
     for (;;) {
-      const lane = free.pop();
+      const place = free.findLastIndex((one) => all.indexOf(one) < lanesThere);
+      const [lane] = place < 0 ? [] : free.splice(place, 1);
       if (lane === undefined) return;
       const batch = batcher.next(nowMs, lane);
       for (const member of batcher.takeMissed()) settle(member, 'missed');
@@ -129,13 +152,26 @@ export function simulate({ seed, lanes, forMs, models, noisy }: Simulation): rea
     }
   };
 
+  const look = (nowMs: number): void => {
+    const rowsRunning = running.reduce((sum, { batch }) => sum + batch.rows, 0);
+    const view = { nowMs, queue: queues[0]!, rowsRunning, lanesBusy: running.length, rowsDone };
+    lanesThere = watch?.look(view) ?? lanes;
+    lookMs = nowMs + (watch?.everyMs ?? Infinity);
+    feed(nowMs);
+  };
+
   for (;;) {
     const nextMs = Math.min(...arrivals);
     const first = running.reduce<(typeof running)[number] | undefined>(
       (one, other) => (one !== undefined && one.endMs <= other.endMs ? one : other),
       undefined,
     );
+    if (lookMs <= Math.min(nextMs, first?.endMs ?? Infinity, forMs)) {
+      look(lookMs);
+      continue;
+    }
     if (first !== undefined && first.endMs <= nextMs) {
+      rowsDone += first.batch.rows;
       running.splice(running.indexOf(first), 1);
       batcher.done(first.batch, first.endMs);
       for (const member of first.batch.members) {
@@ -150,7 +186,8 @@ export function simulate({ seed, lanes, forMs, models, noisy }: Simulation): rea
     const which = arrivals.indexOf(nextMs);
     const afterMs = nextMs + exponential(random, models[which]!.perMs);
     arrivals[which] = afterMs < forMs ? afterMs : Infinity;
-    arrive(which, nextMs);
+    const part = models[which]!.partAt?.(nextMs) ?? 1;
+    if (part === 1 || random() < part) arrive(which, nextMs);
     feed(nextMs);
   }
   const strays = members.filter(({ settled }) => settled !== 1);

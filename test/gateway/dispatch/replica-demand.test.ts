@@ -1,7 +1,7 @@
 /** How many threads a version gets, and what is said when that is fewer than asked for. */
 import { expect, it } from 'vitest';
 import type { DeploymentResources } from '../../../registry-store/manifest/deployment.ts';
-import { replicaDemand, shortfallOf } from '../../../gateway/dispatch/replica-demand.ts';
+import { type NodeRoom, replicaDemand, shortfallOf } from '../../../gateway/dispatch/replica-demand.ts';
 
 interface Case {
   readonly what: string;
@@ -87,8 +87,22 @@ it.each(cases)('a version gets $what', ({ resources, affordable, placed, reason,
   expect(shortfallOf(demand)).toEqual(shortfall);
 });
 
+it('a version gets fewer threads than asked within the memory for models', () => {
+  const demand = replicaDemand({ replicas: 2 }, { threads: 2, bytesPerReplica: 1000, affordable: 1 });
+  expect(demand.placed).toBe(1);
+  const detail = '2 asked, 1 placed: the memory for models allows 1 of 1000 bytes each';
+  expect(shortfallOf(demand)).toEqual({ problem: 'FEWER_REPLICAS', reason: 'MODEL_MEMORY', detail });
+});
+
 const room = { threads: 8, cores: 6, bytesPerReplica: 1000 };
-const bounds = [
+const bounds: readonly {
+  readonly what: string;
+  readonly from?: { readonly minReplicas?: number; readonly maxReplicas?: number };
+  readonly limits?: DeploymentResources;
+  readonly node?: Partial<NodeRoom>;
+  readonly max: number;
+  readonly because: string;
+}[] = [
   { what: 'what the deployment says', max: 4, because: 'max_replicas is 4' },
   { what: 'the cores', from: { maxReplicas: 9 }, max: 6, because: 'this node has 6 cores' },
   {
@@ -118,19 +132,17 @@ const bounds = [
     because: 'the memory for models allows 2 of 1000 bytes each',
   },
   {
-    what: 'one at least, whatever others take',
-    from: { minReplicas: 2 },
+    what: 'one thread, where there is no memory for that either',
     node: { affordable: 0 },
-    min: 1,
     max: 1,
     because: 'the memory for models allows 1 of 1000 bytes each',
   },
 ];
 
-it.each(bounds)('the load moves it up to $what', ({ from, limits, node, min = 1, max, because }) => {
+it.each(bounds)('the load moves it up to $what', ({ from, limits, node, max, because }) => {
   const resources = { ...scaling({ minReplicas: 1, maxReplicas: 4, ...from }), ...limits };
   const { scaled } = replicaDemand(resources, { ...room, ...node });
-  expect(scaled).toEqual({ min, max, because, busyShareMax: 0.7 });
+  expect(scaled).toEqual({ min: from?.minReplicas ?? 1, max, because, busyShareMax: 0.7 });
 });
 
 it('no load moves what no deployment lets it move', () => {

@@ -24,9 +24,17 @@ describe('the load of the last while', () => {
 describe('what is seen between two ticks', () => {
   it('is the mean of the looks, and the share of threads that were busy', () => {
     const meter = new LoadMeter();
-    meter.look({ rows: 4, work: 2, running: 1, lanes: 2, lanesBusy: 2 });
-    meter.look({ rows: 0, work: 0, running: 0, lanes: 2, lanesBusy: 1 });
-    expect(meter.take()).toEqual({ rows: 2, work: 1, busy: 0.5, busyShare: 0.75 });
-    expect(meter.take()).toEqual({ rows: 0, work: 0, busy: 0, busyShare: 0 });
+    meter.look({ rows: 4, work: 2, workMs: 40, lanes: 2, lanesBusy: 2 });
+    meter.look({ rows: 0, work: 0, workMs: 0, lanes: 2, lanesBusy: 1 });
+    expect(meter.take()).toEqual({ rows: 2, work: 1, busyShare: 0.75, ready: 2, rowMs: 10 });
+  });
+
+  it('takes a row for what the rows cost that were seen last', () => {
+    const meter = new LoadMeter();
+    expect(meter.take()).toEqual({ rows: 0, work: 0, busyShare: 0, ready: 0, rowMs: 0 });
+    meter.look({ rows: 1, work: 1, workMs: 10, lanes: 1, lanesBusy: 1 });
+    meter.look({ rows: 3, work: 1, workMs: 10, lanes: 1, lanesBusy: 1 });
+    expect(meter.take().rowMs).toBe(5);
+    expect(meter.take().rowMs).toBe(5);
   });
 });

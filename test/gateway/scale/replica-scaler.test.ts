@@ -35,6 +35,7 @@ class Version {
           busyShare: share,
           rowsPerSecond: 1000 * this.placed,
           placed: this.placed,
+          ready: this.placed,
           bounds,
           mayShrink: true,
           ...this.#always,
@@ -158,6 +159,15 @@ describe('more replicas are not tried', () => {
   });
 });
 
+it('a replica that is still being loaded is not taken for one that brings nothing', () => {
+  const version = new Version();
+  version.live(10, { work: 9, rowsPerSecond: 1000, bounds: { ...bounds, max: 1 } });
+  version.live(20, { work: 9, rowsPerSecond: 1000, ready: 1, bounds: { ...bounds, max: 2 } });
+  version.live(10, { work: 9, rowsPerSecond: 1900, bounds: { ...bounds, max: 2 } });
+  version.live(4, { work: 9, rowsPerSecond: 1900 });
+  expect(version.placed).toBe(8);
+});
+
 describe('what is about to come', () => {
   it('keeps replicas that the averages do not ask for yet, for as long as they look back', () => {
     const version = new Version();
@@ -195,7 +205,10 @@ it('whatever is seen, the number is within its bounds, grows only where threads 
       for (const [index, seen] of ticks.entries()) {
         const busy = seen.busyShare * placed;
         const nowMs = (index + 1) * 2000;
-        const { replicas, because } = scaler.tick({ ...seen, busy, placed, bounds: within }, nowMs);
+        const { replicas, because } = scaler.tick(
+          { ...seen, busy, placed, ready: placed, bounds: within },
+          nowMs,
+        );
         expect(replicas).toBeGreaterThanOrEqual(within.min);
         expect(replicas).toBeLessThanOrEqual(within.max);
         expect(replicas).toBeGreaterThanOrEqual(Math.ceil(placed / 2));

@@ -46,7 +46,7 @@ function pour(options: ScalingOptions): Course {
       rowsPerSecond: busy,
     };
     [work, busy, share, looks] = [0, 0, 0, 0];
-    const { replicas } = scaler.tick({ ...seen, placed, bounds, mayShrink: true }, nowS * 1000);
+    const { replicas } = scaler.tick({ ...seen, placed, ready, bounds, mayShrink: true }, nowS * 1000);
     if (replicas === placed) continue;
     // What goes is gone at once.
     if (replicas < placed) ready = Math.min(ready, replicas);

@@ -1,9 +1,13 @@
-/** The rows that one replica should have in hand, by what its runs cost. */
+/** How a replica is planned to be used, by what its runs cost. */
 import { describe, expect, it } from 'vitest';
-import { targetRows } from '../../../gateway/scale/target-rows.ts';
+import { replicaPlan, type ReplicaPlan } from '../../../gateway/scale/replica-plan.ts';
 
-function target(runMs: (rows: number) => number, rowsMax = 64): number {
-  return targetRows({ rowsMax, oneMs: runMs(1), fullMs: runMs(rowsMax) });
+function plan(runMs: (rows: number) => number, rowsMax = 64): ReplicaPlan {
+  return replicaPlan({ rowsMax, oneMs: runMs(1), fullMs: runMs(rowsMax) });
+}
+
+function target(runMs: (rows: number) => number): number {
+  return plan(runMs).targetRows;
 }
 
 describe('the rows that a replica should have in hand', () => {
@@ -19,15 +23,16 @@ describe('the rows that a replica should have in hand', () => {
     const runMs = (rows: number): number => 5 + 0.5 * rows;
     const rows = target(runMs) / 2;
     expect(rows / runMs(rows)).toBeCloseTo((0.8 * 64) / runMs(64));
+    expect(plan(runMs).rowMs).toBeCloseTo(runMs(rows) / rows);
   });
 
   it('are two where rows are not joined, and full batches where nothing is known', () => {
-    expect(targetRows({ rowsMax: 1, oneMs: 8, fullMs: 8 })).toBe(2);
-    expect(targetRows({ rowsMax: 16, oneMs: 0, fullMs: 0 })).toBe(32);
+    expect(replicaPlan({ rowsMax: 1, oneMs: 8, fullMs: 8 })).toEqual({ targetRows: 2, rowMs: 8 });
+    expect(replicaPlan({ rowsMax: 16, oneMs: 0, fullMs: 0 })).toEqual({ targetRows: 32, rowMs: 0 });
   });
 
   it('are never fewer than two, also where a measurement says that more rows cost less', () => {
     expect(target((rows) => 10 - rows / 10)).toBeGreaterThanOrEqual(2);
-    expect(targetRows({ rowsMax: 8, oneMs: 0, fullMs: 40 })).toBe(2);
+    expect(replicaPlan({ rowsMax: 8, oneMs: 0, fullMs: 40 }).targetRows).toBe(2);
   });
 });
