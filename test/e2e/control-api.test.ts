@@ -6,6 +6,7 @@ import { readHistory, readStatus } from '../../registry-store/main.ts';
 import { demoModel } from '../registry-store/temporary-store.ts';
 import { modelFile } from '../cli/command-line.ts';
 import { ControlUnderTest, artifactsOf } from '../gateway/admin/control-under-test.ts';
+import { linearModel } from './pipeline-models.ts';
 import { sumModel } from './stateful-models.ts';
 
 const facts = { framework: 'sklearn', author: 'ada', metrics: { accuracy: 0.96 }, tags: ['demo'] };
@@ -252,4 +253,41 @@ describe('a model is sent', () => {
     });
     expect(status).toBe(201);
   });
+});
+
+test('a deployment with models before and after it, which the answers name with their digests', async () => {
+  const control = await ControlUnderTest.start();
+  const headers = { 'content-type': 'application/octet-stream' };
+  const digests = new Map<string, unknown>();
+  for (const [name, a] of [
+    ['m', 1],
+    ['half', 0.5],
+    ['third', 1 / 3],
+  ] as const) {
+    const path = `/v1/models/${name}/versions/1?author=ada`;
+    const { body } = await control.call('PUT', path, { headers, body: linearModel({ a, b: 0 }) });
+    digests.set(name, body['sha256']);
+  }
+  const deploy = (pipeline?: object): ReturnType<typeof control.call> =>
+    control.call('PUT', '/v1/deployments/m', {
+      as: 'deploy',
+      body: { version: '1', ...(pipeline !== undefined && { pipeline }) },
+    });
+  const wires = [{ output: 'y', input: 'x' }];
+  const asked = {
+    before: [{ model: 'half', version: '1' }],
+    after: [{ model: 'third', version: '1', wires }],
+  };
+  const signed = {
+    before: [{ model: 'half', version: '1', sha256: digests.get('half'), wires }],
+    after: [{ model: 'third', version: '1', sha256: digests.get('third'), wires }],
+  };
+  expect((await deploy(asked)).body).toMatchObject({ pipeline: signed, candidate_pipeline: null });
+  const again = await deploy();
+  expect([again.headers.get('x-tidegate-changed'), again.body['pipeline']]).toEqual(['false', signed]);
+  const wrong = { before: [{ ...asked.before[0], wires: [{ output: 'z', input: 'x' }] }] };
+  const refused = await deploy(wrong);
+  expect([refused.status, refused.body['code']]).toEqual([422, 'PIPELINE_REFUSED']);
+  expect((await control.call('GET', '/v1/deployments/m')).body).toMatchObject({ pipeline: signed });
+  expect((await deploy({})).body).toMatchObject({ pipeline: null });
 });

@@ -2,7 +2,7 @@
  * Several models that run as one, on real threads: what comes out is bit by bit what the sessions give when they are run by
  * hand, one after the other; what one of them cannot do is told with its name; and the pool treats them as one model.
  */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { LoadedModel } from '../../../runtime/pool/pool-options.ts';
 import type { LaneReply } from '../../../runtime/pool/lane.ts';
 import { type ChainLink, handedOn, type InputSource } from '../../../runtime/tensor/chain.ts';
@@ -27,6 +27,7 @@ import {
   signatureOf,
   startTestPool,
 } from './pool-under-test.ts';
+import { rowModel, spinModel } from './row-models.ts';
 
 let test: PoolUnderTest;
 beforeAll(async () => {
@@ -49,13 +50,13 @@ function linksOf(parts: readonly Part[]): readonly ChainLink[] {
 }
 
 /** Loads them as one; what callers send is what no part gives. */
-async function load(parts: readonly Part[]): Promise<LoadedModel> {
+async function load(parts: readonly Part[], on = test): Promise<LoadedModel> {
   const chain = linksOf(parts);
   const inputs = chain.flatMap(({ signature, sources }) =>
     signature.inputs.filter((_, index) => sources[index]?.from === 'caller'),
   );
   const outputs = chain.at(-1)?.signature.outputs ?? [];
-  const outcome = await test.pool.load({
+  const outcome = await on.pool.load({
     signature: { inputs, outputs, batching: 'rows' },
     chain,
     warmRows: [],
@@ -167,6 +168,21 @@ describe('models that run as one', () => {
     expect(await runRows(test, { session, width: 2, values: [1, 2] })).toMatchObject({ kind: 'ran' });
     expect(test.lost).toEqual([]);
   });
+});
+
+it('a model that hangs in the middle costs the thread, and the next one holds all of them again', async () => {
+  const under = await startTestPool({ runMsMax: 300, restartDelayMsMax: 50 });
+  const parts = [
+    { file: rowModel(), sources: [caller(0)] },
+    { file: spinModel(), sources: [before(0)] },
+    { file: rowModel(), sources: [before(0)] },
+  ];
+  const { session } = await load(parts, under);
+  expect(await runRows(under, { session, width: 1, values: [1e12] })).toMatchObject({ kind: 'lost' });
+  expect(under.losses).toMatchObject([{ cause: 'hung', session }]);
+  await vi.waitUntil(() => under.lane().state === 'idle', { timeout: 20_000, interval: 10 });
+  expect(await runRows(under, { session, width: 1, values: [3] })).toMatchObject({ kind: 'ran' });
+  await under.close();
 });
 
 describe('a chain that must not be served', () => {

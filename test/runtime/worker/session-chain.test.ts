@@ -22,30 +22,25 @@ class Puppets {
   gives: (file: number) => SessionTensor[] = () => [tensor(1)];
   opens: (file: number) => void = () => undefined;
 
-  readonly open = (model: Uint8Array): Promise<LoadedSession> => {
+  readonly open = async (model: Uint8Array): Promise<LoadedSession> => {
     const file = model[0] ?? 0;
     this.done.push(`open ${file}`);
-    try {
-      this.opens(file);
-    } catch (error) {
-      return Promise.reject(error as Error);
-    }
-    return Promise.resolve({
-      run: (inputs, outputs) => {
+    await Promise.resolve();
+    this.opens(file);
+    return {
+      run: async (inputs, outputs) => {
         this.done.push(`run ${file} for ${String(outputs)}`);
         this.taken.set(file, inputs);
-        try {
-          return Promise.resolve(this.gives(file));
-        } catch (error) {
-          return Promise.reject(error as Error);
-        }
+        await Promise.resolve();
+        return this.gives(file);
       },
-      release: () => {
+      release: async () => {
         this.done.push(`release ${file}`);
-        return file === 1 ? Promise.reject(new Error('stuck')) : Promise.resolve();
+        await Promise.resolve();
+        if (file === 1) throw new Error('stuck');
       },
       signatureDifference: () => (file === 2 ? 'it has another shape' : undefined),
-    });
+    };
   };
 }
 
