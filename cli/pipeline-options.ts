@@ -1,6 +1,6 @@
 /** Options of `deploy` that name the models which run before and after the deployed one. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { PipelineModelRequest, PipelineRequest } from '../registry-store/lifecycle/plan-pipeline.ts';
+import type { PipelineModelRequest, PipelineRequest } from '../registry-store/main.ts';
 import { pipelineModelsMax } from '../registry-store/manifest/pipeline.ts';
 
 export interface PipelineOptions {

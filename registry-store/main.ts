@@ -13,6 +13,7 @@ export type {
 export type { Cohort, Cohorts, HeaderRule } from './manifest/cohorts.ts';
 export type { DeploymentBatching } from './manifest/batching.ts';
 export type { AutoScaling, Deployment, DeploymentResources } from './manifest/deployment.ts';
+export type { Pipeline, PipelineModel, Wire } from './manifest/pipeline.ts';
 export type { Datatype, ModelSignature, TensorSignature } from './manifest/signature.ts';
 export type { StateDeclaration, StateTensor } from './manifest/state-tensor.ts';
 export { declaredState, parseStateDeclaration, stateJson } from './manifest/state-tensor.ts';
@@ -45,6 +46,7 @@ export type { KeyFileInfo, KeyListing, ListKeysOptions, RoleKeysInfo } from './l
 export type { StageOptions, StageResult } from './lifecycle/move-stage.ts';
 export type { PublishOptions, PublishResult } from './lifecycle/publish-model.ts';
 export type { ChangeOptions, PublisherOptions, ReaderOptions } from './lifecycle/publisher-options.ts';
+export type { PipelineModelRequest, PipelineRequest } from './lifecycle/plan-pipeline.ts';
 export type { HistoryOptions } from './lifecycle/read-history.ts';
 export type { StatusOptions, StoreStatus } from './lifecycle/read-status.ts';
 export type { RefreshOptions, RefreshReport } from './lifecycle/refresh-store.ts';

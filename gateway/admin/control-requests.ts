@@ -11,10 +11,10 @@ import {
 import type {
   EntryStage,
   ModelMetadataOptions,
+  PipelineRequest,
   RolloutStep,
   ScaleConfig,
 } from '../../registry-store/main.ts';
-import type { PipelineRequest } from '../../registry-store/lifecycle/plan-pipeline.ts';
 import { type ControlResult, accepted } from './control-error.ts';
 import { readPipelineField } from './pipeline-fields.ts';
 import { RequestFields, shown } from './request-fields.ts';

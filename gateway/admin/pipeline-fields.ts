@@ -1,5 +1,5 @@
 /** The field of a request that names the models which run before and after the deployed one, and what is answered of it. */
-import type { PipelineModelRequest, PipelineRequest } from '../../registry-store/lifecycle/plan-pipeline.ts';
+import type { PipelineModelRequest, PipelineRequest } from '../../registry-store/main.ts';
 import { pipelineModelsMax } from '../../registry-store/manifest/pipeline.ts';
 import { type Schema, list, object, text } from '../openapi/schemas.ts';
 import { RequestFields, fieldsOf } from './request-fields.ts';

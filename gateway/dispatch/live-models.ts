@@ -321,7 +321,7 @@ export class LiveModels {
 
 function deployedModel(name: string, snapshot: StoreSnapshot): DeployedModel | undefined {
   const deployment = snapshot.deployments.get(name);
-  return deployment && { deployment, versions: servedVersions(deployment, snapshot.models) };
+  return deployment && { deployment, versions: servedVersions(deployment, snapshot) };
 }
 
 /** By name; a candidate before the version before, should they be the same. */

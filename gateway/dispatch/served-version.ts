@@ -27,7 +27,7 @@ export type ServedPipeline =
 type Versions = ReadonlyMap<string, ServedVersion>;
 
 /** The versions of the deployed model, those that the deployment gives a pipeline as what they then are. */
-export function servedVersions(deployment: Deployment, models: StoreSnapshot['models']): Versions {
+export function servedVersions(deployment: Deployment, { models }: Pick<StoreSnapshot, 'models'>): Versions {
   const versions = models.get(deployment.model) ?? new Map<string, VersionMetadata>();
   const { previousVersion: version, previousPipeline } = deployment;
   const previous = version === undefined ? [] : [{ version, pipeline: previousPipeline }];

@@ -182,6 +182,28 @@ test('another pipeline around the same version is loaded anew, answers anew, and
   expect(await json('/v2/models/digits')).toMatchObject({ inputs: [{ name: 'image' }] });
 });
 
+test('a shadow runs through its pipeline on its own thread and is compared', async () => {
+  const candidate = { ...pin('digits', '2'), pipeline: digitsPipeline() };
+  await deploy('digits', '1', { pipeline: digitsPipeline() });
+  under.store.deploy('digits', '1', {
+    ...{
+      pipeline: digitsPipeline(),
+      strategy: 'shadow',
+      candidate,
+      trafficBps: 10_000,
+      rolloutId: 'digits:1',
+    },
+  });
+  await eventually(() => logged('requests copied to a shadow', { candidate: '2' }), 'the shadow', patienceMs);
+  const agreeing = async (): Promise<boolean> => {
+    await ask('oip-binary');
+    return (await under.metrics()).sum('tidegate_shadow_rows_agreeing_total', { model: 'digits' }) > 0;
+  };
+  await eventually(agreeing, 'a comparison', patienceMs);
+  under.store.deploy('digits', '1', { pipeline: digitsPipeline() });
+  await eventually(() => logged('shadow ended', { model: 'digits' }), 'its end', patienceMs);
+});
+
 describe('inputs and failures in the middle', () => {
   const vector = (name: string, values: readonly number[]): Tensor =>
     tensorOf({ name, datatype: 'FP32', shape: [values.length / 2, 2] }, values);

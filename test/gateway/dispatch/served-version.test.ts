@@ -7,7 +7,7 @@ import {
 } from '../../../gateway/dispatch/served-version.ts';
 import type { Deployment, VersionMetadata } from '../../../registry-store/main.ts';
 import type { Pipeline } from '../../../registry-store/manifest/pipeline.ts';
-import { linearModel, scaleModel } from '../../e2e/pipeline-models.ts';
+import { linearModel, offsetModel, scaleModel } from '../../e2e/pipeline-models.ts';
 import { PuppetStore } from '../../e2e/puppet-store.ts';
 
 const store = new PuppetStore();
@@ -15,6 +15,7 @@ for (const version of ['1', '2', '3']) store.publish('m', version, linearModel({
 store.publish('half', '1', linearModel({ a: 0.5, b: 0 }));
 store.publish('third', '1', linearModel({ a: 1 / 3, b: 0 }));
 store.publish('scale', '1', scaleModel());
+store.publish('offset', '1', offsetModel());
 const { models } = store.current;
 
 function pipeline(model: string): Pipeline {
@@ -24,7 +25,7 @@ function pipeline(model: string): Pipeline {
 
 function deployed(more: Partial<Deployment>): ReadonlyMap<string, ServedVersion> {
   const sha256 = models.get('m')?.get('1')?.artifact.sha256 ?? '';
-  return servedVersions({ model: 'm', version: '1', sha256, strategy: 'all', ...more }, models);
+  return servedVersions({ model: 'm', version: '1', sha256, strategy: 'all', ...more }, { models });
 }
 
 function digest(versions: ReadonlyMap<string, ServedVersion>, version = '1'): string | undefined {
@@ -55,6 +56,20 @@ describe('a version with a pipeline', () => {
     );
     expect(new Set(digests).size).toBe(3);
     expect(digest(deployed({ pipeline: pipeline('half') }))).toBe(digests[1]);
+  });
+
+  it('is another one when a tensor goes another way between the same models', () => {
+    const [half] = pipeline('half').before;
+    const ways = ['y', 'offset'].map((input) => {
+      const before = [{ ...half!, wires: [{ output: 'y', input }] }];
+      const versions = deployed({ model: 'offset', pipeline: { before, after: [] } });
+      return [digest(versions), versions.get('1')?.signature.inputs.map(({ name }) => name)];
+    });
+    expect(ways.map(([, inputs]) => inputs)).toEqual([
+      ['x', 'offset'],
+      ['x', 'y'],
+    ]);
+    expect(ways[0]?.[0]).not.toBe(ways[1]?.[0]);
   });
 
   it('has the one of its place: live, candidate, kept for going back', () => {

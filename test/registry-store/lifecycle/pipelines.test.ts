@@ -1,5 +1,5 @@
 /** Pipelines as they are deployed: wired and pinned, kept while nothing else is said, given back, protected, and refused. */
-import { mkdtemp } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -14,6 +14,7 @@ import {
   rollbackModel,
   rollbackTo,
   type StateDeclaration,
+  undeployModel,
 } from '../../../registry-store/main.ts';
 import { linearModel, offsetModel, scaleModel } from '../../e2e/pipeline-models.ts';
 import { growingModel, growingState } from '../../e2e/stateful-models.ts';
@@ -87,6 +88,8 @@ describe('a pipeline', () => {
     expect(changed).toBe(true);
     expect(alone).not.toHaveProperty('pipeline');
     expect(alone.previousPipeline).toEqual(halved());
+    const { deployment: left } = await undeployModel({ ...common, model: 'm', version: '1' });
+    expect(left).toEqual({ model: 'm', version: '2', sha256: alone.sha256, strategy: 'all' });
   });
 
   test('comes back with the version that had it', async () => {
@@ -143,6 +146,17 @@ describe('what runs in a pipeline', () => {
     await deploy('1', { pipeline: {} });
     await expect(archive()).resolves.toMatchObject({ to: 'archived' });
     await expect(deploy('1', { pipeline: before })).rejects.toMatchObject({ code: 'NOT_DEPLOYABLE' });
+  });
+
+  test('has its file at hand, or nothing is signed', async () => {
+    const file = (await store.files()).find((path) => path.includes(half)) ?? '';
+    await rm(store.path(file));
+    await expect(deploy('1', { pipeline: before })).rejects.toMatchObject({
+      code: 'STORE_REFUSED',
+      check: 'file-present',
+      message: expect.stringContaining('models/half/1') as unknown,
+    });
+    expect((await deploy('1')).changed).toBe(true);
   });
 
   test.each([
