@@ -8,6 +8,7 @@ import { type Clock, systemClock } from './clock.ts';
 import { checkCall, type InferCall, type InferenceClient } from './infer-call.ts';
 import type { InferResult } from './infer-result.ts';
 import { type RetryOptions, RetryPolicy } from './retry-policy.ts';
+import { asStepError } from './sequence-step.ts';
 import {
   type ModelMetadata,
   readModelMetadata,
@@ -89,13 +90,14 @@ export class HttpClient implements InferenceClient {
     checkCall(call);
     return this.#run(call, async (scope) => {
       const { body, headers } = this.#encode(call, scope.remainingMs());
-      const answer = await this.#exchange(
-        `${modelPath(call)}/infer`,
-        { method: 'POST', body, headers },
-        scope,
-      );
-      if (answer.status !== 200) throw httpError(answer, Date.now());
-      return decodeHttpAnswer(answer);
+      const path = `${modelPath(call)}/infer`;
+      try {
+        const answer = await this.#exchange(path, { method: 'POST', body, headers }, scope);
+        if (answer.status !== 200) throw httpError(answer, Date.now());
+        return decodeHttpAnswer(answer);
+      } catch (thrown) {
+        throw thrown instanceof TidegateError ? asStepError(call, thrown) : thrown;
+      }
     });
   }
 

@@ -7,7 +7,11 @@ export interface InferResultFields {
   readonly model: string;
   readonly version: string;
   readonly outputs: readonly NamedTensor[];
+  readonly cache?: CacheUse | undefined;
 }
+
+/** `hit`: the answer was kept from before. `coalesced`: the same question was being run for another caller. */
+export type CacheUse = 'hit' | 'miss' | 'coalesced';
 
 export class InferResult {
   /** The model that answered. */
@@ -16,11 +20,14 @@ export class InferResult {
   readonly version: string;
   /** In the order of the answer. Typed arrays may be views of one received buffer and are the caller's from now on. */
   readonly outputs: readonly NamedTensor[];
+  /** Where the gateway keeps answers of the model: whether this one was there already. Otherwise undefined. */
+  readonly cache: CacheUse | undefined;
 
-  constructor({ model, version, outputs }: InferResultFields) {
+  constructor({ model, version, outputs, cache }: InferResultFields) {
     this.model = model;
     this.version = version;
     this.outputs = outputs;
+    this.cache = cache;
   }
 
   /**
@@ -42,4 +49,9 @@ export class InferResult {
     if (datatype === undefined || found.datatype === datatype) return found;
     throw new TidegateError('INVALID_RESPONSE', `The output ${name} is ${found.datatype}, not ${datatype}.`);
   }
+}
+
+/** What an answer says of it; words of later versions are left out. */
+export function cacheUseOf(word: unknown): CacheUse | undefined {
+  return word === 'hit' || word === 'miss' || word === 'coalesced' ? word : undefined;
 }

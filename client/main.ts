@@ -15,7 +15,7 @@ export { bytesOf, numbersOf, textsOf } from './tensor/tensor-values.ts';
 export { halfToNumber, numberToHalf } from './tensor/half-float.ts';
 export type { InferCall, InferenceClient, ParameterValue } from './infer-call.ts';
 export { InferResult } from './infer-result.ts';
-export type { InferResultFields } from './infer-result.ts';
+export type { CacheUse, InferResultFields } from './infer-result.ts';
 export { TidegateError } from './tidegate-error.ts';
 export type { ClientErrorCode, TidegateErrorCode, TidegateErrorDetails } from './tidegate-error.ts';
 export type { ModelMetadata, ServerMetadata, TensorMetadata } from './server-metadata.ts';

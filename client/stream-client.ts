@@ -8,6 +8,7 @@ import { CallScope } from './call-scope.ts';
 import { checkCall, type InferCall, type InferenceClient } from './infer-call.ts';
 import { InferResult } from './infer-result.ts';
 import { RetryPolicy } from './retry-policy.ts';
+import { asStepError } from './sequence-step.ts';
 import { CallQueue } from './stream/call-queue.ts';
 import { Dialer } from './stream/dialer.ts';
 import { GatewayLine } from './stream/gateway-line.ts';
@@ -295,9 +296,10 @@ export class StreamClient implements InferenceClient {
     }
   }
 
-  /** Inference changes nothing, so what was not answered may be asked again. */
-  #sendElsewhere(call: PendingCall, error: TidegateError): void {
+  /** Inference changes nothing but the state of a sequence, so what else was not answered may be asked again. */
+  #sendElsewhere(call: PendingCall, ended: TidegateError): void {
     if (call.settled) return;
+    const error = asStepError(call.fields, ended);
     if (error.isRetryable && call.attempts < this.#retry.attemptsMax) this.#queue.putBack(call);
     else this.#settle(call, error);
   }

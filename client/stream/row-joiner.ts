@@ -37,7 +37,8 @@ export function splitRows(result: InferResult, rows: number): readonly InferResu
       const data = output.data.slice(row * elements, (row + 1) * elements);
       return { ...output, shape: [1, ...output.shape.slice(1)], data } as NamedTensor;
     });
-    return new InferResult({ model: result.model, version: result.version, outputs });
+    const { model, version, cache } = result;
+    return new InferResult({ model, version, outputs, cache });
   });
 }
 

@@ -1,5 +1,5 @@
 /** One HTTP exchange as bytes and headers, in each of the encodings; errors of any server as a TidegateError. */
-import type { InferResult } from '../infer-result.ts';
+import { cacheUseOf, InferResult } from '../infer-result.ts';
 import { TidegateError } from '../tidegate-error.ts';
 import { decodeBinaryBody, encodeBinaryBody, headerLengthName } from './binary-body.ts';
 import { encodeJsonBody, type JsonFields, parseJsonObject } from './json-message.ts';
@@ -47,7 +47,12 @@ export function encodeHttpRequest(fields: RequestFields, encoding: HttpEncoding)
 }
 
 /** The answer to an inference request, whatever it was asked in. Throws INVALID_RESPONSE. */
-export function decodeHttpAnswer({ headers, body }: HttpAnswer): InferResult {
+export function decodeHttpAnswer(answer: HttpAnswer): InferResult {
+  const { model, version, outputs } = decodeBody(answer);
+  return new InferResult({ model, version, outputs, cache: cacheUseOf(answer.headers.get('x-cache')) });
+}
+
+function decodeBody({ headers, body }: HttpAnswer): InferResult {
   const type = headers.get('content-type') ?? '';
   if (type.includes('msgpack')) {
     const message = readMsgpack(body);

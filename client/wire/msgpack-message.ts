@@ -2,7 +2,7 @@
  * Requests and answers as msgpack maps, which WebSocket frames and HTTP bodies share: tensors as `bin`, packed
  * little-endian. docs/protocol.md, "Open Inference Protocol, msgpack".
  */
-import { InferResult } from '../infer-result.ts';
+import { cacheUseOf, InferResult } from '../infer-result.ts';
 import type { ParameterValue } from '../infer-call.ts';
 import { TidegateError } from '../tidegate-error.ts';
 import { type Datatype, isDatatype, type NumericDatatype } from '../tensor/datatype.ts';
@@ -84,6 +84,7 @@ export function resultOfMsgpack(message: MsgpackMap): InferResult {
     model: textOr(message.get('model_name'), ''),
     version: textOr(message.get('model_version'), ''),
     outputs: outputs.map(outputOf),
+    cache: cacheUseOf(message.get('cache')),
   });
 }
 

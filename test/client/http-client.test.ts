@@ -217,6 +217,39 @@ describe('repeating', () => {
   });
 });
 
+describe('a step of a sequence', () => {
+  const step = { ...call, parameters: { sequence_id: 'call 17' } };
+
+  test.each([
+    [{ status: 502, body: 'bad gateway' }, 'HTTP_ERROR'],
+    [{ status: 504, body: 'no answer' }, 'HTTP_ERROR'],
+  ] as const)('is not made again after %j, which leaves open whether it was run', async (reply, code) => {
+    script(reply, jsonAnswer);
+    expect(await errorOf(client().infer(step))).toMatchObject({ code, isRetryable: false });
+    expect(gateway.calls).toHaveLength(1);
+  });
+
+  test('is not made again when the connection is lost', async () => {
+    const nobody = client({ url: 'http://127.0.0.1:1' });
+    expect(await errorOf(nobody.infer(step))).toMatchObject({ code: 'CONNECTION_LOST', isRetryable: false });
+    expect(clock.waits).toEqual([]);
+  });
+
+  test('is made again where the gateway says that it was not taken', async () => {
+    script(refusal(503, 'QUEUE_FULL'), jsonAnswer);
+    const answer = client().infer(step);
+    await eventually(() => clock.waits[0] === 25, 'the backoff');
+    clock.advance(25);
+    expect((await answer).model).toBe('iris');
+  });
+});
+
+test('an answer says whether the gateway had it already', async () => {
+  script({ ...jsonAnswer, headers: { ...jsonAnswer.headers, 'x-cache': 'hit' } }, jsonAnswer);
+  expect((await client().infer(call)).cache).toBe('hit');
+  expect((await client().infer(call)).cache).toBeUndefined();
+});
+
 describe('a call ends', () => {
   test('with DEADLINE_EXCEEDED when its time is over', async () => {
     gateway.onHttp = () => new Promise(() => undefined);

@@ -49,6 +49,25 @@ describe('a connection that is lost', () => {
     await client.close();
   });
 
+  test('fails the step of a sequence that may have been run, once, and asks the others again', async () => {
+    const { client, passBackoff } = openStream(gateway.url);
+    const step = errorOf(client.infer(row(0, { parameters: { sequence_id: 7 } })));
+    const alone = client.infer(row(1, { parameters: { sequence_id: 0 } }));
+    const first = await gateway.socket();
+    await first.take(2);
+    first.destroy();
+    const error = await step;
+    expect(error).toMatchObject({ code: 'CONNECTION_LOST', isRetryable: false });
+    expect(error.message).toContain('start the sequence again');
+    await passBackoff();
+    const second = await gateway.socket();
+    const [asked = {}, ...more] = await second.take(1);
+    expect(more).toEqual([]);
+    second.echo(asked);
+    expect((await alone).output('x', 'FP32').data[0]).toBe(1);
+    await client.close();
+  });
+
   test('is left alone while nobody wants it, and made with the next call', async () => {
     const { client, passBackoff, happened } = openStream(gateway.url);
     const one = client.infer(row(0));
