@@ -12,6 +12,7 @@ import { type MessageFormat, oipBinary, oipJson, oipMsgpack, predictJson } from 
 import { readJsonBytes } from '../wire/oip-binary.ts';
 import { dueWithinMsMax } from '../wire/request-options.ts';
 import { requestEncoding } from './content-encoding.ts';
+import { readContentType } from './content-type.ts';
 import type { CrossOrigin } from './cross-origin.ts';
 import { type ExchangeServices, HttpExchange, type InferTarget } from './http-exchange.ts';
 import type { OpenExchanges } from './open-exchanges.ts';
@@ -161,6 +162,8 @@ const jsonTypes = new Set([
   'text/plain',
   'text/json',
 ]);
+/** ASCII is UTF-8 too. */
+const jsonCharsets = new Set(['utf-8', 'utf8', 'us-ascii']);
 const msgpackTypes = new Set(['application/msgpack', 'application/x-msgpack', 'application/vnd.msgpack']);
 
 /** Bytes, because the library takes half as long to look those up as it does for text. */
@@ -193,8 +196,11 @@ function chooseFormat(req: HttpRequest, usual: Usual): Chosen {
   if (jsonBytes !== '') return chooseBinary(jsonBytes, usual);
   const header = req.getHeader(headers.contentType);
   if (header === 'application/json') return usual;
-  const type = (header.split(';', 1)[0] ?? '').trim().toLowerCase();
-  if (jsonTypes.has(type) || type.endsWith('+json')) return usual;
+  const { type, charset } = readContentType(header);
+  if (jsonTypes.has(type) || type.endsWith('+json')) {
+    if (charset === undefined || jsonCharsets.has(charset)) return usual;
+    return unsupported(`JSON is read as UTF-8 here, not as '${printable(charset)}'. Send it as UTF-8.`);
+  }
   if (msgpackTypes.has(type)) {
     if (usual.value.format === oipJson) return msgpackForm;
     return unsupported('This path reads JSON only. Send msgpack to /v2/models/{model}/infer.');

@@ -140,6 +140,14 @@ describe('a request is refused by its line and headers when it has', () => {
       headers: { 'content-type': type },
       code: 'UNSUPPORTED_MEDIA_TYPE' as const,
     })),
+    ...['application/json; charset=utf-16', 'text/plain; format=flowed; charset="ISO-8859-1"'].map(
+      (type) => ({
+        what: `the content type ${type}`,
+        ...good,
+        headers: { 'content-type': type },
+        code: 'UNSUPPORTED_MEDIA_TYPE' as const,
+      }),
+    ),
     ...['zstd', 'compress', 'deflate, gzip'].map((encoding) => ({
       what: `the content encoding ${encoding}`,
       ...good,
