@@ -24,7 +24,7 @@ import { OverloadRefusals } from './overload-refusals.ts';
 import { type ModelTuning, QueueDirectory } from './queue-directory.ts';
 import { RequestLedger } from './request-ledger.ts';
 import type { Reservation, Submission } from './submission.ts';
-import { levelOfRequest, PendingRequest, type RequestQueue } from './request-queue.ts';
+import { deadlineMsOf, levelOfRequest, PendingRequest, type RequestQueue } from './request-queue.ts';
 import { type VersionLoad, versionLoads } from './version-load.ts';
 
 export interface DispatcherOptions {
@@ -130,9 +130,8 @@ export class Dispatcher {
     const arrivedMs = performance.now();
     if (!this.#batcher.hasRoomFor(rows)) return this.#refusals.ofQueue(arrivedMs);
     const queue = this.#queues.enter(generation, request);
-    const { id, protocol, sink, trial, options, caller } = submission;
-    const withinMs = submission.dueWithinMs ?? queue.line.tuning.timeoutMs;
-    const deadlineMs = withinMs === undefined ? undefined : arrivedMs + withinMs;
+    const { id, protocol, sink, trial, options, caller, dueWithinMs } = submission;
+    const deadlineMs = deadlineMsOf({ queue, arrivedMs, dueWithinMs });
     const refusal = this.#refusalOf({ queue, rows, deadlineMs, options, caller }, arrivedMs);
     if (refusal !== undefined) {
       this.#queues.leave(queue);
@@ -161,7 +160,7 @@ export class Dispatcher {
         place,
         strings,
         arrivedMs,
-        deadlineMs,
+        dueWithinMs,
         options,
         caller,
       }),

@@ -189,8 +189,7 @@ export class LateRequests {
     }
     const { id, options } = request;
     const askedMs = Math.min(options?.dueWithinMs ?? Infinity, large.dueWithinMs ?? Infinity);
-    const withinMs = askedMs === Infinity ? queue.line.tuning.timeoutMs : askedMs;
-    const deadlineMs = withinMs === undefined ? undefined : arrivedMs + withinMs;
+    const dueWithinMs = askedMs === Infinity ? undefined : askedMs;
     const strings = filled.value;
     const { rows } = admitted.value;
     return dispatcher.enqueue(
@@ -204,7 +203,7 @@ export class LateRequests {
         place,
         strings,
         arrivedMs,
-        deadlineMs,
+        dueWithinMs,
         options,
         caller,
       }),

@@ -102,15 +102,15 @@ export interface PendingRequestOptions {
   /** Elements of string inputs by input index; undefined when there are none. */
   readonly strings: readonly (readonly string[] | undefined)[] | undefined;
   readonly arrivedMs: number;
-  /** When its answer is due, on the clock of `arrivedMs`; undefined lets it wait. */
-  readonly deadlineMs: number | undefined;
+  /** Milliseconds after arrival by which its answer is due; undefined is what its model has for such requests. */
+  readonly dueWithinMs: number | undefined;
   readonly options: RequestOptions | undefined;
   /** Who is bound by what one caller may have here; undefined where callers are not bound. */
   readonly caller: string | undefined;
 }
 
 /** An admitted request. The transport that created it only listens, through its sink, and may abandon it. */
-export class PendingRequest implements BatchMember, Seated, Due, PendingRequestOptions {
+export class PendingRequest implements BatchMember, Seated, Due, Omit<PendingRequestOptions, 'dueWithinMs'> {
   readonly rows: number;
   readonly id: string | number | undefined;
   readonly protocol: Protocol;
@@ -120,6 +120,7 @@ export class PendingRequest implements BatchMember, Seated, Due, PendingRequestO
   readonly place: RowPlace;
   readonly strings: readonly (readonly string[] | undefined)[] | undefined;
   readonly arrivedMs: number;
+  /** When its answer is due, on the clock of `arrivedMs`; undefined lets it wait. */
   readonly deadlineMs: number | undefined;
   readonly options: RequestOptions | undefined;
   readonly caller: string | undefined;
@@ -147,11 +148,21 @@ export class PendingRequest implements BatchMember, Seated, Due, PendingRequestO
     this.place = options.place;
     this.strings = options.strings;
     this.arrivedMs = options.arrivedMs;
-    this.deadlineMs = options.deadlineMs;
+    this.deadlineMs = deadlineMsOf(options);
     this.options = options.options;
     this.caller = options.caller;
     this.level = levelOfRequest(options.options);
   }
+}
+
+/** What the request does not say, its model may. */
+export function deadlineMsOf({
+  queue,
+  arrivedMs,
+  dueWithinMs,
+}: Pick<PendingRequestOptions, 'queue' | 'arrivedMs' | 'dueWithinMs'>): number | undefined {
+  const withinMs = dueWithinMs ?? queue.line.tuning.timeoutMs;
+  return withinMs === undefined ? undefined : arrivedMs + withinMs;
 }
 
 export function levelOfRequest(options: RequestOptions | undefined): number {

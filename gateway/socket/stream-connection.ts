@@ -7,7 +7,7 @@
 import type { WebSocket } from 'uWebSockets.js';
 import type { Dispatcher } from '../dispatch/dispatcher.ts';
 import type { AcceptedRequest, IncomingRequest, RequestDoor } from '../dispatch/request-door.ts';
-import type { ReplySink, RolloutChoice } from '../dispatch/request-queue.ts';
+import type { CacheUse, ReplySink, RolloutChoice } from '../dispatch/request-queue.ts';
 import type { HeaderValues } from '../route/caller.ts';
 import type { Protocol } from '../telemetry/version-metrics.ts';
 import { ByteWriter } from '../wire/byte-writer.ts';
@@ -177,10 +177,10 @@ export class StreamConnection implements OutboxMember {
     try {
       if (call.encoding === 'json') {
         scratch.reset();
-        encodeTextReply(reply, scratch, call.rollout);
+        encodeTextReply(reply, scratch, call);
         space.add(scratch.bytes());
       } else {
-        this.#services.answers.write(reply, space, call.rollout);
+        this.#services.answers.write(reply, space, call);
       }
     } catch (fault) {
       // Nothing of an answer that could not be written may leave; an error will follow in its place.
@@ -284,6 +284,7 @@ class StreamCall implements ReplySink {
   readonly encoding: Encoding;
   pending: AcceptedRequest | undefined = undefined;
   rollout: RolloutChoice | undefined = undefined;
+  cache: CacheUse | undefined = undefined;
 
   constructor(connection: StreamConnection, id: FrameId, encoding: Encoding) {
     this.#connection = connection;
@@ -293,6 +294,10 @@ class StreamCall implements ReplySink {
 
   routed(choice: RolloutChoice): void {
     this.rollout = choice;
+  }
+
+  cached(use: CacheUse): void {
+    this.cache = use;
   }
 
   reply(reply: InferReply): void {

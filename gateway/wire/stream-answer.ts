@@ -1,6 +1,6 @@
 /**
  * Answers of the WebSocket protocol in msgpack: `{id, model_name, model_version, outputs: [{name, datatype, shape, data}]}`,
- * and `rollout_id` and `variant` while a rollout is on.
+ * `rollout_id` and `variant` while a rollout is on, and `cache` where answers of the model are kept.
  *
  * Most of a small answer is the same as in the one before: all but the id and the elements. That much is kept as one
  * piece of bytes for the outputs of the last batch and a number of rows, and an answer is that piece with its id and its
@@ -50,16 +50,23 @@ export interface RolloutFields {
   readonly variant: Variant;
 }
 
+/** What stands in an answer that is said about it and not by the model. */
+export interface AnswerNotes {
+  readonly rollout?: RolloutFields | undefined;
+  /** Whether the answer was kept from before; undefined where nothing was looked up. */
+  readonly cache?: 'hit' | 'miss' | 'coalesced' | undefined;
+}
+
 export class StreamAnswerWriter {
   readonly #writer = new ByteWriter();
   #piece: Piece | undefined;
 
   /** Writes an answer at the end of `space`. The reply must have an id. */
-  write(reply: InferReply, space: FrameSpace, rollout?: RolloutFields): void {
-    const isPlain = reply.options === undefined && rollout === undefined;
+  write(reply: InferReply, space: FrameSpace, notes: AnswerNotes = noNotes): void {
+    const isPlain = reply.options === undefined && notes.rollout === undefined && notes.cache === undefined;
     const piece = isPlain ? this.#pieceFor(reply) : undefined;
     if (piece === undefined || typeof reply.id !== 'number') {
-      this.#writeInFull(reply, space, rollout);
+      this.#writeInFull(reply, space, notes);
       return;
     }
     const idBytes = wholeBytes(reply.id);
@@ -113,16 +120,20 @@ export class StreamAnswerWriter {
     return { bytes: writer.bytes().slice(), holes, modelName, modelVersion, batched, rows, columns };
   }
 
-  #writeInFull(reply: InferReply, space: FrameSpace, rollout: RolloutFields | undefined): void {
+  #writeInFull(reply: InferReply, space: FrameSpace, { rollout, cache }: AnswerNotes): void {
     const writer = this.#writer;
     writer.reset();
-    writeMapHeader(writer, rollout === undefined ? 4 : 6);
+    writeMapHeader(writer, 4 + (rollout === undefined ? 0 : 2) + (cache === undefined ? 0 : 1));
     writeId(reply.id ?? 0, writer);
     if (rollout !== undefined) {
       writeKey(writer, 'rollout_id');
       writeText(writer, rollout.id);
       writeKey(writer, 'variant');
       writeText(writer, rollout.variant);
+    }
+    if (cache !== undefined) {
+      writeKey(writer, 'cache');
+      writeText(writer, cache);
     }
     if (reply.options !== undefined || !reply.columns.every(({ data }) => ArrayBuffer.isView(data))) {
       writeReplyFields(reply, writer);
@@ -142,6 +153,8 @@ export class StreamAnswerWriter {
     space.add(writer.bytes());
   }
 }
+
+const noNotes: AnswerNotes = {};
 
 /** Everything between the id and the first output. */
 function writeReplyHead({ modelName, modelVersion, columns }: InferReply, writer: ByteWriter): void {

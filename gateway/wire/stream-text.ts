@@ -12,7 +12,7 @@ import { idCharactersMax, routingKeyCharactersMax, routingKeyTooLong } from './m
 import { encodeOipJson } from './oip-json-answer.ts';
 import { readRequestField, type RequestDraft } from './oip-json.ts';
 import { dueWithinMsMax, OptionsDraft } from './request-options.ts';
-import type { RolloutFields } from './stream-answer.ts';
+import type { AnswerNotes } from './stream-answer.ts';
 import {
   type ClientFrame,
   type DecodedFrame,
@@ -62,7 +62,11 @@ export function decodeTextFrame(text: Uint8Array): DecodedFrame {
 const notJson = fail('MALFORMED_JSON', 'The frame is not JSON.');
 
 /** As over HTTP in JSON, with the `id` in front, a number where it came as one. */
-export function encodeTextReply(reply: InferReply, writer: ByteWriter, rollout?: RolloutFields): void {
+export function encodeTextReply(
+  reply: InferReply,
+  writer: ByteWriter,
+  { rollout, cache }: AnswerNotes = {},
+): void {
   answerWriter.reset();
   encodeOipJson({ ...reply, id: undefined }, answerWriter);
   writeIdPair(reply.id, writer);
@@ -71,6 +75,7 @@ export function encodeTextReply(reply: InferReply, writer: ByteWriter, rollout?:
     writer.jsonString(rollout.id);
     writer.ascii(`,"variant":"${rollout.variant}"`);
   }
+  if (cache !== undefined) writer.ascii(`,"cache":"${cache}"`);
   writer.u8(comma);
   // Without its opening brace.
   writer.raw(answerWriter.bytes().subarray(1));

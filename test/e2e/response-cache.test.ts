@@ -1,5 +1,7 @@
 /** Answers that are given again: in every format, as the model gave them, and never those of another version. */
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { StreamClient, tensor } from '../../client/main.ts';
+import { NodeWebSocket } from '../client/node-web-socket.ts';
 import { forms } from './callers.ts';
 import { eventually } from './deadline.ts';
 import { DirectSession } from './direct-session.ts';
@@ -100,6 +102,18 @@ describe('the answer says', () => {
     await under.close();
     under = await start(1024 * 1024, ['another']);
     expect([await ask([1, 2, 3, 4]), await ask([1, 2, 3, 4])]).toEqual([null, null]);
+  });
+
+  test('the same on a stream', async () => {
+    under = await start(1024 * 1024);
+    const client = new StreamClient({ url: under.url, webSocket: NodeWebSocket });
+    const features = tensor('FP32', [1, 4], [1, 2, 3, 4]);
+    const said: unknown[] = [];
+    for (let call = 0; call < 2; call++) {
+      said.push((await client.infer({ model: 'iris', inputs: { features } })).cache);
+    }
+    await client.close();
+    expect(said).toEqual(['miss', 'hit']);
   });
 
   test('that a request shared the run of another one, where it did', async () => {

@@ -3,14 +3,19 @@ import fc from 'fast-check';
 import { Unpackr } from 'msgpackr';
 import { describe, expect, it } from 'vitest';
 import type { InferReply, OutputColumn } from '../../../gateway/wire/infer-request.ts';
-import { StreamAnswerWriter } from '../../../gateway/wire/stream-answer.ts';
+import { type AnswerNotes, StreamAnswerWriter } from '../../../gateway/wire/stream-answer.ts';
 import { FrameSpace } from '../../../gateway/wire/stream-space.ts';
 
 const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true, int64AsType: 'number' });
 
-function written(writer: StreamAnswerWriter, reply: InferReply, space: FrameSpace): unknown {
+function written(
+  writer: StreamAnswerWriter,
+  reply: InferReply,
+  space: FrameSpace,
+  notes?: AnswerNotes,
+): unknown {
   const start = space.length;
-  writer.write(reply, space);
+  writer.write(reply, space, notes);
   return comparable(unpackr.unpack(Buffer.from(space.bytes.subarray(start, space.length))));
 }
 
@@ -140,6 +145,36 @@ describe('StreamAnswerWriter', () => {
         `a4${Buffer.from('data').toString('hex')}c4020304`,
       ].join(''),
     );
+  });
+
+  it.each([
+    [{ cache: 'hit' }, { cache: 'hit' }],
+    [
+      { cache: 'miss', rollout: { id: 'r1', variant: 'stable' } },
+      { cache: 'miss', rollout_id: 'r1', variant: 'stable' },
+    ],
+    [{}, {}],
+  ] as const)('says %j about an answer, and nothing of that about the next one', (notes, said) => {
+    const column = {
+      name: 'y',
+      datatype: 'INT8',
+      rowShape: [],
+      rowElements: 1,
+      data: Int8Array.of(5),
+    } as const;
+    const answer = {
+      id: 1,
+      modelName: 'm',
+      modelVersion: '1',
+      columns: [column],
+      batched: true,
+      rowStart: 0,
+    };
+    const reply: InferReply = { ...answer, rows: 1, options: undefined };
+    const writer = new StreamAnswerWriter();
+    const space = new FrameSpace();
+    expect(written(writer, reply, space, notes)).toEqual({ ...(expected(reply) as object), ...said });
+    expect(written(writer, reply, space)).toEqual(expected(reply));
   });
 
   it('writes answers that are larger than what is kept of them, and than the space', () => {

@@ -59,6 +59,9 @@ describe('decodeTextFrame', () => {
           model_version: '1',
           outputs: [{ name: 'y', shape: [1, 2], datatype: 'INT8', data: [1, -2] }],
         });
+        writer.reset();
+        encodeTextReply(reply, writer, { cache: 'coalesced' });
+        expect(JSON.parse(Buffer.from(writer.bytes()).toString())).toMatchObject({ id, cache: 'coalesced' });
       }),
     );
   });
