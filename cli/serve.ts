@@ -39,7 +39,6 @@ async function serve(options: ServeOptions, output: Output): Promise<void> {
   }
   const share = ProcessShare.ofThisProcess();
   if (share === undefined && options.processes > 1) {
-    await holdState(options.state);
     const { serveProcesses } = await import('./processes/serve-processes.ts');
     await serveProcesses(options, output);
     return;

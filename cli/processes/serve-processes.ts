@@ -9,6 +9,7 @@ import { portRefusal } from '../../gateway/socket/port-refusal.ts';
 import type { LogLevel } from '../../gateway/telemetry/log-level.ts';
 import { createLogger } from '../../gateway/telemetry/logger.ts';
 import type { Output } from '../output.ts';
+import { holdState } from '../state-hold.ts';
 import { type FromProcess, processVariables, type ToProcess } from './process-messages.ts';
 import { type ProcessHandle, Supervisor } from './supervisor.ts';
 
@@ -18,6 +19,7 @@ export interface ProcessesOptions {
   readonly port: number;
   readonly dev?: true;
   readonly controlPort?: number;
+  readonly state: string;
   readonly logLevel?: LogLevel;
 }
 
@@ -25,6 +27,7 @@ export interface ProcessesOptions {
 export async function serveProcesses(options: ProcessesOptions, output: Output): Promise<void> {
   const log = createLogger(options.logLevel ?? 'info');
   refuseWhatOneProcessDoes(options);
+  await holdState(options.state);
   const port = await freePort(options.host, options.port);
   const supervisor = new Supervisor({
     count: options.processes,

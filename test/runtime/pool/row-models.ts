@@ -49,3 +49,17 @@ export function widenModel(width: number): Uint8Array {
   graph.output('y', tensorType('FP32', ['batch', width]));
   return writeOnnxModel(graph);
 }
+
+/** Needs room for as many FP32 numbers as its largest value says, for a moment; `y` is `x`. */
+export function hoardModel(): Uint8Array {
+  const graph = new GraphBuilder('hoard');
+  const x = graph.input('x', type);
+  const largest = graph.node('ReduceMax', [x], { attributes: { keepdims: { int: 0 } } });
+  const count = graph.node('Cast', [largest], { attributes: { to: { int: 7 } } });
+  const shape = graph.node('Reshape', [count, graph.constant('one', tensor('INT64', [1], [1n]))]);
+  const zeros = graph.node('ConstantOfShape', [shape]);
+  const none = graph.node('ReduceMax', [zeros], { attributes: { keepdims: { int: 0 } } });
+  graph.node('Add', [x, none], { outputs: ['y'] });
+  graph.output('y', type);
+  return writeOnnxModel(graph);
+}
