@@ -1,6 +1,7 @@
 /** The control API beside the gateway that `tidegate serve` started: it is started after it and closed with it. */
 import { delimiter, join } from 'node:path';
 import type { ControlPlane } from '../gateway/admin/control-plane.ts';
+import type { Gateway } from '../gateway/gateway-options.ts';
 import type { Logger } from '../gateway/telemetry/logger.ts';
 import type { StoreSnapshot } from '../registry-store/main.ts';
 import { controlTlsOf, type ServeControlOptions } from './control-options.ts';
@@ -19,7 +20,7 @@ interface ServedStore extends Partial<Pick<RoutingOptions, 'trustedProxy' | 'pro
 }
 
 interface BesideGateway {
-  readonly gateway: { readonly port: number; readonly loaded: Promise<void>; close(): Promise<void> };
+  readonly gateway: Pick<Gateway, 'port' | 'loaded' | 'memoryRefusalOf' | 'close'>;
   /** The state that the gateway serves. */
   readonly current: () => StoreSnapshot;
   /** How long requests in flight may take when it ends, milliseconds. */
@@ -82,6 +83,7 @@ async function startControlFor(
     ...(tls !== undefined && { tls }),
     trustedProxies: proxyTrustOf(options),
     inferenceUrl: urlOf('http', options.host, facts.gateway.port),
+    memoryRefusalOf: (artifact) => facts.gateway.memoryRefusalOf(artifact),
     version: packageVersion(),
     log: facts.log,
   });

@@ -20,6 +20,7 @@ export type ControlErrorCode =
   | 'INVALID_REQUEST'
   | 'UNKNOWN_FIELD'
   | 'CANDIDATE_CHANGED'
+  | 'MODEL_MEMORY'
   | 'ARTIFACT_PATH_REFUSED'
   | 'ARTIFACT_NOT_FOUND'
   | 'BODY_TOO_LARGE'
@@ -72,6 +73,11 @@ export const controlErrorTable: Readonly<Record<ControlErrorCode, ControlErrorRo
   CANDIDATE_CHANGED: {
     status: 409,
     meaning: 'The version to promote is not the candidate (any more), and not live either.',
+  },
+  MODEL_MEMORY: {
+    status: 422,
+    meaning:
+      'The version is too large for the memory that this node has for models, so it could not serve it.',
   },
   ARTIFACT_PATH_REFUSED: {
     status: 403,

@@ -70,20 +70,27 @@ export interface Asker {
   readonly signal: AbortSignal;
 }
 
+/** Why a file can never be in memory on this node, for people; undefined when it may. */
+export type MemoryRefusal = (artifact: VersionMetadata['artifact']) => string | undefined;
+
 export class ControlOperations {
   readonly #store: ControlStore;
   readonly #access: StoreAccess;
   readonly #endpointOf: (model: string) => string;
+  readonly #memoryRefusalOf: MemoryRefusal | undefined;
 
   constructor(options: {
     readonly store: ControlStore;
     readonly access: StoreAccess;
     /** Where predictions of a model are asked for. */
     readonly endpointOf: (model: string) => string;
+    /** Left out where nothing serves beside the control API. */
+    readonly memoryRefusalOf?: MemoryRefusal | undefined;
   }) {
     this.#store = options.store;
     this.#access = options.access;
     this.#endpointOf = options.endpointOf;
+    this.#memoryRefusalOf = options.memoryRefusalOf;
   }
 
   /** With `again`, the same bytes and facts under the same name are no duplicate, as PUT has it. */
@@ -118,6 +125,8 @@ export class ControlOperations {
 
   async deploy(wanted: DeployRequest, asker: Asker): Promise<ChangeOutcome> {
     const { model, version, config, steps, others, flip, pipeline, why } = wanted;
+    const refusal = await this.#memoryRefusal(model, [version, ...(others ?? []).map((arm) => arm.version)]);
+    if (refusal !== undefined) return refuse('MODEL_MEMORY', refusal);
     const { strategy, trafficBps, resources } = configured(config);
     return this.#change(asker, why, (change) =>
       deployModel({
@@ -132,6 +141,17 @@ export class ControlOperations {
         ...(resources !== undefined && { resources }),
       }),
     );
+  }
+
+  /** A deployment that its own node could not carry out is better not signed. */
+  async #memoryRefusal(model: string, names: readonly string[]): Promise<string | undefined> {
+    const refusalOf = this.#memoryRefusalOf;
+    if (refusalOf === undefined) return undefined;
+    const versions = (await this.#store.snapshot()).models.get(model);
+    return names
+      .map((name) => versions?.get(name)?.artifact)
+      .map((artifact) => artifact && refusalOf(artifact))
+      .find((refusal) => refusal !== undefined);
   }
 
   async undeploy({ model, why }: ModelRequest, asker: Asker): Promise<ChangeOutcome> {

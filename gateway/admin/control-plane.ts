@@ -12,7 +12,7 @@ import { AuditLog } from './audit-log.ts';
 import { ChangeQueue } from './change-queue.ts';
 import { ControlChanges } from './control-changes.ts';
 import { type ControlLimits, controlLimits } from './control-limits.ts';
-import { ControlOperations } from './control-operations.ts';
+import { ControlOperations, type MemoryRefusal } from './control-operations.ts';
 import { ControlService } from './control-service.ts';
 import { type ControlStoreOptions, openControlStore } from './control-store.ts';
 import { FailureLimit } from './failure-limit.ts';
@@ -34,6 +34,8 @@ export interface ControlOptions extends ControlStoreOptions {
   readonly inferenceUrl: string;
   /** Proxies whose word counts for the address of their clients; default none. */
   readonly trustedProxies?: ProxyTrust;
+  /** Of the gateway in the same process. */
+  readonly memoryRefusalOf?: MemoryRefusal;
   /** Of the software. */
   readonly version: string;
   readonly limits?: Partial<ControlLimits>;
@@ -78,7 +80,12 @@ export async function startControl(options: ControlOptions): Promise<ControlPlan
     store.access === undefined
       ? undefined
       : new ControlChanges({
-          operations: new ControlOperations({ store, access: store.access, endpointOf }),
+          operations: new ControlOperations({
+            store,
+            access: store.access,
+            endpointOf,
+            memoryRefusalOf: options.memoryRefusalOf,
+          }),
           queue: new ChangeQueue(limits.changesQueuedMax),
           limits,
           artifactsFolder: options.artifactsFolder,

@@ -36,7 +36,7 @@ import { sequenceRefusals } from './sequence-refusals.ts';
 import type { Sequences } from './sequences.ts';
 import type { ShadowMirror } from './shadow-mirror.ts';
 
-export type { AcceptedRequest, IncomingRequest, KeyedRequest } from './incoming-request.ts';
+export type { AcceptedRequest, IncomingRequest } from './incoming-request.ts';
 
 /** The version for a request, and what its outcome is evidence for. */
 interface Target extends Routed<ModelGeneration, ShadowMirror> {

@@ -196,6 +196,26 @@ test('a node without signing keys tells where the keys are, and still shows ever
   expect((await control.audit()).map(({ code }) => code)).toEqual(['READ_ONLY_NODE', 'OK']);
 });
 
+test('a version that could never be in memory here is not deployed, and others are', async () => {
+  const refused: number[] = [];
+  const control = await startWithIris({
+    memoryRefusalOf: ({ lengthBytes }) => {
+      refused.push(lengthBytes);
+      return refused.length === 1 ? 'MODEL_MEMORY: it is too large.' : undefined;
+    },
+  });
+  const { status, body } = await control.call('POST', '/deploy_model', { body: deployBody });
+  expect([status, body['code']]).toEqual([422, 'MODEL_MEMORY']);
+  expect(refused[0]).toBeGreaterThan(0);
+  expect((await control.call('GET', '/v1/deployments/iris')).body).toMatchObject({ version: '2.0.0' });
+  expect((await control.call('POST', '/deploy_model', { body: deployBody })).status).toBeLessThan(300);
+  // What the store does not have is the store's to refuse.
+  expect(await control.refusal('PUT', '/v1/deployments/iris', { body: { version: '9' } })).toEqual([
+    404,
+    'UNKNOWN_VERSION',
+  ]);
+});
+
 test('a node whose keys can be read by others says so at the start and to who needs one', async () => {
   const store = await TemporaryStore.makeWithIris();
   const key = join(store.keysFolder, 'deployments.key');

@@ -201,6 +201,7 @@ describe('the options of serve', () => {
   const gateway = {
     port: 8080,
     loaded: Promise.resolve(),
+    memoryRefusalOf: () => undefined,
     close: () => {
       isClosed = true;
       return Promise.resolve();
