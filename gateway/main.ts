@@ -106,6 +106,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     workerFile: workerFileOf(options),
     limits,
     log,
+    // The request that is copied is among those that wait, until its turn ends.
+    doCallersWait: () => dispatcher.queuedRows > limits.batchRowsMax,
     readArtifact: (version) => store.readArtifact(version),
   });
   shadows.addTo(metrics);

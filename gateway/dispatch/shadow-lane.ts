@@ -25,6 +25,8 @@ export interface ShadowLaneOptions {
   readonly limits: Limits;
   readonly log: Logger;
   readonly readArtifact: (version: VersionMetadata) => Promise<Uint8Array>;
+  /** Whether requests of callers wait for a thread: then nothing is copied, which would take time from them. */
+  readonly doCallersWait: () => boolean;
 }
 
 /** The thread has two regions of this size for results and the event loop's unused lane one, bytes. */
@@ -37,17 +39,20 @@ export class ShadowLane {
   readonly #pool: WorkerPool;
   readonly #dispatcher: Dispatcher;
   readonly #generation: ModelGeneration;
+  readonly #doCallersWait: () => boolean;
 
   private constructor(parts: {
     readonly limits: Limits;
     readonly pool: WorkerPool;
     readonly dispatcher: Dispatcher;
     readonly generation: ModelGeneration;
+    readonly doCallersWait: () => boolean;
   }) {
     this.#limits = parts.limits;
     this.#pool = parts.pool;
     this.#dispatcher = parts.dispatcher;
     this.#generation = parts.generation;
+    this.#doCallersWait = parts.doCallersWait;
   }
 
   /** The candidate loaded and warm, or the reason why it is not; then nothing is left running. */
@@ -94,7 +99,8 @@ export class ShadowLane {
       await pool.close();
       return generation;
     }
-    return new ShadowLane({ limits, pool, dispatcher, generation });
+    const { doCallersWait } = options;
+    return new ShadowLane({ limits, pool, dispatcher, generation, doCallersWait });
   }
 
   get modelVersion(): string {
@@ -123,6 +129,7 @@ export class ShadowLane {
   }
 
   #send(request: InferRequest, sink: ReplySink): boolean {
+    if (this.#doCallersWait()) return false;
     const admitted = checkRequest(request, this.#generation.signature, this.#limits);
     if (!admitted.ok) {
       // The candidate does not take what the live version takes: a finding, not a drop.

@@ -144,6 +144,29 @@ test('a candidate that does not load is reported, and the next one is taken', as
   await eventually(async () => (await counted('pairs_total')) === 1, 'the pair to be compared');
 });
 
+test('while callers wait for a thread nothing is copied, which is counted', async () => {
+  await under.close();
+  // One thread, and a batch takes long.
+  under = await startTestGateway({
+    models: [{ name: 'slow', version: '1.0.0', file: slowModel(2000) }],
+    limits: { batchRowsMax: 4 },
+    inlineRunUsMax: 0,
+  });
+  under.store.publish('slow', '2.0.0', slowModel(1));
+  shadow('slow', '2.0.0', 100);
+  await begun();
+  const body = JSON.stringify({ features: [Array.from({ length: 256 }, () => 0.5)] });
+  const answers = await Promise.all(
+    Array.from({ length: 60 }, () => fetch(`${under.url}/predict/slow`, { method: 'POST', body })),
+  );
+  expect(answers.every(({ status }) => status === 200)).toBe(true);
+  const [sent, dropped] = [await counted('sent_total'), await counted('dropped_total')];
+  expect(sent + dropped).toBe(60);
+  // The candidate is quick: only what waits for the live version keeps copies away.
+  expect(dropped).toBeGreaterThan(20);
+  expect(sent).toBeGreaterThan(0);
+});
+
 test('copies that a slow candidate has no room for are dropped, and its end is clean', async () => {
   await under.close();
   await start('slow', slowModel(1));

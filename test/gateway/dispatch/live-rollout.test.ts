@@ -1,4 +1,4 @@
-/** A rolling on a node that has too few replicas of the new version: what it says, and that it stays until they are there. */
+/** When one rollout on a node goes on, stays and goes back, beside what its steps say. */
 import { expect, test } from 'vitest';
 import { LiveRollout, type ModelArm } from '../../../gateway/dispatch/live-rollout.ts';
 import { NodeAgreement } from '../../../gateway/dispatch/node-agreement.ts';
@@ -58,4 +58,29 @@ test('a step without its replicas is held with the reason, asks for them now and
   rollout.follow(deployment, armAt(10_000), 20_000);
   rollout.tick(21_000);
   expect([decisions, moves]).toEqual([['completed'], 2]);
+});
+
+test.each([
+  ['waits for approval', { paused: false }],
+  ['is paused', { paused: true }],
+])('a candidate that turns bad while its rollout %s goes back all the same', (_, { paused }) => {
+  const reasons: string[] = [];
+  const waiting = { steps: [{ trafficBps: 5000 }, { trafficBps: 10_000 }], approvals: 0, paused };
+  const rollout = new LiveRollout({
+    deployment: { model: 'iris', strategy: 'canary', plan: waiting } as unknown as Deployment,
+    arm: armAt(5000),
+    memory: new RolloutMemory({ file: undefined, onTrouble: () => undefined }),
+    agreement: new NodeAgreement(undefined),
+    onDecision: (decision, reason) => ({ at: '', model: 'iris', rollout_id: 'r', decision, reason }),
+    rollBack: (_arm, reason) => void reasons.push(reason),
+    moved: () => undefined,
+  });
+  for (let user = 0; user < 400; user += 1) {
+    const arm = user % 2 === 0 ? 'candidate' : 'stable';
+    const outcome = arm === 'candidate' && user > 200 && user % 4 === 0 ? 'MODEL_FAILED' : 'OK';
+    rollout.watch.ended(rollout.watch.trial(arm, `${user}`), outcome, user);
+    if (user === 200) expect(rollout.state(user).phase).toBe(paused ? 'paused' : 'awaiting_approval');
+  }
+  expect(reasons).toHaveLength(1);
+  expect(reasons[0]).toMatch(/^the candidate failed in \d+ of \d+ requests/);
 });
