@@ -185,6 +185,23 @@ test('what does not fit even alone is said to be so, and the old version serves 
   expect(under.gateway.memoryRefusalOf(metadata!.artifact)).toContain('MODEL_MEMORY');
 }, 30_000);
 
+test('a version gets fewer threads before it gets none', async () => {
+  under = await startTestGateway({ models: [model(0)], threads: 2, modelMemoryBytesMax: holding(1) });
+  under.store.deploy('model0', '1', { resources: { replicas: 2 } });
+  await eventually(() => logged('fewer replicas than asked') === 1, 'the shortfall', 20_000);
+  expect(await health()).toMatchObject({
+    ready: true,
+    problems: [
+      {
+        problem: 'FEWER_REPLICAS',
+        reason: 'MODEL_MEMORY',
+        detail: `2 asked, 1 placed: the memory for models allows 1 of ${fileBytes} bytes each`,
+      },
+    ],
+  });
+  expect(await ask('model0')).toMatchObject({ data: [1, 2, 3, 4] });
+}, 30_000);
+
 test('the version before goes first, a rollout keeps both, and a file that is broken is found when it is asked for', async () => {
   under = await startTestGateway({
     models: [

@@ -155,6 +155,24 @@ function sent(value: number, wish?: Wish): SequenceStep {
   return step;
 }
 
+describe('a version', () => {
+  it('is counted on by its open sequences, until they end or were silent for too long', async () => {
+    build({ sequenceIdleMsMax: 100 });
+    const other = generation('2');
+    expect(sequences.isOpenOn(version)).toBe(false);
+    sent(1, { start: true });
+    await dispatcher.answer();
+    expect([sequences.isOpenOn(version), sequences.isOpenOn(other)]).toEqual([true, false]);
+    nowMs = 101;
+    expect(sequences.isOpenOn(version)).toBe(false);
+    sent(1, { start: true });
+    sent(2, { end: true });
+    await dispatcher.answer();
+    await dispatcher.answer();
+    expect(sequences.isOpenOn(version)).toBe(false);
+  });
+});
+
 describe('calls of one sequence', () => {
   it('run one after the other, each on what the one before left', async () => {
     sent(1, { start: true });
