@@ -14,7 +14,11 @@ export type CommandErrorCode =
   /** The model under load refuses the first request, or there is no such model. */
   | 'BENCH_REFUSED'
   /** No request can be made: the signature leaves too much open, or the file of requests is none. */
-  | 'BENCH_INPUT';
+  | 'BENCH_INPUT'
+  /** The library that is to run the models is not installed. */
+  | 'ENGINE_MISSING'
+  /** It is installed, and cannot be loaded on this machine. */
+  | 'ENGINE_UNUSABLE';
 
 export class CommandError extends Error {
   readonly code: CommandErrorCode;

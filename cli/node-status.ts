@@ -11,6 +11,8 @@ import { distanceText } from './moment.ts';
 
 export interface NodeStatus {
   readonly ready: boolean;
+  /** What runs its models; missing from older gateways. */
+  readonly engine?: string;
   readonly store?: {
     readonly revision: number;
     readonly fresh: boolean;
@@ -49,8 +51,9 @@ export async function askNode(address: string): Promise<NodeStatus> {
 }
 
 export function nodeLines(address: string, node: NodeStatus, nowMs: number): readonly string[] {
-  const { ready, store, memory, problems = [], scaling = [] } = node;
+  const { ready, engine, store, memory, problems = [], scaling = [] } = node;
   const lines = [`${address} is ${ready ? 'ready' : 'not ready'}`];
+  if (engine !== undefined) lines.push(`It runs models with the engine ${engine}`);
   if (store !== undefined) lines.push(...storeLines(store, nowMs));
   if (memory !== undefined) lines.push(...memoryLines(memory));
   if (problems.length > 0) {

@@ -3,12 +3,14 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type Limits, limitBounds, parseLimits } from '../gateway/admission/limits.ts';
 import { type LogLevel, logLevels } from '../gateway/telemetry/log-level.ts';
 import { addControlOptions, type ServeControlOptions } from './control-options.ts';
+import { addEngineOptions, type EngineOptions } from './engine-options.ts';
 import { sizeOption } from './quantity.ts';
 import { addResponseCacheOptions, type CacheOptions } from './response-cache-options.ts';
 import { addMemoryOptions, type MemoryOptions } from './memory-options.ts';
 import { addRoutingOptions, type RoutingOptions } from './routing-options.ts';
 
-export interface ServeOptions extends RoutingOptions, ServeControlOptions, CacheOptions, MemoryOptions {
+export interface ServeOptions
+  extends RoutingOptions, ServeControlOptions, CacheOptions, MemoryOptions, EngineOptions {
   readonly store: string;
   readonly keys: string;
   readonly root?: string;
@@ -112,7 +114,7 @@ export function addServeOptions(command: Command): Command {
     )
     .option('--no-load-beside', 'load models between batches and never on a second thread')
     .option('--websocket-compression', 'agree to permessage-deflate on WebSockets', false);
-  addResponseCacheOptions(addMemoryOptions(addRoutingOptions(command)))
+  addEngineOptions(addResponseCacheOptions(addMemoryOptions(addRoutingOptions(command))))
     .option('--limit <name=value>', 'set a limit, see below; may be repeated', collectLimit, {})
     .addOption(
       new Option('--log-level <level>', 'logs go to standard error (default: info, with --dev warn)')

@@ -8,6 +8,7 @@
 import { availableParallelism } from 'node:os';
 import { type Command, InvalidArgumentError } from 'commander';
 import { requirePortsApart } from './control-options.ts';
+import { engineOf } from './engine-options.ts';
 import type { Output } from './output.ts';
 import { ProcessShare } from './processes/process-share.ts';
 import { memoryOf } from './memory-options.ts';
@@ -32,6 +33,7 @@ async function serve(options: ServeOptions, output: Output): Promise<void> {
   const responseCache = responseCacheOf(options);
   const memory = memoryOf(options);
   requirePortsApart(options);
+  const engine = await engineOf(options);
   if (options.dev === true && /^https?:/i.test(options.store)) {
     throw new InvalidArgumentError(
       '--dev makes a store of its own in a folder; leave it out to serve a URL.',
@@ -48,6 +50,7 @@ async function serve(options: ServeOptions, output: Output): Promise<void> {
   const threads = options.threads ?? threadsOf(share, options);
   const pool = startPool({
     limits,
+    engine,
     loadsBeside,
     inlineLater: true,
     ...(threads !== undefined && { threads }),

@@ -4,6 +4,7 @@ import type { JudgeCounts } from './rollout/judge-counts.ts';
 import type { StepState } from './rollout/rollout-steps.ts';
 import type { RolloutDecision } from './telemetry/rollout-report.ts';
 import type { WorkerPool } from '../runtime/pool/worker-pool.ts';
+import type { EngineChoice } from '../runtime/protocol/engine-choice.ts';
 import type { Limits } from './admission/limits.ts';
 import type { HeadKeySource, KeySource } from './route/routing-key.ts';
 import type { MissingKeyPolicy } from './route/missing-key.ts';
@@ -26,6 +27,8 @@ export interface GatewayOptions {
   readonly pool?: WorkerPool;
   /** Threads that run models; default one less than the cores, at least 1. */
   readonly threads?: number;
+  /** What runs the models, the copies for shadows too; default WebAssembly. */
+  readonly engine?: EngineChoice;
   /** See `PoolOptions.inlineRunUsMax`; 0 runs every model on the threads. */
   readonly inlineRunUsMax?: number;
   /** What all models together may take on the threads, bytes; default no limit. Those that do not fit wait on disk. */

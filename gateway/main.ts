@@ -57,6 +57,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   };
   const pool = options.pool ?? startPool(options);
   const threads = pool.lanes.length;
+  const { engine } = pool;
   const dispatcher = new Dispatcher({
     pool,
     batchRowsMax: limits.batchRowsMax,
@@ -104,6 +105,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   );
   const shadows = new LiveShadows({
     workerFile: workerFileOf(options),
+    engine,
     limits,
     log,
     // The request that is copied is among those that wait, until its turn ends.
@@ -201,12 +203,14 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   });
   inMemory.addTo(metrics);
   const health = (): object => ({
+    engine: engine.name,
     ...report.health(),
     ...inMemory.health(),
     ...scalingHealth(replicas.scaling),
   });
   const server = new GatewayServer({
     identity,
+    engine: engine.name,
     limits,
     door,
     dispatcher,
@@ -261,7 +265,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const loaded = live.apply(store.current).then(() => {
     if (closing !== undefined) return;
     started = true;
-    log.info({ port, threads, revision: store.current.revision }, 'gateway started');
+    log.info({ port, threads, engine: engine.name, revision: store.current.revision }, 'gateway started');
     setTimeout(startInline, inlineDelayMs).unref();
   });
 

@@ -5,6 +5,7 @@
 import { availableParallelism } from 'node:os';
 import type { PoolSettings } from '../runtime/pool/pool-options.ts';
 import { WorkerPool } from '../runtime/pool/worker-pool.ts';
+import { wasmChoice } from '../runtime/protocol/engine-choice.ts';
 import { faultOptions } from './dispatch/fault-options.ts';
 import type { GatewayOptions } from './gateway-options.ts';
 
@@ -19,7 +20,7 @@ const inlineRunUsMaxDefault = 200;
 
 export type GatewayPoolOptions = Pick<
   GatewayOptions,
-  'limits' | 'threads' | 'inlineRunUsMax' | 'loadsBeside' | 'workerFile'
+  'limits' | 'threads' | 'engine' | 'inlineRunUsMax' | 'loadsBeside' | 'workerFile'
 > &
   Pick<PoolSettings, 'inlineLater'>;
 
@@ -30,6 +31,7 @@ export function startPool(options: GatewayPoolOptions): WorkerPool {
   return WorkerPool.start({
     threads,
     workerFile: workerFileOf(options),
+    engine: options.engine ?? wasmChoice,
     arenaBytes: limits.queueBytesMax + (threads * 2 + 1) * resultBytes,
     resultBytes,
     inlineRunUsMax: options.inlineRunUsMax ?? inlineRunUsMaxDefault,

@@ -6,6 +6,7 @@
  */
 import type { VersionMetadata } from '../../registry-store/main.ts';
 import { WorkerPool } from '../../runtime/pool/worker-pool.ts';
+import type { EngineChoice } from '../../runtime/protocol/engine-choice.ts';
 import { checkRequest } from '../admission/check-request.ts';
 import type { Limits } from '../admission/limits.ts';
 import type { Logger } from '../telemetry/logger.ts';
@@ -22,6 +23,8 @@ import type { ServedVersion } from './served-version.ts';
 export interface ShadowLaneOptions {
   /** The compiled worker module. */
   readonly workerFile: URL;
+  /** The same that answers callers, or the two would differ where the versions do not. */
+  readonly engine: EngineChoice;
   readonly limits: Limits;
   readonly log: Logger;
   readonly readArtifact: (version: VersionMetadata) => Promise<Uint8Array>;
@@ -57,11 +60,12 @@ export class ShadowLane {
 
   /** The candidate loaded and warm, or the reason why it is not; then nothing is left running. */
   static async start(version: ServedVersion, options: ShadowLaneOptions): Promise<ShadowLane | NotLoaded> {
-    const { limits, log, workerFile } = options;
+    const { limits, log, workerFile, engine } = options;
     const names = { model: version.name, version: version.version };
     const pool = WorkerPool.start({
       threads: 1,
       workerFile,
+      engine,
       arenaBytes: limits.queueBytesMax + 3 * resultBytes,
       resultBytes,
       inlineRunUsMax: 0,

@@ -2,6 +2,7 @@
  * The shapes that all models share, as JSON Schema 2020-12 (which OpenAPI 3.1 speaks). They say what the gateway sends
  * exactly, and what it takes as far as a schema can; lengths that depend on other fields are in docs/protocol.md.
  */
+import { engineNames } from '../../runtime/protocol/engine-choice.ts';
 import { errorTable } from '../wire/error-code.ts';
 
 export type Schema = Readonly<Record<string, unknown>>;
@@ -25,6 +26,7 @@ export function list(items: Schema): Schema {
 export const text: Schema = { type: 'string' };
 const yesOrNo: Schema = { type: 'boolean' };
 export const count: Schema = { type: 'integer', minimum: 0 };
+const engine: Schema = { enum: engineNames, description: 'What runs the models.' };
 const dimensions: Schema = {
   ...list({ type: 'integer', minimum: -1 }),
   description: '-1 is a free dimension.',
@@ -68,17 +70,18 @@ export const sharedSchemas: Readonly<Record<string, Schema>> = {
     ...object({ error: text, code: { enum: Object.keys(errorTable) } }),
     description: '`code` is stable, `error` is for people.',
   },
-  ServerMetadata: object({ name: text, version: text, extensions: list(text) }),
+  ServerMetadata: object({ name: text, version: text, extensions: list(text), engine }, ['engine']),
   Live: object({ live: { const: true } }),
   Ready: object(
     {
       ready: yesOrNo,
+      engine,
       store: { type: 'object' },
       problems: list({ type: 'object' }),
       scaling: list({ type: 'object' }),
       memory: { type: 'object' },
     },
-    ['store', 'problems', 'scaling', 'memory'],
+    ['engine', 'store', 'problems', 'scaling', 'memory'],
   ),
   ModelReady: object({ name: text, ready: yesOrNo }),
   TensorMetadata: tensorMetadata,

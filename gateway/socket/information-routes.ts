@@ -3,6 +3,7 @@
  * table in force and answer at once.
  */
 import type { HttpRequest } from 'uWebSockets.js';
+import type { EngineName } from '../../runtime/protocol/engine-choice.ts';
 import type { ModelGeneration } from '../dispatch/model-generation.ts';
 import type { RouteTable } from '../route/route-table.ts';
 import { modelStatistics } from '../telemetry/model-statistics.ts';
@@ -24,6 +25,7 @@ import type { RouteRegistry } from './route-registry.ts';
 export interface InformationRoutesOptions {
   readonly registry: RouteRegistry;
   readonly identity: ServerIdentity;
+  readonly engine: EngineName;
   /** Whether this node may load and unload models. */
   readonly mayChangeStore: boolean;
   readonly routes: () => RouteTable<ModelGeneration>;
@@ -44,7 +46,7 @@ const modelPaths = ['/v2/models/:model', '/v2/models/:model/versions/:version'];
 export function addInformationRoutes(options: InformationRoutesOptions): void {
   const { registry } = options;
   registry.add('get', '/v2', (answer) => {
-    answer.json(200, serverMetadata(options.identity, options.mayChangeStore));
+    answer.json(200, serverMetadata(options.identity, options));
   });
   registry.add('get', '/v2/health/live', (answer) => {
     answer.json(200, { live: true });

@@ -4,6 +4,7 @@ import type { MetricsPage, Sample } from './metrics-page.ts';
 /** The parts of the gateway that the gauges read; each is what its owner offers anyway. */
 export interface GaugeSources {
   readonly pool: {
+    readonly engine: { readonly name: string };
     readonly lanes: readonly { readonly state: string; readonly index: number; readonly heapBytes: number }[];
     readonly threadChanges: ReadonlyMap<string, number>;
     readonly pages: { readonly bytesTaken: number; readonly bytesTotal: number };
@@ -77,10 +78,15 @@ export function addGatewayGauges(page: MetricsPage, sources: GaugeSources): void
     read: () => threadSamples(pool.lanes),
   });
   page.gauge({
+    name: 'tidegate_engine_info',
+    help: 'What runs the models, as a label: wasm or native.',
+    read: () => [{ labels: { engine: pool.engine.name }, value: 1 }],
+    acrossProcesses: 'max',
+  });
+  page.gauge({
     name: 'tidegate_thread_memory_bytes',
-    help: 'WebAssembly memory of each model thread; it grows until the thread is replaced.',
-    read: () =>
-      pool.lanes.map(({ index, heapBytes }) => ({ labels: { thread: String(index) }, value: heapBytes })),
+    help: 'WebAssembly memory of each model thread; it grows until the thread is replaced. The native engine tells none.',
+    read: () => (pool.engine.name === 'wasm' ? memorySamples(pool.lanes) : []),
   });
   page.counter({
     name: 'tidegate_threads_replaced_total',
@@ -99,6 +105,10 @@ function waitingSamples(waiting: GaugeSources['dispatcher']['waiting']): Sample[
     samples.set(key, { labels: { model, version }, value: before + requests });
   }
   return [...samples.values()];
+}
+
+function memorySamples(lanes: GaugeSources['pool']['lanes']): Sample[] {
+  return lanes.map(({ index, heapBytes }) => ({ labels: { thread: String(index) }, value: heapBytes }));
 }
 
 function threadSamples(lanes: readonly { readonly state: string }[]): Sample[] {

@@ -2,6 +2,7 @@
  * The bodies of the protocol's health and metadata endpoints (Open Inference Protocol v2, REST: "Server Metadata",
  * "Model Metadata", "Health"). Plain values; whoever answers turns them into text.
  */
+import type { EngineName } from '../../runtime/protocol/engine-choice.ts';
 import type { ModelSignature, TensorSpec } from '../../runtime/tensor/signature.ts';
 
 export interface ServerIdentity {
@@ -20,12 +21,16 @@ const extensions = [
   'statistics',
 ] as const;
 
-/** A node that may change its store has the model repository extension as well. */
-export function serverMetadata(identity: ServerIdentity, mayChangeStore: boolean): object {
+/** A node that may change its store has the model repository extension as well. The engine is a field of our own. */
+export function serverMetadata(
+  identity: ServerIdentity,
+  node: { readonly engine: EngineName; readonly mayChangeStore: boolean },
+): object {
   return {
     name: identity.name,
     version: identity.version,
-    extensions: [...extensions, ...(mayChangeStore ? ['model_repository'] : [])],
+    extensions: [...extensions, ...(node.mayChangeStore ? ['model_repository'] : [])],
+    engine: node.engine,
   };
 }
 

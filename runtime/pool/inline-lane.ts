@@ -3,14 +3,16 @@
  * microsecond model's run (docs/benchmarks.md has the numbers), so the pool puts the cheapest models here as well; they
  * stay loaded on the threads too.
  *
- * The runtime is only imported when the first model is loaded. If its WebAssembly instance breaks, the lane is lost for
+ * The runtime is only imported when the first model is loaded. If the runtime breaks, the lane is lost for
  * good and its models go back to the threads.
  */
+import type { EngineChoice } from '../protocol/engine-choice.ts';
 import type { LoadTask } from '../protocol/worker-task.ts';
 import type { SessionHost } from '../worker/session-host.ts';
 import type { LaneLost, LaneReply, LaneRun } from './lane.ts';
 
 export interface InlineLaneOptions {
+  readonly engine: EngineChoice;
   readonly arena: SharedArrayBuffer;
   /** One region: results are read before the next run starts. */
   readonly resultOffset: number;
@@ -38,7 +40,7 @@ export class InlineLane {
   async load(task: LoadTask): Promise<boolean> {
     if (this.#broken) return false;
     try {
-      const host = (this.#host ??= await startHost(this.#options.arena));
+      const host = (this.#host ??= await startHost(this.#options));
       const reply = await host.load(task);
       if (reply.kind === 'loaded' && reply.batching === 'rows') {
         this.#sessions.add(task.session);
@@ -60,7 +62,10 @@ export class InlineLane {
     }
   }
 
-  /** One batch at a time: the caller waits for the answer, which comes without a turn of the event loop between. */
+  /**
+   * One batch at a time: the caller waits for the answer. With WebAssembly it comes without a turn of the event loop
+   * between; the native library takes one.
+   */
   async run({ session, inputs, outputs }: LaneRun): Promise<LaneReply> {
     const { resultOffset, resultBytes } = this.#options;
     const host = this.#host;
@@ -82,8 +87,13 @@ export class InlineLane {
   }
 }
 
-async function startHost(arena: SharedArrayBuffer): Promise<SessionHost> {
-  const { SessionHost } = await import('../worker/session-host.ts');
+/** What is small enough to run here gains nothing from several threads, and they would start from the event loop. */
+async function startHost({ arena, engine }: InlineLaneOptions): Promise<SessionHost> {
+  const [{ SessionHost }, { chooseEngine }] = await Promise.all([
+    import('../worker/session-host.ts'),
+    import('../worker/thread-engine.ts'),
+  ]);
+  chooseEngine({ ...engine, intraOpThreads: 1 });
   return new SessionHost(arena);
 }
 

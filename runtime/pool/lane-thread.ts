@@ -7,6 +7,7 @@
  */
 import { performance } from 'node:perf_hooks';
 import { Piscina } from 'piscina';
+import type { EngineChoice } from '../protocol/engine-choice.ts';
 import type { WorkerReply, WorkerStart, WorkerTask } from '../protocol/worker-task.ts';
 
 /** The thread ended before it answered. */
@@ -23,21 +24,33 @@ export interface LaneThreadOptions {
   readonly workerFile: URL;
   readonly arena: SharedArrayBuffer;
   readonly background: boolean;
+  readonly engine: EngineChoice;
   /** It ended on its own. */
   readonly onEnd: (thread: LaneThread, detail: string) => void;
 }
 
+/**
+ * How long whoever ends a thread waits for native code in it to return, milliseconds. The thread ends whenever that does.
+ */
+const nativeEndMsMax = 5000;
+
 export class LaneThread {
   readonly startedAtMs: number = performance.now();
+  /** Native code returns into a thread that must still be there; the process ends otherwise. WebAssembly is just cut off. */
+  readonly #mustReturn: boolean;
   readonly #piscina: Piscina<WorkerTask, WorkerReply>;
   readonly #onEnd: (thread: LaneThread, detail: string) => void;
   #endedBy: string | undefined;
   #ending: Promise<void> | undefined;
+  /** While native code may run: resolves when it does no more, and what answers its task before that. */
+  #running: Promise<void> | undefined;
+  #giveUp: ((reply: LaneLost) => void) | undefined;
   #heapBytes = 0;
 
-  constructor({ workerFile, arena, background, onEnd }: LaneThreadOptions) {
-    const start: WorkerStart = { arena, background };
+  constructor({ workerFile, arena, background, engine, onEnd }: LaneThreadOptions) {
+    const start: WorkerStart = { arena, background, engine };
     this.#onEnd = onEnd;
+    this.#mustReturn = engine.name === 'native';
     this.#piscina = new Piscina<WorkerTask, WorkerReply>({
       filename: workerFile.href,
       minThreads: 1,
@@ -56,7 +69,7 @@ export class LaneThread {
     });
   }
 
-  /** WebAssembly memory of the thread as it last said, bytes. It only grows while the thread lives. */
+  /** Memory that the thread's library never gives back, as it last said, bytes; 0 where it cannot tell. It only grows while the thread lives. */
   get heapBytes(): number {
     return this.#heapBytes;
   }
@@ -69,7 +82,7 @@ export class LaneThread {
   async ask(task: WorkerTask): Promise<LaneReply> {
     if (this.#endedBy !== undefined) return { kind: 'lost', detail: this.#endedBy };
     try {
-      const reply = await this.#piscina.run(task);
+      const reply = await (this.#mustReturn ? this.#runNative(task) : this.#piscina.run(task));
       if ('heapBytes' in reply && reply.heapBytes !== undefined) this.#heapBytes = reply.heapBytes;
       return reply;
     } catch (error) {
@@ -79,14 +92,35 @@ export class LaneThread {
     }
   }
 
-  /** Ends it whatever it does. A task that still runs is answered as lost, with this detail. */
+  /**
+   * Ends it whatever it does. A task that still runs is answered as lost, with this detail. Native code is not interrupted:
+   * its task is answered at once all the same, and the thread ends when it returns.
+   */
   end(detail: string): Promise<void> {
     this.#endedBy ??= detail;
     this.#heapBytes = 0;
+    this.#giveUp?.({ kind: 'lost', detail: this.#endedBy });
     // Asked twice before the thread is gone, Piscina takes its end for an accident and starts another one; asked while it
     // tells of an accident, it waits for ever for an end that has happened.
-    this.#ending ??= Promise.resolve().then(() => this.#piscina.destroy());
-    return this.#ending;
+    this.#ending ??= (this.#running ?? Promise.resolve()).then(() => this.#piscina.destroy());
+    if (this.#running === undefined) return this.#ending;
+    const late = new Promise<void>((resolve) => void setTimeout(resolve, nativeEndMsMax).unref());
+    return Promise.race([this.#ending, late]);
+  }
+
+  /** One task at a time. */
+  #runNative(task: WorkerTask): Promise<LaneReply> {
+    return new Promise((resolve, reject) => {
+      const settle =
+        <Value>(pass: (value: Value) => void) =>
+        (value: Value): void => {
+          this.#running = undefined;
+          this.#giveUp = undefined;
+          pass(value);
+        };
+      this.#giveUp = resolve;
+      this.#running = this.#piscina.run(task).then(settle<WorkerReply>(resolve), settle<unknown>(reject));
+    });
   }
 
   /** What Piscina started in its place must not live on. */

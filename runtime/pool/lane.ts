@@ -8,6 +8,7 @@
  * does not come back, or comes back with nonsense, costs the thread; its batch is answered as lost.
  */
 import { performance } from 'node:perf_hooks';
+import type { EngineChoice } from '../protocol/engine-choice.ts';
 import type { RunTask, WorkerReply, WorkerTask } from '../protocol/worker-task.ts';
 import type { ModelSignature } from '../tensor/signature.ts';
 import { askWithin, fillThread, type SessionToLoad } from './fill-thread.ts';
@@ -33,6 +34,7 @@ export interface LaneOptions {
   readonly resultOffsets: readonly [number, number];
   readonly resultBytes: number;
   readonly background: boolean;
+  readonly engine: EngineChoice;
   /** What a new thread must hold before it takes work. */
   readonly sessionsToLoad: () => readonly SessionToLoad[];
   /** Whether a thread that could not load this session may take work all the same. */
@@ -221,12 +223,12 @@ export class Lane {
   }
 
   #newThread(): LaneThread {
-    const { workerFile, arena, background } = this.#options;
+    const { workerFile, arena, background, engine } = this.#options;
     const onEnd = (thread: LaneThread, detail: string): void => {
       // While it runs something, the end of that says so.
       if (thread === this.#thread && this.#state !== 'busy') this.#lose('ended', detail);
     };
-    return new LaneThread({ workerFile, arena, background, onEnd });
+    return new LaneThread({ workerFile, arena, background, engine, onEnd });
   }
 
   #start(): LaneThread {

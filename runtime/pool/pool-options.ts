@@ -1,4 +1,5 @@
 /** What a pool is told when it starts, what it tells, and what it answers to a load. */
+import type { EngineChoice } from '../protocol/engine-choice.ts';
 import type { RunCost, WorkerFailure } from '../protocol/worker-task.ts';
 import type { ModelSignature } from '../tensor/signature.ts';
 import type { FaultLimits, Quarantine } from './fault-record.ts';
@@ -10,6 +11,8 @@ export interface PoolSettings {
   readonly threads: number;
   /** The compiled worker module. */
   readonly workerFile: URL;
+  /** What runs the models; default WebAssembly. */
+  readonly engine?: EngineChoice;
   /** Address space shared with the threads; memory is only used where it is touched. Bytes. */
   readonly arenaBytes: number;
   /** Size of each of a lane's two result regions; larger results are moved instead. Bytes. */

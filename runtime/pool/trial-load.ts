@@ -2,6 +2,7 @@
  * Loads one model on a thread of its own, as the pool would, warms it, and lets everything go: what a node will say about
  * a model, before there is one. The thread takes a model with it that breaks the runtime.
  */
+import { wasmChoice } from '../protocol/engine-choice.ts';
 import type { Loaded, LoadTask } from '../protocol/worker-task.ts';
 import type { ModelSignature } from '../tensor/signature.ts';
 import { type RuntimeRefusal, refusalWords } from '../worker/refusal-words.ts';
@@ -42,6 +43,7 @@ export async function tryModel(options: TrialOptions): Promise<TrialOutcome> {
     resultOffsets: [0, 0],
     resultBytes: 0,
     background: false,
+    engine: wasmChoice,
     sessionsToLoad: () => [],
     mayMiss: () => false,
     rulesOf: () => ({ limitMs: trialMsMax, signature: undefined, refusal: undefined }),

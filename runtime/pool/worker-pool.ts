@@ -6,6 +6,7 @@
  * time is kept from its work by a load, and a lane that is the only one to run a session is not, while it is in use.
  */
 import { performance } from 'node:perf_hooks';
+import { type EngineChoice, wasmChoice } from '../protocol/engine-choice.ts';
 import type { Loaded, LoadTask, RunTask } from '../protocol/worker-task.ts';
 import { PageArena } from '../tensor/page-arena.ts';
 import { faultLimitsDefault, FaultRecord } from './fault-record.ts';
@@ -27,6 +28,8 @@ export class WorkerPool {
   readonly lanes: readonly Lane[];
   /** Runs the models that `load` reported as inline. */
   readonly inlineLane: InlineLane;
+  /** What runs the models here. */
+  readonly engine: EngineChoice;
   readonly #options: PoolSettings;
   #events: Partial<PoolEvents>;
   readonly #sessions: HeldSessions;
@@ -43,6 +46,7 @@ export class WorkerPool {
     this.#options = options;
     this.#events = options;
     if (options.inlineLater === true) this.#inlineLater = new Set();
+    this.engine = options.engine ?? wasmChoice;
     this.arena = new SharedArrayBuffer(options.arenaBytes);
     this.pages = new PageArena(options.arenaBytes);
     this.#sessions = new HeldSessions(options.threads);
@@ -50,7 +54,8 @@ export class WorkerPool {
     const onLost = (detail: string): void => {
       this.#events.onInlineLost?.(detail);
     };
-    this.inlineLane = new InlineLane({ arena: this.arena, ...this.#resultRegion(), onLost });
+    const { arena, engine } = this;
+    this.inlineLane = new InlineLane({ arena, engine, ...this.#resultRegion(), onLost });
     this.lanes = Array.from({ length: options.threads }, (_, index) => this.#lane(index));
   }
 
@@ -243,6 +248,7 @@ export class WorkerPool {
       resultOffsets: [first.resultOffset, second.resultOffset],
       resultBytes: options.resultBytes,
       background: options.background ?? false,
+      engine: this.engine,
       sessionsToLoad: () => this.#sessions.placedOn(index).map((held) => this.#sessionToLoad(held)),
       mayMiss: (session) => this.#sessions.get(session)?.isTentative !== false,
       rulesOf: (task) => this.#rulesOf(task),

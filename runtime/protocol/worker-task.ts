@@ -5,12 +5,15 @@
  */
 import type { ChainLink } from '../tensor/chain.ts';
 import type { ModelSignature } from '../tensor/signature.ts';
+import type { EngineChoice } from './engine-choice.ts';
 
 /** What a thread gets when it starts. */
 export interface WorkerStart {
   readonly arena: SharedArrayBuffer;
   /** Nobody waits for its results: it takes only time that nothing else wants. */
   readonly background: boolean;
+  /** What it runs models with. */
+  readonly engine: EngineChoice;
 }
 
 export type WorkerTask = HelloTask | LoadTask | RunTask | UnloadTask;
@@ -81,7 +84,7 @@ export interface Loaded {
   readonly costs: readonly RunCost[];
   readonly loadMs: number;
   readonly warmMs: number;
-  /** WebAssembly memory of the thread from now on, bytes; left out where it cannot be seen. */
+  /** Memory of the thread that its library never gives back, from now on, bytes; left out where it cannot be seen. */
   readonly heapBytes?: number | undefined;
   /** By how much it grew for this session. */
   readonly heapGrownBytes?: number | undefined;
@@ -102,7 +105,7 @@ export interface Ran {
   readonly outputs: readonly RunOutput[];
   /** Time inside the runtime, copies into and out of its heap included, microseconds. */
   readonly runUs: number;
-  /** WebAssembly memory of the thread from now on, bytes; left out where it cannot be seen. */
+  /** Memory of the thread that its library never gives back, from now on, bytes; left out where it cannot be seen. */
   readonly heapBytes?: number | undefined;
 }
 

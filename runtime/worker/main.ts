@@ -3,8 +3,10 @@ import { move, transferableSymbol, valueSymbol, workerData } from 'piscina';
 import { yieldToOthers } from './thread-priority.ts';
 import type { WorkerReply, WorkerStart, WorkerTask } from '../protocol/worker-task.ts';
 import { type HostReply, SessionHost } from './session-host.ts';
+import { chooseEngine } from './thread-engine.ts';
 
-const { arena, background } = workerData as WorkerStart;
+const { arena, background, engine } = workerData as WorkerStart;
+chooseEngine(engine);
 if (background) yieldToOthers();
 const host = new SessionHost(arena);
 

@@ -1,52 +1,28 @@
 /**
  * One loaded model on one thread: creation, comparison with the signed signature, and runs. It takes the shapes it is
- * given and decides nothing about batches or memory. Only this folder knows onnxruntime.
+ * given and decides nothing about batches or memory. Which library it is loaded with is the business of the thread
+ * (thread-engine.ts).
  */
-import { setFlagsFromString } from 'node:v8';
-import * as ort from 'onnxruntime-web';
+import type { InferenceSession, Tensor } from 'onnxruntime-web';
 import { datatypeOfOnnx, onnxTypeOf, type NumericArray } from '../tensor/dtype.ts';
 import type { ModelSignature, TensorSpec } from '../tensor/signature.ts';
+import type { Engine } from './engine.ts';
+import { engineOfThread } from './thread-engine.ts';
 
-// One WebAssembly instance a thread, no threads of its own: parallelism comes from the pool.
-ort.env.wasm.numThreads = 1;
-ort.env.logLevel = 'error';
-
-// A function of the runtime that only registers operators has 887 kB of code. With V8's own budget of 1.8 million it counts
-// as hot once two threads have started, and optimising it takes 12 s of processor time and memory that stays with the
-// process. With this budget it does not, and what really is hot is still optimised, a few milliseconds later
-// (docs/operations.md, "Memory"). The flag is for the whole process, so it must come before the first session.
-setFlagsFromString('--wasm-tiering-budget=20000000');
-
-const sessionOptions: ort.InferenceSession.SessionOptions = {
-  executionProviders: ['wasm'],
-  graphOptimizationLevel: 'all',
-  logSeverityLevel: 3,
-};
-
-/** The smallest model there is: `y = Identity(x)`, one float. 63 bytes of ONNX, opset 13. */
-const smallestModel = 'CAhCAhANOjcKEAoBeBIBeSIISWRlbnRpdHkSAWdaDwoBeBIKCggIARIECgIIAWIPCgF5EgoKCAgBEgQKAggB';
-
-/**
- * Compiles and starts the runtime, which it does with its first session: that takes a hundred times as long as loading a
- * small model, and can be over before there is one. Throws what onnxruntime throws where it cannot run at all.
- */
-export async function startRuntime(): Promise<void> {
-  const session = await ort.InferenceSession.create(Buffer.from(smallestModel, 'base64'), sessionOptions);
-  await session.release();
-}
-
-/** Elements of one tensor with its sizes; row-major. The data may alias shared memory: the runtime copies it. */
+/** Elements of one tensor with its sizes; row-major. The data may alias shared memory: a run copies it. */
 export interface SessionTensor {
   readonly shape: readonly number[];
   readonly data: NumericArray | readonly string[];
 }
 
 export class OnnxSession {
-  readonly #session: ort.InferenceSession;
+  readonly #engine: Engine;
+  readonly #session: InferenceSession;
   readonly #signature: ModelSignature;
   readonly #outputNames: readonly string[];
 
-  private constructor(session: ort.InferenceSession, signature: ModelSignature) {
+  private constructor(engine: Engine, session: InferenceSession, signature: ModelSignature) {
+    this.#engine = engine;
     this.#session = session;
     this.#signature = signature;
     this.#outputNames = signature.outputs.map((spec) => spec.name);
@@ -54,7 +30,8 @@ export class OnnxSession {
 
   /** Throws what onnxruntime throws when the bytes are not a model it can load. */
   static async create(model: Uint8Array, signature: ModelSignature): Promise<OnnxSession> {
-    return new OnnxSession(await ort.InferenceSession.create(model, sessionOptions), signature);
+    const engine = await engineOfThread();
+    return new OnnxSession(engine, await engine.createSession(model), signature);
   }
 
   /** What differs between the file and the signature, in words; undefined when nothing does. */
@@ -73,9 +50,9 @@ export class OnnxSession {
     inputs: readonly SessionTensor[],
     outputs: readonly number[] | undefined,
   ): Promise<SessionTensor[]> {
-    const feeds: Record<string, ort.Tensor> = {};
+    const feeds: Record<string, Tensor> = {};
     for (const [index, spec] of this.#signature.inputs.entries())
-      feeds[spec.name] = toOrt(spec, inputs[index]);
+      feeds[spec.name] = this.#toOrt(spec, inputs[index]);
     const names = outputs?.map((index) => this.#outputNames[index] ?? '') ?? this.#outputNames;
     const results = await this.#session.run(feeds, names);
     return names.map((name) => fromOrt(name, results[name]));
@@ -84,22 +61,24 @@ export class OnnxSession {
   async release(): Promise<void> {
     await this.#session.release();
   }
+
+  #toOrt(spec: TensorSpec, input: SessionTensor | undefined): Tensor {
+    if (input === undefined) throw new RangeError(`no tensor for input ${spec.name}`);
+    const { shape, data } = input;
+    const readable = ArrayBuffer.isView(data) ? this.#engine.readable(data) : data;
+    // The constructor's overloads tie each type name to its array type; the dtype table has done so already.
+    return new this.#engine.Tensor(onnxTypeOf(spec.datatype), readable, shape);
+  }
 }
 
-function toOrt(spec: TensorSpec, input: SessionTensor | undefined): ort.Tensor {
-  if (input === undefined) throw new RangeError(`no tensor for input ${spec.name}`);
-  // The constructor's overloads tie each type name to its array type; the dtype table has done so already.
-  return new ort.Tensor(onnxTypeOf(spec.datatype), input.data, input.shape);
-}
-
-function fromOrt(name: string, tensor: ort.Tensor | undefined): SessionTensor {
+function fromOrt(name: string, tensor: Tensor | undefined): SessionTensor {
   if (tensor === undefined) throw new Error(`the runtime gave no output ${name}`);
   return { shape: tensor.dims, data: tensor.data };
 }
 
 function firstDifference(
   what: 'input' | 'output',
-  found: readonly ort.InferenceSession.ValueMetadata[],
+  found: readonly InferenceSession.ValueMetadata[],
   promised: readonly TensorSpec[],
 ): string | undefined {
   if (found.length !== promised.length) {
@@ -113,7 +92,7 @@ function firstDifference(
 }
 
 function specDifference(
-  found: ort.InferenceSession.ValueMetadata | undefined,
+  found: InferenceSession.ValueMetadata | undefined,
   spec: TensorSpec,
 ): string | undefined {
   if (found?.name !== spec.name) return `the file has ${found?.name ?? 'nothing'} in its place`;

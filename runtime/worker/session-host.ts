@@ -4,12 +4,12 @@
  */
 import { performance } from 'node:perf_hooks';
 import type { Loaded, LoadTask, RunTask, WorkerFailure, WorkerReply } from '../protocol/worker-task.ts';
-// Before the runtime, whose memory it has to see being made.
-import { emptyHeapBytes, runtimeHeapBytes } from './runtime-heap.ts';
 import type { ModelSignature } from '../tensor/signature.ts';
 import { inputTensor, storeResults } from './arena-tensors.ts';
-import { OnnxSession, type SessionTensor, startRuntime } from './onnx-session.ts';
+import type { Engine } from './engine.ts';
+import { OnnxSession, type SessionTensor } from './onnx-session.ts';
 import { type LoadedSession, SessionChain } from './session-chain.ts';
+import { engineOfThread } from './thread-engine.ts';
 import { warmUp } from './warm-up.ts';
 
 interface HeldSession {
@@ -17,6 +17,7 @@ interface HeldSession {
   readonly signature: ModelSignature;
   /** What the load answered; given again when the same load is asked twice, as after a restart it may be. */
   readonly loaded: Loaded;
+  readonly engine: Engine;
 }
 
 /** A reply, and the buffers in it that are to be moved and not copied when it crosses to another thread. */
@@ -35,7 +36,9 @@ export class SessionHost {
 
   /** Starts the runtime ahead of the first load, which says what is wrong where this cannot be done. */
   async start(): Promise<void> {
-    await startRuntime().catch(() => undefined);
+    await engineOfThread()
+      .then((engine) => engine.start())
+      .catch(() => undefined);
   }
 
   async run(task: RunTask): Promise<HostReply> {
@@ -43,13 +46,14 @@ export class SessionHost {
     if (held === undefined) {
       return kept(failure('UNKNOWN_SESSION', `session ${task.session} is not loaded here`));
     }
+    const { engine } = held;
     const startMs = performance.now();
     let results: SessionTensor[];
     try {
       results = await held.session.run(this.#inputs(task, held.signature), task.outputs);
     } catch (error) {
-      throwIfBroken(error);
-      return kept(failure(isOutOfMemory(error) ? 'OUT_OF_MEMORY' : 'RUN_FAILED', reason(error)));
+      throwIfBroken(engine, error);
+      return kept(failure(engine.isOutOfMemory(error) ? 'OUT_OF_MEMORY' : 'RUN_FAILED', reason(error)));
     }
     const rows = task.inputs[0]?.shape[0];
     if (held.loaded.batching === 'rows' && results.some((result) => result.shape[0] !== rows)) {
@@ -59,19 +63,20 @@ export class SessionHost {
     const region = { byteOffset: task.resultOffset, bytes: task.resultBytes };
     const { outputs, moved } = storeResults(this.#arena, region, results);
     const runUs = (performance.now() - startMs) * 1000;
-    return { reply: { kind: 'ran', outputs, runUs, heapBytes: runtimeHeapBytes() }, moved };
+    return { reply: { kind: 'ran', outputs, runUs, heapBytes: engine.heapBytes() }, moved };
   }
 
   async load(task: LoadTask): Promise<WorkerReply> {
     const existing = this.#sessions.get(task.session);
     if (existing !== undefined) return existing.loaded;
     const startMs = performance.now();
-    const heapBefore = runtimeHeapBytes();
+    const engine = await engineOfThread();
+    const heapBefore = engine.heapBytes();
     let session: LoadedSession;
     try {
       session = await open(task);
     } catch (error) {
-      throwIfBroken(error);
+      throwIfBroken(engine, error);
       return failure('MODEL_INVALID', reason(error));
     }
     const difference = session.signatureDifference();
@@ -82,8 +87,9 @@ export class SessionHost {
     const loadedMs = performance.now();
     const { batching, note, costs } = await warmUp(session, task);
     const warmMs = performance.now() - loadedMs;
-    const heapBytes = runtimeHeapBytes();
-    const heapGrownBytes = heapBytes === undefined ? undefined : heapBytes - (heapBefore ?? emptyHeapBytes());
+    const heapBytes = engine.heapBytes();
+    const heapGrownBytes =
+      heapBytes === undefined ? undefined : heapBytes - (heapBefore ?? engine.emptyHeapBytes());
     const loadMs = loadedMs - startMs;
     const loaded: Loaded = {
       kind: 'loaded',
@@ -95,7 +101,7 @@ export class SessionHost {
       heapBytes,
       heapGrownBytes,
     };
-    this.#sessions.set(task.session, { session, signature: task.signature, loaded });
+    this.#sessions.set(task.session, { session, signature: task.signature, loaded, engine });
     return loaded;
   }
 
@@ -122,23 +128,11 @@ function open({ model, signature, chain }: LoadTask): Promise<LoadedSession> {
 }
 
 /**
- * A WebAssembly instance that trapped or aborted answers nothing any more, as opposed to a model that refuses its inputs:
- * that is a broken invariant of the thread and not of the request, and whoever owns the host must replace it.
+ * A library that answers nothing any more, as opposed to a model that refuses its inputs: that is a broken invariant of the
+ * thread and not of the request, and whoever owns the host must replace it.
  */
-function throwIfBroken(error: unknown): void {
-  if ((error instanceof Error && error.name === 'RuntimeError') || /\bAborted\(/.test(reason(error)))
-    throw error;
-}
-
-/**
- * The runtime reports most of it as an error of the run, uncaught C++ exceptions as the number of their address, and what
- * JavaScript itself has no room for is a RangeError.
- */
-function isOutOfMemory(error: unknown): boolean {
-  return (
-    typeof error === 'number' ||
-    /^\d+$|out of memory|bad_alloc|failed to allocate memory|allocation failed/i.test(reason(error))
-  );
+function throwIfBroken(engine: Engine, error: unknown): void {
+  if (engine.isBroken(error)) throw error;
 }
 
 function kept(reply: WorkerReply): HostReply {

@@ -17,9 +17,11 @@ import type { ScalingOptions } from '../../gateway/scale/scaling-options.ts';
 import type { ProxyTrust } from '../../gateway/socket/client-address.ts';
 import type { ForcePolicy } from '../../gateway/socket/force-permission.ts';
 import { parseLimits } from '../../gateway/admission/limits.ts';
+import { engineUnderTest } from '../runtime/engine-under-test.ts';
 import { expectContract, forgetContract } from './contract.ts';
 import { type Caller, type Form, openCaller } from './callers.ts';
 import type { VersionMetadata } from '../../registry-store/main.ts';
+import type { EngineChoice } from '../../runtime/protocol/engine-choice.ts';
 import { MetricsScrape } from './metrics-scrape.ts';
 import { PuppetStore } from './puppet-store.ts';
 import type { OutputNames } from './wire-forms.ts';
@@ -57,6 +59,8 @@ export async function startTestGateway(options: {
   readonly models: readonly TestModel[];
   readonly limits?: Readonly<Record<string, number>>;
   readonly threads?: number;
+  /** Default `engineUnderTest`. */
+  readonly engine?: EngineChoice;
   /** 0 keeps every model on the threads; the default is that of the gateway. */
   readonly inlineRunUsMax?: number;
   readonly websocketCompression?: boolean;
@@ -93,6 +97,7 @@ export async function startTestGateway(options: {
     store,
     limits: limits.value,
     threads: options.threads ?? 1,
+    engine: options.engine ?? (await engineUnderTest()),
     ...(options.inlineRunUsMax === undefined ? {} : { inlineRunUsMax: options.inlineRunUsMax }),
     websocketCompression: options.websocketCompression ?? false,
     ...(options.corsOrigins === undefined ? {} : { corsOrigins: options.corsOrigins }),

@@ -5,6 +5,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type SeededRandom, seededRandom } from '../../deploy/demo/seeded-random.ts';
 import { type Caller, type Form, forms } from './callers.ts';
+import { engineToleranceRatio, isNative } from '../runtime/engine-under-test.ts';
 import { DirectSession } from './direct-session.ts';
 import { demoModel, type GatewayUnderTest, startTestGateway } from './gateway-under-test.ts';
 import { ticketModel } from './odd-models.ts';
@@ -150,7 +151,7 @@ describe.each([
         largest = Math.max(largest, relativeDifference(found, wanted));
       }
     }
-    expect(largest, replay).toBeLessThanOrEqual(1e-5);
+    expect(largest, replay).toBeLessThanOrEqual(isNative ? engineToleranceRatio : 1e-5);
   });
 
   test('really shared batches, and every row ran once', async () => {

@@ -50,6 +50,7 @@ async function serve(rollouts: () => RolloutReport): Promise<string> {
     ...{
       registry,
       identity,
+      engine: 'wasm',
       rollouts,
       mayChangeStore: false,
       batchRowsMax: 1,

@@ -5,7 +5,6 @@
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import type { Worker } from 'node:worker_threads';
-import * as ort from 'onnxruntime-web';
 import { describeOnnxModel } from '../../../registry-store/onnx/describe-model.ts';
 import type { ModelToLoad } from '../../../runtime/pool/held-sessions.ts';
 import type { Lane, LaneReply } from '../../../runtime/pool/lane.ts';
@@ -14,6 +13,7 @@ import type { LoadedModel, PoolOptions } from '../../../runtime/pool/pool-option
 import { WorkerPool } from '../../../runtime/pool/worker-pool.ts';
 import type { Ran, RunOutput } from '../../../runtime/protocol/worker-task.ts';
 import type { ModelSignature } from '../../../runtime/tensor/signature.ts';
+import { engineUnderTest, libraryUnderTest } from '../engine-under-test.ts';
 
 const workerFile = new URL('../../../dist/runtime/worker/main.js', import.meta.url);
 
@@ -61,6 +61,7 @@ export async function startTestPool(options: Partial<PoolOptions>): Promise<Pool
     arenaBytes: 32 * 1024 * 1024,
     resultBytes: 64 * 1024,
     inlineRunUsMax: 0,
+    engine: await engineUnderTest(),
     onInlineLost: () => undefined,
     ...options,
     onIdle: (lane) => {
@@ -87,7 +88,8 @@ export async function startTestPool(options: Partial<PoolOptions>): Promise<Pool
     lane: (index = 0) => pool.lanes[index]!,
     load: async (file, more) => {
       const readModel = (): Promise<Uint8Array> => Promise.resolve(file);
-      const outcome = await pool.load({ signature: signatureOf(file), warmRows: [], readModel, ...more });
+      const signature = more?.signature ?? signatureOf(file);
+      const outcome = await pool.load({ warmRows: [], readModel, ...more, signature });
       if (outcome.kind !== 'loaded') throw new Error(JSON.stringify(outcome));
       return outcome;
     },
@@ -151,10 +153,10 @@ export async function runDirectly(
   file: Uint8Array,
   { width, values }: { readonly width: number; readonly values: readonly number[] },
 ): Promise<{ readonly shape: readonly number[]; readonly bytes: number[] }[]> {
-  ort.env.wasm.numThreads = 1;
-  const session = await ort.InferenceSession.create(file, { executionProviders: ['wasm'] });
+  const { InferenceSession, Tensor } = await libraryUnderTest();
+  const session = await InferenceSession.create(file);
   const [input = ''] = session.inputNames;
-  const x = new ort.Tensor('float32', Float32Array.from(values), [values.length / width, width]);
+  const x = new Tensor('float32', Float32Array.from(values), [values.length / width, width]);
   const results = await session.run({ [input]: x });
   const outputs = session.outputNames.map((name) => {
     const { dims, data } = results[name]!;

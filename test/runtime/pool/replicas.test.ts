@@ -2,6 +2,7 @@
  * On which threads models are, on real threads: as many as asked for and no more, changed while batches run; loads that
  * keep nobody waiting; threads that have grown are replaced by fresh ones that hold the same.
  */
+import { isNative } from '../engine-under-test.ts';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { LaneReply } from '../../../runtime/pool/lane.ts';
 import { demoModel, type PoolUnderTest, ranOf, runRows, startTestPool } from './pool-under-test.ts';
@@ -166,7 +167,8 @@ describe('a load', () => {
   });
 });
 
-describe('the memory of a thread', () => {
+// The native engine has none to tell of.
+describe.skipIf(isNative)('the memory of a thread', () => {
   it('is told, grows with what it runs, and is given back by a fresh thread that holds the same', async () => {
     test = await startTestPool({ threads: 1, threadMemoryBytesMax: 48 * mib, resultBytes: 4096 });
     const kept = await test.load(rowModel());
