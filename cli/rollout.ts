@@ -38,8 +38,8 @@ function registerWatch(rollout: Command, output: Output): void {
       'after',
       `
 Draws in place at a terminal; elsewhere it prints a block when something else than the counts changed. Each gateway goes
-through a rollout by itself, so each has an answer of its own. With --node several times, all are shown with the verdict on
-what they counted together, on which no gateway acts; --until-done waits for all of them.
+through a rollout by itself, so each has an answer of its own. With --node several times, all are shown, and the verdict
+on what they counted together, on which no gateway acts; --until-done waits for all of them.
 
 --until-done waits for the rollouts that are on, or, when there is none yet, for the first that begins. Completed is one
 that went through its steps and waits for "tidegate promote", or was promoted before.

@@ -40,7 +40,7 @@ describe('bash completes', () => {
     [['ro'], ['rollback', 'rollout']],
     [
       ['rollout', ''],
-      ['watch', 'help'],
+      ['watch', 'status', 'help'],
     ],
     [['rollout', 'watch', 'iris', '--unt'], ['--until-done']],
     [
