@@ -163,7 +163,6 @@ it('a replica that is still being loaded is not taken for one that brings nothin
   const version = new Version();
   version.live(10, { work: 9, rowsPerSecond: 1000, bounds: { ...bounds, max: 1 } });
   version.live(20, { work: 9, rowsPerSecond: 1000, ready: 1, bounds: { ...bounds, max: 2 } });
-  version.live(10, { work: 9, rowsPerSecond: 1900, bounds: { ...bounds, max: 2 } });
   version.live(4, { work: 9, rowsPerSecond: 1900 });
   expect(version.placed).toBe(8);
 });
