@@ -5,7 +5,6 @@
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { DeploymentResources } from '../../../registry-store/manifest/deployment.ts';
-import type { Lane } from '../../../runtime/pool/lane.ts';
 import { LiveReplicas } from '../../../gateway/dispatch/live-replicas.ts';
 import { ModelGeneration } from '../../../gateway/dispatch/model-generation.ts';
 import type { VersionLoad } from '../../../gateway/dispatch/version-load.ts';
@@ -20,14 +19,14 @@ const signature = { batching: 'rows' as const, inputs: [], outputs: [] };
 
 /** Holds sessions on as many lanes as it is told, unless it is to fail. */
 class PuppetPool {
-  readonly lanes = Array.from({ length: 4 }, (_, index) => ({ index, state: 'busy' }) as Lane);
+  readonly lanes = Array.from({ length: 4 }, (_, index) => ({ index, state: 'busy' }));
   readonly asked: number[] = [];
   readonly replicas = new Map<number, number>();
   readonly inline = new Set<number>();
   loads = true;
   readonly inlineLane = { holds: (session: number): boolean => this.inline.has(session) };
 
-  holds({ index }: Lane, session: number): boolean {
+  holds({ index }: { readonly index: number }, session: number): boolean {
     return index < this.replicasOf(session);
   }
 
