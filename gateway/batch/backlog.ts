@@ -39,11 +39,12 @@ export function forecast<Queue extends BatchQueue<Member, Queue>, Member extends
   { workers, nowMs }: { readonly workers: WorkerGroup<Queue>; readonly nowMs: number },
 ): Forecast {
   const { queue, rows } = newcomer;
-  const { costs, rowsMax, line } = queue;
+  const { costs, line } = queue;
+  const fullRows = queue.rowsFor(Infinity);
   const rowsBefore = rowsAhead(newcomer);
-  const batches = Math.floor(rowsBefore / rowsMax);
-  const ownMs = batches === 0 ? 0 : batches * costs.typicalMs(rowsMax, nowMs);
-  const rideMs = costs.typicalMs(rowsBefore - batches * rowsMax + rows, nowMs);
+  const batches = Math.floor(rowsBefore / fullRows);
+  const ownMs = batches === 0 ? 0 : batches * costs.typicalMs(fullRows, nowMs);
+  const rideMs = costs.typicalMs(rowsBefore - batches * fullRows + rows, nowMs);
   const untilMs = ownMs + rideMs;
   let aheadMs = ownMs;
   for (const other of line.queues) {

@@ -57,9 +57,24 @@ export class BatchQueue<Member extends BatchMember, Queue> {
     return this.#runsAlone ? 1 : this.line.tuning.rowsMax;
   }
 
+  /**
+   * Rows that a batch should have of the `available` ones: the largest allowed size that is not more, so that runs are of
+   * few sizes, and the rest goes in the next batch. Where even the smallest is more, what there is goes as it is: sizes are
+   * a preference, and a worker does not stay idle for them.
+   */
+  rowsFor(available: number): number {
+    const most = Math.min(available, this.rowsMax);
+    const { allowedRows } = this.line.tuning;
+    for (let index = allowedRows.length - 1; index >= 0; index--) {
+      const rows = allowedRows[index];
+      if (rows !== undefined && rows <= most) return rows;
+    }
+    return most;
+  }
+
   /** What those who wait take of a worker, milliseconds. */
   workMs(nowMs: number): number {
-    return this.costs.workMs(this.waitingRows, this.rowsMax, nowMs);
+    return this.costs.workMs(this.waitingRows, this.rowsFor(Infinity), nowMs);
   }
 
   /**
@@ -84,7 +99,7 @@ export class BatchQueue<Member extends BatchMember, Queue> {
    */
   heldUntilMs(nowMs: number): number {
     const { delayMsMax } = this.line.tuning;
-    if (delayMsMax === 0 || this.waitingRows >= this.rowsMax) return -Infinity;
+    if (delayMsMax === 0 || this.waitingRows >= this.rowsFor(Infinity)) return -Infinity;
     const { deadlineMs } = this.waiting;
     const heldMs = this.waitingSinceMs + delayMsMax;
     if (deadlineMs === Infinity) return heldMs;

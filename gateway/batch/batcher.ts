@@ -28,10 +28,10 @@ const cancelledMin = 64;
 
 /**
  * Why a batch holds no more: its rows are the most there may be (`full`), nobody else waited (`drained`), its run would
- * have ended past a deadline (`slack`), nobody else came while it waited for more (`delay`), or its only member was in one
+ * have ended past a deadline (`slack`), more would have been of a size that is not allowed (`size`), nobody else came while it waited for more (`delay`), or its only member was in one
  * that failed (`retry`).
  */
-export type BatchTrigger = 'full' | 'drained' | 'slack' | 'delay' | 'retry';
+export type BatchTrigger = 'full' | 'drained' | 'slack' | 'size' | 'delay' | 'retry';
 
 export interface Batch<Queue extends BatchQueue<Member, Queue>, Member extends BatchMember> {
   readonly queue: Queue;
@@ -231,7 +231,7 @@ export class Batcher<Queue extends BatchQueue<Member, Queue>, Member extends Bat
   }
 
   /**
-   * As many of the first members as fit and should be in time; the very first always fits. Undefined when all that waited
+   * As many of the first members as fit, should be in time and make an allowed size; the very first always fits. Undefined when all that waited
    * were cancelled or too late.
    */
   #form(queue: Queue, nowMs: number): Batch<Queue, Member> | undefined {
@@ -249,8 +249,11 @@ export class Batcher<Queue extends BatchQueue<Member, Queue>, Member extends Bat
           deadlineMs < earliestMs
             ? Math.min(rowsFitting, costs.rowsWithin(deadlineMs - nowMs, rowsMax, nowMs))
             : rowsFitting;
-        if (members.length > 0 && rows + member.rows > fitting) {
-          trigger = fitting < rowsMax ? 'slack' : 'full';
+        const reachable = Math.min(rows + queue.waitingRows, fitting);
+        const wanted = queue.rowsFor(reachable);
+        if (members.length > 0 && rows + member.rows > wanted) {
+          if (wanted < reachable) trigger = 'size';
+          else trigger = fitting < rowsMax ? 'slack' : 'full';
           break;
         }
         [rowsFitting, earliestMs] = [fitting, Math.min(deadlineMs, earliestMs)];

@@ -11,6 +11,8 @@ import { FifoQueue } from './fifo-queue.ts';
 export interface BatchTuning {
   /** Most rows that requests may join to. */
   readonly rowsMax: number;
+  /** Sizes that batches are cut down to, ascending; empty for any size. See `BatchQueue.rowsFor`. */
+  readonly allowedRows: readonly number[];
   /** How long the oldest request may wait for others while a worker is free, milliseconds; 0 never waits. */
   readonly delayMsMax: number;
   /** Share of the workers' time, in proportion to that of the other models that want it. */

@@ -14,6 +14,8 @@ import { RequestQueue } from './request-queue.ts';
 export interface ModelTuning {
   /** Most rows that requests may join to; no more than the limit of the gateway. */
   readonly rowsMax?: number;
+  /** Sizes that batches are cut down to, ascending; default any. */
+  readonly allowedRows?: readonly number[];
   /** Microseconds that a worker may wait for more rows; default 0. */
   readonly delayUsMax?: number;
   /** Share of the workers' time in proportion to that of other models; default 1. */
@@ -117,9 +119,10 @@ export class QueueDirectory {
     return line;
   }
 
-  #tuningOf({ rowsMax, delayUsMax, weight, defaultTimeoutMs }: ModelTuning = {}): BatchTuning {
+  #tuningOf({ rowsMax, allowedRows, delayUsMax, weight, defaultTimeoutMs }: ModelTuning = {}): BatchTuning {
     return {
       rowsMax: Math.min(rowsMax ?? this.#batchRowsMax, this.#batchRowsMax),
+      allowedRows: allowedRows ?? [],
       delayMsMax: (delayUsMax ?? 0) / 1000,
       weight: weight ?? 1,
       timeoutMs: defaultTimeoutMs,

@@ -113,7 +113,14 @@ export class VersionMetrics {
   readonly batchRows: BucketHistogram = new BucketHistogram(rowBounds);
   readonly cache: CacheCounts = new CacheCounts();
   /** Batches by why they were not larger. */
-  readonly triggers: Record<BatchTrigger, number> = { full: 0, drained: 0, slack: 0, delay: 0, retry: 0 };
+  readonly triggers: Record<BatchTrigger, number> = {
+    full: 0,
+    drained: 0,
+    slack: 0,
+    size: 0,
+    delay: 0,
+    retry: 0,
+  };
   /** Time that lanes were taken by batches, and by how much that was more or less than foreseen, seconds. */
   laneSeconds = 0;
   predictedSeconds = 0;

@@ -92,7 +92,13 @@ export function simulate({ seed, lanes, forMs, models, noisy, watch }: Simulatio
   });
   const queues = models.map(({ rowsMax, runMs, weight = 1 }) => {
     const seeds = [1, rowsMax].map((rows) => ({ rows, us: runMs(rows) * 1000 }));
-    const line = new ModelLine<Queue>({ rowsMax, delayMsMax: 0, weight, timeoutMs: undefined });
+    const line = new ModelLine<Queue>({
+      rowsMax,
+      allowedRows: [],
+      delayMsMax: 0,
+      weight,
+      timeoutMs: undefined,
+    });
     return new Queue({ line, costs: new CostModel(seeds), runsAlone: false });
   });
   const reports = models.map(() => emptyReport());

@@ -41,8 +41,8 @@ export class Member implements BatchMember {
   }
 }
 
-export function lineOf(weight = 1, delayMsMax = 0): ModelLine<Queue> {
-  return new ModelLine({ rowsMax: 1, delayMsMax, weight, timeoutMs: undefined });
+export function lineOf(weight = 1, delayMsMax = 0, allowedRows: readonly number[] = []): ModelLine<Queue> {
+  return new ModelLine({ rowsMax: 1, allowedRows, delayMsMax, weight, timeoutMs: undefined });
 }
 
 export interface QueueParts {
