@@ -2,6 +2,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { DeploymentBatching } from '../registry-store/main.ts';
 import {
+  allowedRowsCountMax,
   batchDelayUsMax,
   batchRowsMax,
   defaultTimeoutMsMax,
@@ -10,6 +11,7 @@ import {
 
 export interface BatchingOptions {
   readonly batchRows?: number;
+  readonly batchSizes?: readonly number[];
   readonly batchDelay?: number;
   readonly weight?: number;
   readonly defaultTimeout?: number;
@@ -21,6 +23,12 @@ export function addBatchingOptions(command: Command): Command {
       new Option('--batch-rows <number>', 'most rows that requests may join to; 1 joins none').argParser(
         wholeNumber(1, batchRowsMax),
       ),
+    )
+    .addOption(
+      new Option(
+        '--batch-sizes <numbers>',
+        'rows that batches are cut down to, such as 1,4,16; any for all',
+      ).argParser(sizesOption),
     )
     .addOption(
       new Option(
@@ -43,17 +51,30 @@ export function addBatchingOptions(command: Command): Command {
 /** Undefined leaves all of it as it is. */
 export function batchingOf({
   batchRows,
+  batchSizes,
   batchDelay,
   weight,
   defaultTimeout,
 }: BatchingOptions): DeploymentBatching | undefined {
   const batching = {
     ...(batchRows !== undefined && { rowsMax: batchRows }),
+    ...(batchSizes !== undefined && { allowedRows: batchSizes }),
     ...(batchDelay !== undefined && { delayUsMax: batchDelay }),
     ...(weight !== undefined && { weight }),
     ...(defaultTimeout !== undefined && { defaultTimeoutMs: defaultTimeout }),
   };
   return Object.keys(batching).length === 0 ? undefined : batching;
+}
+
+function sizesOption(text: string): readonly number[] {
+  if (text === 'any') return [];
+  const sizes = text.split(',').map(Number);
+  const isAscending = sizes.every((size, index) => size > (sizes[index - 1] ?? 0));
+  const isFitting = sizes.every((size) => Number.isInteger(size) && size <= batchRowsMax);
+  if (isAscending && isFitting && sizes.length <= allowedRowsCountMax) return sizes;
+  throw new InvalidArgumentError(
+    `Write up to ${allowedRowsCountMax} ascending sizes from 1 to ${batchRowsMax} with commas between, such as 1,4,16, or any.`,
+  );
 }
 
 function wholeNumber(min: number, max: number): (text: string) => number {

@@ -3,6 +3,7 @@ import type {
   Cohort,
   Deployment,
   DeploymentBatching,
+  DeploymentCache,
   DeploymentChange,
   DeploymentResources,
   HistoryEvent,
@@ -79,6 +80,8 @@ function deploymentChangeText({ model, before, after }: DeploymentChange): strin
   if (resources !== resourcesBefore) parts.push(resources === '' ? 'no limits' : resources);
   const [batchesBefore, batches] = [batchingText(before?.batching), batchingText(after.batching)];
   if (batches !== batchesBefore) parts.push(batches === '' ? 'batched as usual' : batches);
+  const [cacheBefore, cache] = [cacheText(before?.cache), cacheText(after.cache)];
+  if (cache !== cacheBefore) parts.push(cache === '' ? 'answers kept as nodes say' : cache);
   return `${model} ${parts.length === 0 ? after.version : parts.join(', ')}`;
 }
 
@@ -138,12 +141,23 @@ export function resourcesText(resources: DeploymentResources | undefined): strin
 
 /** `batches of 32 rows, waiting 200 us, weight 4, due in 250 ms`, or nothing. */
 export function batchingText(batching: DeploymentBatching | undefined): string {
-  const { rowsMax, delayUsMax, weight, defaultTimeoutMs } = batching ?? {};
+  const { rowsMax, allowedRows, delayUsMax, weight, defaultTimeoutMs } = batching ?? {};
   const parts = [
     rowsMax !== undefined && `batches of ${counted(rowsMax, 'row')}`,
+    allowedRows !== undefined &&
+      (allowedRows.length === 0 ? 'of any size' : `of ${allowedRows.join(', ')} rows`),
     delayUsMax !== undefined && `waiting ${delayUsMax} us`,
     weight !== undefined && `weight ${weight}`,
     defaultTimeoutMs !== undefined && `due in ${defaultTimeoutMs} ms`,
   ];
   return parts.filter((part) => part !== false).join(', ');
+}
+
+/** `answers kept for 10m`, or nothing. */
+export function cacheText(cache: DeploymentCache | undefined): string {
+  const { enabled, ttlMs = 0 } = cache ?? {};
+  if (cache === undefined) return '';
+  if (enabled === false) return 'no answers kept';
+  const whether = enabled === true ? 'answers kept' : 'answers kept where nodes do,';
+  return ttlMs === 0 ? whether.replace(',', '') : `${whether} for ${durationText(ttlMs)}`;
 }

@@ -10,6 +10,11 @@ import { addPipelineOptions, type PipelineOptions, pipelineOf } from './pipeline
 import { pipelineSignature, signatureLine } from './pipeline-text.ts';
 import { shareOption } from './quantity.ts';
 import { type ResourceOptions, addResourceOptions, resourceFields } from './resource-options.ts';
+import {
+  addDeploymentCacheOptions,
+  type DeploymentCacheOptions,
+  deploymentCacheOf,
+} from './response-cache-options.ts';
 import { type RolloutOptions, addRolloutOptions, analysisOf, planRequest } from './rollout-options.ts';
 import { type ChangeOptions, addChangeOptions, withChange } from './store-options.ts';
 
@@ -20,7 +25,14 @@ interface Other {
 }
 
 interface DeployOptions
-  extends BatchingOptions, ChangeOptions, CohortOptions, PipelineOptions, ResourceOptions, RolloutOptions {
+  extends
+    BatchingOptions,
+    ChangeOptions,
+    CohortOptions,
+    DeploymentCacheOptions,
+    PipelineOptions,
+    ResourceOptions,
+    RolloutOptions {
   readonly version: string;
   readonly canary?: number;
   readonly and?: readonly Other[];
@@ -70,6 +82,7 @@ export function registerDeploy(program: Command, output: Output): void {
   addPipelineOptions(command);
   addResourceOptions(command);
   addBatchingOptions(command);
+  addDeploymentCacheOptions(command);
   addChangeOptions(command)
     .addHelpText(
       'after',
@@ -93,7 +106,8 @@ Examples:
   $ tidegate deploy digits --version 2.0.0 --before scale@1.0.0 --after top@1.0.0:probabilities=scores
   $ tidegate deploy iris --version 2.0.0 --rolling --replicas 4 --hold 1m
   $ tidegate deploy iris --version 2.0.0 --blue-green --auto-promote-after 10m --watch 1h
-  $ tidegate deploy iris --version 2.0.0 --min-replicas 1 --max-replicas 4 --memory-limit 512Mi`,
+  $ tidegate deploy iris --version 2.0.0 --min-replicas 1 --max-replicas 4 --memory-limit 512Mi
+  $ tidegate deploy iris --version 2.0.0 --cache --cache-ttl 10m`,
     )
     .action(async (model: string, options: DeployOptions) => {
       const { trafficBps, resources, ...config } = configOf(options);
@@ -102,6 +116,7 @@ Examples:
       const cohorts = cohortsOf(options);
       const batching = batchingOf(options);
       const pipeline = pipelineOf(options);
+      const cache = deploymentCacheOf(options);
       const result = await withChange(options, output, (change) =>
         deployModel({
           ...change,
@@ -116,6 +131,7 @@ Examples:
           ...(pipeline !== undefined && { pipeline }),
           ...(resources !== undefined && { resources }),
           ...(batching !== undefined && { batching }),
+          ...(cache !== undefined && { cache }),
         }),
       );
       const { deployment, snapshot, changed, revision } = result;

@@ -1,6 +1,7 @@
 /** What is deployed for a model after a command about it: the same JSON for all of them, and lines for people. */
 import type { Deployment, RolloutPlan } from '../registry-store/main.ts';
 import { batchingJson } from '../registry-store/manifest/batching.ts';
+import { cacheJson } from '../registry-store/manifest/cache.ts';
 import { othersJson } from '../registry-store/manifest/candidate-arms.ts';
 import { cohortsJson } from '../registry-store/manifest/cohorts.ts';
 import { flipPlanJson, watchJson } from '../registry-store/manifest/flip-plan.ts';
@@ -8,7 +9,7 @@ import { resourcesJson } from '../registry-store/manifest/deployment.ts';
 import { analysisJson } from '../registry-store/manifest/rollout-analysis.ts';
 import { pipelineJson } from '../registry-store/manifest/pipeline.ts';
 import { planJson } from '../registry-store/manifest/rollout-plan.ts';
-import { batchingText, resourcesText, rolloutText } from './change-text.ts';
+import { batchingText, cacheText, resourcesText, rolloutText } from './change-text.ts';
 import { durationText } from './moment.ts';
 import { pipelinesText } from './pipeline-text.ts';
 import { type StoreOptions, placeText } from './store-options.ts';
@@ -44,6 +45,7 @@ export function deploymentFields(deployment: Deployment | undefined): object {
     cohorts: deployment?.cohorts === undefined ? null : cohortsJson(deployment.cohorts),
     resources: deployment?.resources === undefined ? null : resourcesJson(deployment.resources),
     batching: deployment?.batching === undefined ? null : batchingJson(deployment.batching),
+    cache: deployment?.cache === undefined ? null : cacheJson(deployment.cache),
   };
 }
 
@@ -53,17 +55,19 @@ export function deploymentLines(
   revision: number,
   place: Pick<StoreOptions, 'store' | 'keys'> & { readonly signature?: string },
 ): readonly string[] {
-  const { model, version, previousVersion, candidate, watch, resources, batching } = deployment;
+  const { model, version, previousVersion, candidate, watch, resources, batching, cache } = deployment;
   const kept = previousVersion === undefined ? '' : `; ${previousVersion} is kept for going back`;
   const limits = resourcesText(resources);
   const batches = batchingText(batching);
   const pipelines = pipelinesText(deployment);
+  const answers = cacheText(cache);
   return [
     `${model} ${version} is live${kept} (revision ${revision})`,
     ...(pipelines === '' ? [] : [`  runs ${pipelines}`]),
     ...(place.signature === undefined ? [] : [place.signature]),
     ...(limits === '' ? [] : [`  with ${limits}`]),
     ...(batches === '' ? [] : [`  with ${batches}`]),
+    ...(answers === '' ? [] : [`  with ${answers}`]),
     ...(watch === undefined
       ? []
       : [

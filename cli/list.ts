@@ -9,7 +9,7 @@ import {
 import { findModel, findVersion } from '../registry-store/lifecycle/find-version.ts';
 import { type Stage, stages } from '../registry-store/manifest/stage.ts';
 import { roleOf, versionJson } from '../registry-store/manifest/version-facts.ts';
-import { batchingText, resourcesText, rolloutText } from './change-text.ts';
+import { batchingText, cacheText, resourcesText, rolloutText } from './change-text.ts';
 import { deploymentFields } from './deployment-answer.ts';
 import { momentText } from './moment.ts';
 import { type Output, columns, write } from './output.ts';
@@ -125,6 +125,7 @@ function deploymentFacts(deployment: Deployment): readonly string[] {
     pipelinesText(deployment),
     resourcesText(deployment.resources),
     batchingText(deployment.batching),
+    cacheText(deployment.cache),
   ].filter((fact) => fact !== '');
   return [`  live: ${[deployment.version, ...facts].join(', ')}`];
 }

@@ -2,17 +2,24 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { DeploymentConfig, scaleDeployment, undeployModel } from '../registry-store/main.ts';
 import { addBatchingOptions, type BatchingOptions, batchingOf } from './batching-options.ts';
+import {
+  addDeploymentCacheOptions,
+  type DeploymentCacheOptions,
+  deploymentCacheOf,
+} from './response-cache-options.ts';
 import { deploymentAnswerJson, deploymentLines } from './deployment-answer.ts';
 import { type Output, write } from './output.ts';
 import { type ResourceOptions, addResourceOptions, resourceFields } from './resource-options.ts';
 import { type ChangeOptions, addChangeOptions, withChange } from './store-options.ts';
+
+type ScaleOptions = BatchingOptions & ChangeOptions & DeploymentCacheOptions & ResourceOptions;
 
 export function registerScale(program: Command, output: Output): void {
   const command = program
     .command('scale')
     .description('change how much a deployment may use, and how its requests are batched')
     .argument('<model>', 'name of the model');
-  addChangeOptions(addBatchingOptions(addResourceOptions(command)))
+  addChangeOptions(addDeploymentCacheOptions(addBatchingOptions(addResourceOptions(command))))
     .addHelpText(
       'after',
       `
@@ -22,16 +29,18 @@ see "tidegate status --node".
 Examples:
   $ tidegate scale iris --replicas 4
   $ tidegate scale iris --min-replicas 1 --max-replicas 8 --target-cpu 60
-  $ tidegate scale iris --batch-rows 32 --weight 4 --default-timeout 250`,
+  $ tidegate scale iris --batch-rows 32 --weight 4 --default-timeout 250
+  $ tidegate scale iris --batch-sizes 1,4,16 --no-cache`,
     )
-    .action(async (model: string, options: BatchingOptions & ChangeOptions & ResourceOptions) => {
+    .action(async (model: string, options: ScaleOptions) => {
       const { resources } = new DeploymentConfig(resourceFields(options));
       const batching = batchingOf(options);
-      if (resources === undefined && batching === undefined) {
+      const cache = deploymentCacheOf(options);
+      if ((resources ?? batching ?? cache) === undefined) {
         throw new InvalidArgumentError('Name what changes, such as --replicas 4.');
       }
       const result = await withChange(options, output, (change) =>
-        scaleDeployment({ ...change, model, resources, batching }),
+        scaleDeployment({ ...change, model, resources, batching, cache }),
       );
       const { deployment, changed, revision } = result;
       const lines = changed

@@ -8,7 +8,7 @@ import {
   stateAt,
 } from '../registry-store/main.ts';
 import { versionJson } from '../registry-store/manifest/version-facts.ts';
-import { batchingText, resourcesText, rolloutText } from './change-text.ts';
+import { batchingText, cacheText, resourcesText, rolloutText } from './change-text.ts';
 import { deploymentFields } from './deployment-answer.ts';
 import { revisionOption } from './history.ts';
 import { momentText } from './moment.ts';
@@ -109,6 +109,7 @@ function deploymentFacts(deployment: Deployment | undefined): readonly string[] 
     pipelinesText(deployment),
     resourcesText(deployment.resources),
     batchingText(deployment.batching),
+    cacheText(deployment.cache),
   ].filter((fact) => fact !== '');
 }
 

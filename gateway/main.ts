@@ -157,8 +157,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     warmRows: [limits.batchRowsMax],
     readArtifact: (version) => store.readArtifact(version),
     replicas,
-    tune: (model, batching) => {
-      dispatcher.tune(model, batching);
+    tune: (model, settings) => {
+      dispatcher.tune(model, settings.batching);
+      cache?.tune(model, settings.cache);
     },
     forget: (generation) => {
       dispatcher.forget(generation);

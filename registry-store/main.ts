@@ -12,6 +12,7 @@ export type {
 } from './manifest/change.ts';
 export type { Cohort, Cohorts, HeaderRule } from './manifest/cohorts.ts';
 export type { DeploymentBatching } from './manifest/batching.ts';
+export type { DeploymentCache } from './manifest/cache.ts';
 export type { AutoScaling, Deployment, DeploymentResources } from './manifest/deployment.ts';
 export type { Pipeline, PipelineModel, Wire } from './manifest/pipeline.ts';
 export type { Datatype, ModelSignature, TensorSignature } from './manifest/signature.ts';

@@ -1,5 +1,7 @@
 /** What the control API says about versions and deployments. Every field is always there; null is what nobody asked for. */
 import type { Deployment, StoreSnapshot, VersionMetadata } from '../../registry-store/main.ts';
+import { batchingJson } from '../../registry-store/manifest/batching.ts';
+import { cacheJson } from '../../registry-store/manifest/cache.ts';
 import { cohortsJson } from '../../registry-store/manifest/cohorts.ts';
 import { flipPlanJson, watchJson } from '../../registry-store/manifest/flip-plan.ts';
 import { type Pipeline, pipelineJson } from '../../registry-store/manifest/pipeline.ts';
@@ -16,6 +18,7 @@ export function versionAnswer(version: VersionMetadata, deployment: Deployment |
 /** `endpoint` is where predictions are asked for. */
 export function deploymentAnswer(deployment: Deployment, endpoint: string): Json {
   const { resources, candidate, trafficBps, others, plan, flip, watch, analysis, cohorts } = deployment;
+  const { batching, cache } = deployment;
   const { autoScaling } = resources ?? {};
   return {
     model: deployment.model,
@@ -43,6 +46,8 @@ export function deploymentAnswer(deployment: Deployment, endpoint: string): Json
     target_cpu_utilization: autoScaling?.targetCpuPercent ?? null,
     cpu_limit: resources?.cpuLimitMillis === undefined ? null : resources.cpuLimitMillis / 1000,
     memory_limit: resources?.memoryLimitBytes ?? null,
+    batching: batching === undefined ? null : batchingJson(batching),
+    cache: cache === undefined ? null : cacheJson(cache),
     endpoint,
   };
 }

@@ -127,7 +127,7 @@ export class ControlOperations {
     const { model, version, config, steps, others, flip, pipeline, why } = wanted;
     const refusal = await this.#memoryRefusal(model, [version, ...(others ?? []).map((arm) => arm.version)]);
     if (refusal !== undefined) return refuse('MODEL_MEMORY', refusal);
-    const { strategy, trafficBps, resources } = configured(config);
+    const { strategy, trafficBps, resources, batching, cache } = configured(config);
     return this.#change(asker, why, (change) =>
       deployModel({
         ...change,
@@ -138,7 +138,9 @@ export class ControlOperations {
         ...(others !== undefined && { others }),
         ...(pipeline !== undefined && { pipeline }),
         ...(steps !== undefined ? { steps } : trafficBps !== undefined && { trafficBps }),
-        ...(resources !== undefined && { resources }),
+        resources,
+        batching,
+        cache,
       }),
     );
   }
@@ -186,8 +188,10 @@ export class ControlOperations {
   }
 
   async scale({ model, config, why }: ScaleRequest, asker: Asker): Promise<ChangeOutcome> {
-    const { resources = {} } = configured(config);
-    return this.#change(asker, why, (change) => scaleDeployment({ ...change, model, resources }));
+    const { resources, batching, cache } = configured(config);
+    return this.#change(asker, why, (change) =>
+      scaleDeployment({ ...change, model, resources, batching, cache }),
+    );
   }
 
   move(move: RolloutMove, { model, why }: ModelRequest, asker: Asker): Promise<ChangeOutcome> {

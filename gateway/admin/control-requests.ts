@@ -18,6 +18,7 @@ import type {
 import { type ControlResult, accepted } from './control-error.ts';
 import { readPipelineField } from './pipeline-fields.ts';
 import { RequestFields, shown } from './request-fields.ts';
+import { readSettings, settingsFields } from './settings-fields.ts';
 import {
   type FlipRequest,
   msOf,
@@ -107,6 +108,8 @@ const resourceFields = [
   'cpu_limit',
   'memory_limit',
 ] as const;
+/** What can be changed of a deployment whichever version is live. */
+const scalingFields = [...resourceFields, ...settingsFields] as const;
 const rolloutFields = [
   ...['strategy', 'canary_traffic_percentage', 'others', 'steps'],
   ...['auto_promote_after_seconds', 'preview_requests_min', 'watch_seconds', 'pipeline'],
@@ -169,7 +172,7 @@ export function readRegisterJson(
 /** `model_name` and `model_version` on the older path; under /v1 the model is in the path and `version` a field. */
 export function readDeploy(fields: Fields, pathModel: string | undefined): ControlResult<DeployRequest> {
   const names = pathModel === undefined ? (['model_name', 'model_version'] as const) : (['version'] as const);
-  const reader = new RequestFields(fields, [...names, ...rolloutFields, ...resourceFields, 'why']);
+  const reader = new RequestFields(fields, [...names, ...rolloutFields, ...scalingFields, 'why']);
   const model = pathModel ?? reader.text('model_name');
   const version = reader.text(pathModel === undefined ? 'model_version' : 'version');
   const steps = readSteps(reader);
@@ -180,6 +183,7 @@ export function readDeploy(fields: Fields, pathModel: string | undefined): Contr
   }
   const config: DeploymentConfigOptions = {
     ...readResources(reader),
+    ...readSettings(reader),
     ...(strategy !== undefined && { strategy }),
     ...(share !== undefined && { canaryTrafficPercentage: share }),
   };
@@ -197,12 +201,13 @@ export function readDeploy(fields: Fields, pathModel: string | undefined): Contr
 
 export function readScale(fields: Fields, pathModel: string | undefined): ControlResult<ScaleRequest> {
   const names = pathModel === undefined ? ['model_name'] : [];
-  const reader = new RequestFields(fields, [...names, ...resourceFields, 'why']);
+  const reader = new RequestFields(fields, [...names, ...scalingFields, 'why']);
   const model = pathModel ?? reader.text('model_name');
-  if (!resourceFields.some((field) => reader.has(field))) {
-    reader.reject('replicas', `or another of ${resourceFields.slice(1).join(', ')} has to be given`);
+  if (!scalingFields.some((field) => reader.has(field))) {
+    reader.reject('replicas', `or another of ${scalingFields.slice(1).join(', ')} has to be given`);
   }
-  return reader.finish({ model, config: readResources(reader), why: reader.textIfGiven('why') });
+  const config = { ...readResources(reader), ...readSettings(reader) };
+  return reader.finish({ model, config, why: reader.textIfGiven('why') });
 }
 
 /** For changes that say only which model. */

@@ -1,6 +1,14 @@
 /** The shapes of what the control API sends and takes, as JSON Schema 2020-12, which OpenAPI 3.1 speaks. */
 import { type Schema, list, object, ref, text } from '../openapi/schemas.ts';
 import { previewRequestsMax, previewRequestsMinDefault } from '../../registry-store/manifest/flip-plan.ts';
+import {
+  allowedRowsCountMax,
+  batchDelayUsMax,
+  batchRowsMax,
+  defaultTimeoutMsMax,
+  weightMax,
+} from '../../registry-store/manifest/batching.ts';
+import { cacheTtlMsMax } from '../../registry-store/manifest/cache.ts';
 import { candidatesMax } from '../../registry-store/manifest/candidate-arms.ts';
 import {
   gateActions,
@@ -75,6 +83,24 @@ const cohort = allOptional({
   keys: list(text),
 });
 
+const batching = allOptional({
+  max_rows: { ...positive, maximum: batchRowsMax },
+  allowed_rows: {
+    ...list({ ...positive, maximum: batchRowsMax }),
+    maxItems: allowedRowsCountMax,
+    description:
+      'Ascending; batches are cut down to the largest that is not more than what waits. None is any size.',
+  },
+  max_delay_us: { ...count, maximum: batchDelayUsMax },
+  weight: { ...positive, maximum: weightMax },
+  default_timeout_ms: { ...positive, maximum: defaultTimeoutMsMax },
+});
+
+const cache = allOptional({
+  enabled: { ...yesOrNo, description: 'Whether nodes with room for it keep answers.' },
+  ttl_ms: { ...count, maximum: cacheTtlMsMax, description: 'So long an answer counts; 0 without an end.' },
+});
+
 const deploymentProperties = {
   model: text,
   version: { ...text, description: 'The version that takes the traffic.' },
@@ -124,6 +150,8 @@ const deploymentProperties = {
   target_cpu_utilization: orNull(positive),
   cpu_limit: orNull({ type: 'number', description: 'Cores.' }),
   memory_limit: orNull({ ...positive, description: 'Bytes.' }),
+  batching: orNull(batching),
+  cache: orNull(cache),
   endpoint: { ...text, description: 'Where predictions are asked for.' },
 };
 
@@ -135,6 +163,8 @@ const resourceProperties = {
   target_cpu_utilization: { ...positive, maximum: 100 },
   cpu_limit: { type: ['number', 'string'], description: 'Cores, as 0.5 or "500m".' },
   memory_limit: { type: ['number', 'string'], description: 'Bytes, or "512Mi".' },
+  batching,
+  cache,
 };
 
 const rolloutProperties = {

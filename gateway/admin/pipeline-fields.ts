@@ -7,7 +7,7 @@ import { RequestFields, fieldsOf } from './request-fields.ts';
 /** `{"before": [{"model": "scale", "version": "1.0.0"}], "after": [...]}`; without models it ends a pipeline. */
 export function readPipelineField(reader: RequestFields): PipelineRequest | undefined {
   if (!reader.has('pipeline')) return undefined;
-  const sides = sidesOf(reader.recordIfGiven('pipeline'));
+  const sides = sidesOf(reader.objectIfGiven('pipeline'));
   if (sides === undefined) reader.reject('pipeline', what);
   return sides;
 }

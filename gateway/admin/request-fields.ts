@@ -89,11 +89,12 @@ export class RequestFields {
     return undefined;
   }
 
-  /** The fields of an object. */
-  recordIfGiven(field: string): ReadonlyMap<string, unknown> | undefined {
+  /** Its fields; nothing is looked up through a prototype. */
+  objectIfGiven(field: string): ReadonlyMap<string, unknown> | undefined {
     const value = this.#fields.get(field) ?? undefined;
-    const fields = value === undefined ? undefined : fieldsOf(value);
-    if (value !== undefined && fields === undefined) this.reject(field, 'is not an object');
+    if (value === undefined) return undefined;
+    const fields = fieldsOf(value);
+    if (fields === undefined) this.reject(field, 'is not an object');
     return fields;
   }
 

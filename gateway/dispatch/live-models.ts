@@ -7,12 +7,7 @@
  * not load keeps serving what it served; a generation is unloaded after its last request let go.
  */
 import { performance } from 'node:perf_hooks';
-import type {
-  Deployment,
-  DeploymentBatching,
-  StoreSnapshot,
-  VersionMetadata,
-} from '../../registry-store/main.ts';
+import type { Deployment, StoreSnapshot, VersionMetadata } from '../../registry-store/main.ts';
 import type { Quarantine } from '../../runtime/pool/fault-record.ts';
 import type { Limits } from '../admission/limits.ts';
 import { type ModelRoutes, RouteTable } from '../route/route-table.ts';
@@ -39,8 +34,8 @@ import type { ShadowMirror } from './shadow-mirror.ts';
 export interface LiveModelsOptions
   extends GenerationLoaderOptions, Pick<LiveRolloutsOptions, 'watches' | 'memory' | 'counts' | 'agreement'> {
   readonly metrics: MetricsPage;
-  /** How requests of a model are batched from now on. */
-  readonly tune: (model: string, batching: DeploymentBatching | undefined) => void;
+  /** How requests of a model are batched and its answers kept from now on. */
+  readonly tune: (model: string, deployment: Pick<Deployment, 'batching' | 'cache'>) => void;
   /** Called for a generation that no request holds any more, before it is unloaded. */
   readonly forget: (generation: ModelGeneration) => void;
   /** Puts a new table in force; called after each deployment that changed. */
@@ -196,7 +191,7 @@ export class LiveModels {
       this.#notReady.delete(model);
       this.#problems.clear(model);
       this.#rollouts.forget(model);
-      this.#options.tune(model, undefined);
+      this.#options.tune(model, {});
       if (this.#models.has(model)) this.#replace(model, undefined);
     }
     if (models.length > 0) this.#publish();
@@ -205,7 +200,7 @@ export class LiveModels {
   async #bringInLine(name: string, snapshot: StoreSnapshot): Promise<void> {
     const model = deployedModel(name, snapshot);
     if (model === undefined) return;
-    this.#options.tune(name, model.deployment.batching);
+    this.#options.tune(name, model.deployment);
     const live = await this.#versions.live(model, this.#models.get(name)?.live);
     if ('reason' in live) {
       this.#notReady.set(name, live.reason);

@@ -5,6 +5,7 @@
  * Nothing here refers to a generation. Answers of one that is gone are never asked for again, and so they are the first
  * to go.
  */
+import { performance } from 'node:perf_hooks';
 import { LRUCache } from 'lru-cache';
 import { elementBytes } from '../../runtime/tensor/dtype.ts';
 import { copyOfRows } from '../wire/classification.ts';
@@ -12,6 +13,7 @@ import type { Gauge, MetricsPage } from '../telemetry/metrics-page.ts';
 import type { InferReply, OutputColumn } from '../wire/infer-request.ts';
 
 export interface KeptAnswer {
+  readonly modelName: string;
   readonly columns: readonly OutputColumn[];
   readonly batched: boolean;
   readonly rows: number;
@@ -30,14 +32,19 @@ export class ResponseCacheStore {
   readonly bytesMax: number;
   readonly #answers: LRUCache<string, KeptAnswer>;
   #evicted = 0;
+  #expired = 0;
 
-  /** `bytesMax` 1 or more. */
-  constructor(bytesMax: number) {
+  /** `bytesMax` 1 or more; `nowMs` is the clock that answers age by. */
+  constructor(bytesMax: number, nowMs: () => number = () => performance.now()) {
     this.bytesMax = bytesMax;
     this.#answers = new LRUCache<string, KeptAnswer>({
       maxSize: bytesMax,
+      perf: { now: nowMs },
+      // A reading of the clock for each look costs less than the timer that would save it.
+      ttlResolution: 0,
       dispose: (_answer, _key, reason) => {
         if (reason === 'evict') this.#evicted += 1;
+        if (reason === 'expire') this.#expired += 1;
       },
     });
   }
@@ -67,20 +74,36 @@ export class ResponseCacheStore {
         () => this.#evicted,
       ),
     );
+    page.counter(
+      single(
+        'tidegate_cache_expired_total',
+        'Answers that were asked for again after their time.',
+        () => this.#expired,
+      ),
+    );
   }
 
   get(key: string): KeptAnswer | undefined {
     return this.#answers.get(key);
   }
 
-  /** Copies the answer, whose data may be reused when this returns. One that is too large is not kept. */
-  keep(key: string, reply: InferReply): void {
-    const { batched, rowStart } = reply;
+  /** Drops all answers of a model. Takes time in proportion to all that are kept. */
+  forget(modelName: string): void {
+    const keys = [...this.#answers.entries()].filter(([, answer]) => answer.modelName === modelName);
+    for (const [key] of keys) this.#answers.delete(key);
+  }
+
+  /**
+   * Copies the answer, whose data may be reused when this returns. One that is too large is not kept. `ttlMs` 0 keeps it as
+   * long as there is room.
+   */
+  keep(key: string, reply: InferReply, ttlMs = 0): void {
+    const { modelName, batched, rowStart } = reply;
     const rows = batched ? reply.rows : 1;
     const size = sizeOf(key, reply, rows);
     if (size > this.bytesMax * largestPart) return;
     const columns = reply.columns.map((column) => copyOfRows(column, { rowStart, rows }));
-    this.#answers.set(key, { columns, batched, rows: reply.rows }, { size });
+    this.#answers.set(key, { modelName, columns, batched, rows: reply.rows }, { size, ttl: ttlMs });
   }
 }
 

@@ -30,10 +30,19 @@ export interface ResponseCacheOptions {
   readonly dispatcher: Pick<Dispatcher, 'submit' | 'abandon' | 'cancel' | 'reportFault'>;
   /** For keys and answers together; 1 or more. */
   readonly bytesMax: number;
-  /** Models whose answers are kept; undefined for all of them. */
+  /** Models whose answers are kept where their deployments say nothing; undefined for all of them. */
   readonly models: ReadonlySet<string> | undefined;
   /** Most requests that wait for the run of another one. */
   readonly followersMax: number;
+  /** The clock that answers age by; default that of the process. */
+  readonly nowMs?: () => number;
+}
+
+/** What a deployment says about the answers of its model; what is left out is as the options of this node say. */
+export interface CacheTuning {
+  readonly enabled?: boolean;
+  /** How long an answer counts, milliseconds; 0, the default, as long as there is room. */
+  readonly ttlMs?: number;
 }
 
 /** What became of the leader alone: the others still want the answer. */
@@ -46,12 +55,14 @@ export class ResponseCache {
   readonly #options: ResponseCacheOptions;
   readonly #keys = new ResponseCacheKeys();
   readonly #runs = new Map<string, SharedRun>();
+  /** By model, as it is deployed. */
+  readonly #tunings = new Map<string, CacheTuning>();
   readonly #deadlines: DeadlineWatch<SharedRequest>;
   #followers = 0;
 
   constructor(options: ResponseCacheOptions) {
     this.#options = options;
-    this.store = new ResponseCacheStore(options.bytesMax);
+    this.store = new ResponseCacheStore(options.bytesMax, options.nowMs);
     this.#deadlines = new DeadlineWatch((request) => {
       // As for any request, what has begun by its deadline is finished.
       if (request.run?.hasBegun !== true) this.#fail(request, deadlineExceeded);
@@ -61,8 +72,8 @@ export class ResponseCache {
   /** Same as that of the dispatcher, but the request may be answered without ever being queued there. */
   submit(submission: Submission): PendingRequest | SharedRequest | WireError {
     const { generation, trial } = submission;
-    const { dispatcher, models } = this.#options;
-    if (trial !== undefined || models?.has(generation.modelName) === false) {
+    const { dispatcher } = this.#options;
+    if (trial !== undefined || !this.#keeps(generation.modelName)) {
       return dispatcher.submit(submission);
     }
     const startedMs = performance.now();
@@ -80,6 +91,15 @@ export class ResponseCache {
     });
     if (!('code' in outcome)) generation.metrics.cache.missed(performance.now() - startedMs);
     return outcome;
+  }
+
+  /** How the answers of a model are kept from now on. A change forgets those that were kept as it was before. */
+  tune(modelName: string, tuning: CacheTuning = {}): void {
+    const before = this.#tunings.get(modelName) ?? {};
+    if (before.enabled === tuning.enabled && before.ttlMs === tuning.ttlMs) return;
+    if (tuning.enabled === undefined && tuning.ttlMs === undefined) this.#tunings.delete(modelName);
+    else this.#tunings.set(modelName, tuning);
+    this.store.forget(modelName);
   }
 
   /** The client is gone. */
@@ -138,7 +158,9 @@ export class ResponseCache {
       this.#end(run);
       for (const follower of [...run.followers]) this.#answer(follower, reply, 'coalesced');
       try {
-        this.store.keep(run.key, reply);
+        // It may have been switched off while this was run.
+        if (this.#keeps(reply.modelName))
+          this.store.keep(run.key, reply, this.#tunings.get(reply.modelName)?.ttlMs);
       } catch (fault) {
         this.#options.dispatcher.reportFault(fault);
       }
@@ -152,6 +174,11 @@ export class ResponseCache {
       for (const follower of [...run.followers]) this.#fail(follower, error);
     },
   };
+
+  #keeps(modelName: string): boolean {
+    const { models } = this.#options;
+    return this.#tunings.get(modelName)?.enabled ?? models?.has(modelName) ?? true;
+  }
 
   #end(run: SharedRun): void {
     run.isOver = true;

@@ -1,5 +1,6 @@
 /** What is done to a deployment after the first: promote its candidate, scale it, go back. */
-import { batchingProblem, type DeploymentBatching, mergeBatching } from '../manifest/batching.ts';
+import { batchingProblem, type DeploymentBatching } from '../manifest/batching.ts';
+import { cacheProblem, type DeploymentCache } from '../manifest/cache.ts';
 import type { Action } from '../manifest/change.ts';
 import {
   type Deployment,
@@ -22,12 +23,17 @@ export interface ModelOptions extends ChangeOptions {
   readonly model: string;
 }
 
-export interface ScaleOptions extends ModelOptions {
-  /** Fields that are given replace those that are there; the others stay. */
+/** What holds for a model whichever of its versions is live. */
+export type Settings = Pick<Deployment, 'resources' | 'batching' | 'cache'>;
+
+/** Fields that are given replace those that are there; the others stay. */
+export interface GivenSettings {
   readonly resources?: DeploymentResources | undefined;
-  /** Likewise. */
   readonly batching?: DeploymentBatching | undefined;
+  readonly cache?: DeploymentCache | undefined;
 }
+
+export interface ScaleOptions extends ModelOptions, GivenSettings {}
 
 export interface DeploymentResult {
   readonly snapshot: StoreSnapshot;
@@ -107,11 +113,10 @@ function watchAfter(
 
 /** Codes: NOT_DEPLOYED, INVALID_ARGUMENT. */
 export function scaleDeployment(options: ScaleOptions): Promise<DeploymentResult> {
-  checkBatching(options.batching);
+  checkSettings(options);
   return changeDeployment(options, 'scale', (snapshot) => {
     const before = findDeployment(snapshot, options.model);
-    const resources = mergeResources(before.resources, options.resources);
-    return { ...before, ...settings(resources, mergeBatching(before.batching, options.batching)) };
+    return { ...before, ...settings(before, options) };
   });
 }
 
@@ -185,27 +190,31 @@ function withoutArms({ others: _others, layout: _layout, ...rest }: Deployment):
   return rest;
 }
 
+/** Those that are given replace those that are there, field by field. */
+export function settings(before: Settings | undefined, given: GivenSettings): Settings {
+  const resources = merged(before?.resources, given.resources);
+  const batching = merged(before?.batching, given.batching);
+  const cache = merged(before?.cache, given.cache);
+  return {
+    ...(resources !== undefined && { resources }),
+    ...(batching !== undefined && { batching }),
+    ...(cache !== undefined && { cache }),
+  };
+}
+
 /** Undefined when neither says anything. */
-export function mergeResources(
-  before: DeploymentResources | undefined,
-  given: DeploymentResources | undefined,
-): DeploymentResources | undefined {
-  return before === undefined && given === undefined ? undefined : { ...before, ...given };
+function merged<Part extends object>(before: Part | undefined, given: Part | undefined): Part | undefined {
+  return before === undefined && given === undefined ? undefined : ({ ...before, ...given } as Part);
 }
 
-/** What holds for a model whichever of its versions is live. */
-export function settings(
-  resources: DeploymentResources | undefined,
-  batching: DeploymentBatching | undefined,
-): Pick<Deployment, 'resources' | 'batching'> {
-  return { ...(resources !== undefined && { resources }), ...(batching !== undefined && { batching }) };
-}
-
-export function checkBatching(batching: DeploymentBatching | undefined): void {
-  const problem = batching === undefined ? undefined : batchingProblem(batching);
+/** Throws INVALID_ARGUMENT for what no node could carry out. */
+export function checkSettings({ batching, cache }: GivenSettings): void {
+  const problem =
+    (batching === undefined ? undefined : batchingProblem(batching)) ??
+    (cache === undefined ? undefined : cacheProblem(cache));
   if (problem !== undefined) throw new StoreError('INVALID_ARGUMENT', `${problem}.`);
 }
 
-function keepingSettings(next: Deployment, { resources, batching }: Deployment): Deployment {
-  return { ...next, ...settings(resources, batching) };
+function keepingSettings(next: Deployment, before: Deployment): Deployment {
+  return { ...next, ...settings(before, {}) };
 }

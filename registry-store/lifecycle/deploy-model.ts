@@ -3,7 +3,6 @@
  * named as the previous one, so that nodes keep it loaded and going back is instant.
  */
 import { randomUUID } from 'node:crypto';
-import { type DeploymentBatching, mergeBatching } from '../manifest/batching.ts';
 import {
   armFields,
   armsProblem,
@@ -15,7 +14,6 @@ import {
 import { type Cohorts, cohortsProblem, isEmptyCohorts } from '../manifest/cohorts.ts';
 import {
   type Deployment,
-  type DeploymentResources,
   type DeploymentStrategy,
   type VersionPin,
   hasCandidate,
@@ -33,8 +31,8 @@ import { StoreError } from '../store-error.ts';
 import {
   type DeploymentResult,
   changeDeployment,
-  checkBatching,
-  mergeResources,
+  checkSettings,
+  type GivenSettings,
   settings,
 } from './change-deployment.ts';
 import { findDeployable } from './find-version.ts';
@@ -43,7 +41,7 @@ import { inheritedPipeline, planPipeline, type PipelineRequest } from './plan-pi
 import { flipOf, keptPlan, planOf, type PlanRequest } from './plan-rollout.ts';
 import type { ChangeOptions } from './publisher-options.ts';
 
-export interface DeployOptions extends ChangeOptions, PlanRequest {
+export interface DeployOptions extends ChangeOptions, PlanRequest, GivenSettings {
   readonly model: string;
   readonly version: string;
   /**
@@ -68,10 +66,6 @@ export interface DeployOptions extends ChangeOptions, PlanRequest {
    * is deployed already keeps its own and any other one gets those of the live version; one without models ends them.
    */
   readonly pipeline?: PipelineRequest;
-  /** Fields that are given replace those of the deployment that is there. */
-  readonly resources?: DeploymentResources;
-  /** Likewise. */
-  readonly batching?: DeploymentBatching;
 }
 
 export type DeployResult = DeploymentResult;
@@ -87,7 +81,7 @@ export async function deployModel(options: DeployOptions): Promise<DeployResult>
   const flip = flipOf(strategy, options);
   checkAnalysis(isJudged(strategy) || flip !== undefined, options.analysis);
   checkCohorts(strategy, options.cohorts);
-  checkBatching(options.batching);
+  checkSettings(options);
   return changeDeployment(options, 'deploy', (snapshot) => {
     const pin = pinFor(options.version, options, snapshot);
     const others = (options.others ?? []).map(({ version, trafficBps }) => ({
@@ -95,7 +89,8 @@ export async function deployModel(options: DeployOptions): Promise<DeployResult>
       trafficBps,
     }));
     const before = snapshot.deployments.get(options.model);
-    const resources = mergeResources(before?.resources, options.resources);
+    const kept = settings(before, options);
+    const { resources } = kept;
     const plan = planOf(strategy, options, resources?.replicas ?? resources?.autoScaling?.minReplicas);
     // A share of traffic has to be a share of something.
     const isFirst = before === undefined && !hasTraffic(strategy);
@@ -103,7 +98,7 @@ export async function deployModel(options: DeployOptions): Promise<DeployResult>
       hasCandidate(strategy) && !isFirst
         ? beside(options, { before, candidate: pin, others, strategy, plan, flip })
         : live(options.model, pin, before);
-    return { ...next, ...settings(resources, mergeBatching(before?.batching, options.batching)) };
+    return { ...next, ...kept };
   });
 }
 

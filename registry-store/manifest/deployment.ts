@@ -4,6 +4,7 @@
  * operator put live. How a rollout is carried out is the gateway's business; here it is only said.
  */
 import { batchingJson, type DeploymentBatching, readBatching } from './batching.ts';
+import { cacheJson, type DeploymentCache, readCache } from './cache.ts';
 import {
   armsOf,
   armsProblem,
@@ -93,6 +94,7 @@ export interface Deployment {
   readonly cohorts?: Cohorts;
   readonly resources?: DeploymentResources;
   readonly batching?: DeploymentBatching;
+  readonly cache?: DeploymentCache;
 }
 
 export const trafficBpsMax = 10_000;
@@ -175,6 +177,7 @@ export function readDeployment(model: string, reader: FieldReader): Deployment {
     ...(reader.has('layout') && { layout: readLayout(reader.record('layout')) }),
     ...(reader.has('resources') && { resources: readResources(reader.record('resources')) }),
     ...(reader.has('batching') && { batching: readBatching(reader.record('batching')) }),
+    ...(reader.has('cache') && { cache: readCache(reader.record('cache')) }),
   };
   const problem = armsProblem(armsOf(deployment));
   if (problem !== undefined) reader.reject(`has candidates that cannot be: ${problem}`);
@@ -184,7 +187,7 @@ export function readDeployment(model: string, reader: FieldReader): Deployment {
 /** `readDeployment` of it gives the same deployment back. The model is the key it is filed under. */
 export function deploymentJson(deployment: Deployment): Readonly<Record<string, unknown>> {
   const { previousVersion, previousSha256, previousPipeline, candidate, trafficBps, rolloutId } = deployment;
-  const { others, layout, plan, flip, watch, analysis, cohorts, resources, batching } = deployment;
+  const { others, layout, plan, flip, watch, analysis, cohorts, resources, batching, cache } = deployment;
   return {
     ...pinJson(deployment),
     ...(previousVersion !== undefined && { previous_version: previousVersion }),
@@ -203,6 +206,7 @@ export function deploymentJson(deployment: Deployment): Readonly<Record<string, 
     ...(cohorts !== undefined && { cohorts: cohortsJson(cohorts) }),
     ...(resources !== undefined && { resources: resourcesJson(resources) }),
     ...(batching !== undefined && { batching: batchingJson(batching) }),
+    ...(cache !== undefined && { cache: cacheJson(cache) }),
   };
 }
 

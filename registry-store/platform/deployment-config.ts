@@ -2,6 +2,8 @@
  * How a deployment is wanted, checked field by field when it is made, so that a mistake in a pipeline shows where it was
  * written and not where it is signed. It says nothing about which version; the platform joins the two.
  */
+import { batchingProblem, type DeploymentBatching } from '../manifest/batching.ts';
+import { cacheProblem, type DeploymentCache } from '../manifest/cache.ts';
 import { StoreError } from '../store-error.ts';
 import { parseCoresMillis, parseShareBps, parseSizeBytes } from './quantity.ts';
 
@@ -40,6 +42,10 @@ export interface DeploymentConfigOptions {
   readonly memoryLimit?: number | string;
   /** Percent in steps of 0.01, for CANARY (default 10) and SHADOW (default 100) only. */
   readonly canaryTrafficPercentage?: number;
+  /** How requests are batched. Fields that are left out stay as they are. */
+  readonly batching?: DeploymentBatching;
+  /** Whether and how long answers may be kept. Likewise. */
+  readonly cache?: DeploymentCache;
 }
 
 /** What of a config says how much a deployment may use, in the units that are signed. */
@@ -78,6 +84,8 @@ export class DeploymentConfig {
   readonly memoryLimit: number | undefined;
   /** Percent; undefined for strategies without a share. */
   readonly canaryTrafficPercentage: number | undefined;
+  readonly batching: DeploymentBatching | undefined;
+  readonly cache: DeploymentCache | undefined;
 
   constructor(options: DeploymentConfigOptions = {}) {
     refuseUnknownFields(options);
@@ -101,6 +109,8 @@ export class DeploymentConfig {
     this.cpuLimit = checkCores(options.cpuLimit);
     this.memoryLimit = checkBytes(options.memoryLimit);
     this.canaryTrafficPercentage = checkShare(options.canaryTrafficPercentage, this.strategy);
+    this.batching = checkPart('batching', options.batching, batchingProblem);
+    this.cache = checkPart('cache', options.cache, cacheProblem);
   }
 
   /** The share of the candidate in hundredths of a percent. */
@@ -136,6 +146,8 @@ const fields: ReadonlySet<string> = new Set<keyof DeploymentConfigOptions>([
   'cpuLimit',
   'memoryLimit',
   'canaryTrafficPercentage',
+  'batching',
+  'cache',
 ]);
 
 /** Callers without a type checker: a misspelt limit must not be no limit. */
@@ -205,6 +217,16 @@ function checkShare(percentage: number | undefined, strategy: DeploymentStrategy
     'canaryTrafficPercentage',
     `is ${shown(percentage)}; it is a percentage from 0 to 100 in steps of 0.01`,
   );
+}
+
+function checkPart<Part>(
+  field: string,
+  part: Part | undefined,
+  problemOf: (part: Part) => string | undefined,
+): Part | undefined {
+  const problem = part === undefined ? undefined : problemOf(part);
+  if (problem !== undefined) throw refused(field, `is refused: ${problem}`);
+  return part;
 }
 
 function refused(field: string, problem: string): StoreError {

@@ -2,6 +2,8 @@
  * Deployments of a store for a pipeline, over the same lifecycle functions that the command line calls. It decides
  * nothing itself: what is legal, what is signed and what a gateway does with it is said there.
  */
+import type { DeploymentBatching } from '../manifest/batching.ts';
+import type { DeploymentCache } from '../manifest/cache.ts';
 import type { Deployment } from '../manifest/deployment.ts';
 import type { DeploymentManifest } from '../manifest/deployment-manifest.ts';
 import { promoteCandidate, scaleDeployment } from '../lifecycle/change-deployment.ts';
@@ -44,6 +46,8 @@ export interface DeploymentInfo {
   readonly cpuLimit?: number;
   /** Bytes. */
   readonly memoryLimit?: number;
+  readonly batching?: DeploymentBatching;
+  readonly cache?: DeploymentCache;
 }
 
 /** The whole store at one moment, verified. */
@@ -94,7 +98,7 @@ export class DeploymentPlatform {
     config: DeploymentConfig | DeploymentConfigOptions = {},
     reason: ChangeReason = {},
   ): Promise<DeploymentInfo> {
-    const { strategy, trafficBps, resources } = configured(config);
+    const { strategy, trafficBps, resources, batching, cache } = configured(config);
     const result = await this.#access.change(reason, (change) =>
       deployModel({
         ...change,
@@ -102,7 +106,9 @@ export class DeploymentPlatform {
         version,
         strategy,
         ...(trafficBps !== undefined && { trafficBps }),
-        ...(resources !== undefined && { resources }),
+        resources,
+        batching,
+        cache,
       }),
     );
     return infoOf(result.deployment);
@@ -123,12 +129,14 @@ export class DeploymentPlatform {
     scale: number | ScaleConfig,
     reason: ChangeReason = {},
   ): Promise<DeploymentInfo> {
-    const { resources } = configured(typeof scale === 'number' ? { replicas: scale } : scale);
-    if (resources === undefined) {
+    const { resources, batching, cache } = configured(
+      typeof scale === 'number' ? { replicas: scale } : scale,
+    );
+    if ((resources ?? batching ?? cache) === undefined) {
       throw new StoreError('INVALID_ARGUMENT', 'Nothing to scale: name what changes, such as replicas.');
     }
     const { deployment } = await this.#access.change(reason, (change) =>
-      scaleDeployment({ ...change, model, resources }),
+      scaleDeployment({ ...change, model, resources, batching, cache }),
     );
     return infoOf(deployment);
   }
@@ -185,6 +193,7 @@ function configured(config: DeploymentConfig | DeploymentConfigOptions): Deploym
 
 function infoOf(deployment: Deployment): DeploymentInfo {
   const { model, version, sha256, previousVersion, strategy, candidate, trafficBps, resources } = deployment;
+  const { batching, cache } = deployment;
   const { replicas, autoScaling, cpuLimitMillis, memoryLimitBytes } = resources ?? {};
   return {
     model,
@@ -203,5 +212,7 @@ function infoOf(deployment: Deployment): DeploymentInfo {
     }),
     ...(cpuLimitMillis !== undefined && { cpuLimit: cpuLimitMillis / 1000 }),
     ...(memoryLimitBytes !== undefined && { memoryLimit: memoryLimitBytes }),
+    ...(batching !== undefined && { batching }),
+    ...(cache !== undefined && { cache }),
   };
 }

@@ -10,13 +10,30 @@ beforeEach(async () => {
   await cli.ok('publish', 'iris', modelFile('1.0.0'), '--version', '3.0.0');
 });
 
-const options = ['--batch-rows', '32', '--batch-delay', '200', '--weight', '4', '--default-timeout', '250'];
-const batching = { max_rows: 32, max_delay_us: 200, weight: 4, default_timeout_ms: 250 };
+const sizes = ['--batch-sizes', '1,4,16'];
+const options = [
+  '--batch-rows',
+  '32',
+  ...sizes,
+  '--batch-delay',
+  '200',
+  '--weight',
+  '4',
+  '--default-timeout',
+  '250',
+];
+const batching = {
+  max_rows: 32,
+  allowed_rows: [1, 4, 16],
+  max_delay_us: 200,
+  weight: 4,
+  default_timeout_ms: 250,
+};
 
 test('is signed with a deployment, said of it, and stays until it is said otherwise', async () => {
   expect(await cli.json('deploy', 'iris', '--version', '2.0.0', ...options)).toMatchObject({ batching });
   expect(await cli.ok('history', 'iris')).toContain(
-    'batches of 32 rows, waiting 200 us, weight 4, due in 250 ms',
+    'batches of 32 rows, of 1, 4, 16 rows, waiting 200 us, weight 4, due in 250 ms',
   );
   expect(await cli.json('deploy', 'iris', '--version', '3.0.0', '--canary', '10')).toMatchObject({
     batching,
@@ -32,17 +49,40 @@ test('is signed with a deployment, said of it, and stays until it is said otherw
   expect(await cli.json('rollback', 'iris')).toMatchObject({ version: '2.0.0', batching: { max_rows: 32 } });
 });
 
+test('sizes are taken back with any', async () => {
+  await cli.ok('deploy', 'iris', '--version', '2.0.0', ...options);
+  expect(await cli.json('scale', 'iris', '--batch-sizes', 'any')).toMatchObject({
+    batching: { ...batching, allowed_rows: [] },
+  });
+});
+
+test('whether and how long answers are kept is signed beside it, stays, and is said', async () => {
+  const deployed = await cli.json('deploy', 'iris', '--version', '2.0.0', '--cache', '--cache-ttl', '10m');
+  expect(deployed).toMatchObject({ cache: { enabled: true, ttl_ms: 600_000 }, batching: null });
+  expect(await cli.ok('status')).toContain('answers kept for 10m');
+  expect(await cli.json('scale', 'iris', '--weight', '2')).toMatchObject({ cache: { ttl_ms: 600_000 } });
+  expect(await cli.json('scale', 'iris', '--no-cache')).toMatchObject({
+    cache: { enabled: false, ttl_ms: 600_000 },
+  });
+  expect(await cli.ok('history', 'iris')).toContain('no answers kept');
+});
+
 describe('is refused', () => {
   test.each([
     ['--batch-rows', '0'],
     ['--batch-rows', '65537'],
+    ['--batch-sizes', '4,1'],
+    ['--batch-sizes', '1,,4'],
+    ['--batch-sizes', 'some'],
+    ['--batch-sizes', '0,4'],
     ['--batch-delay', '-1'],
     ['--batch-delay', '1000001'],
     ['--weight', '0.5'],
     ['--default-timeout', '3600001'],
+    ['--cache-ttl', '31d'],
   ])('as %s %s', async (option, value) => {
     const { code, err } = await run(['scale', 'iris', option, value]);
     expect(code).toBe(2);
-    expect(err).toMatch(/whole number from|argument missing|unknown option/);
+    expect(err).toMatch(/whole number from|ascending sizes|30 days|argument missing|unknown option/);
   });
 });

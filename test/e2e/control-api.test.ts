@@ -71,7 +71,11 @@ test('the older paths: register, deploy, promote, scale, roll back, undeploy', a
   });
   const scaled = await control.call('POST', '/scale_deployment', {
     as: 'deploy',
-    body: { model_name: 'iris', replicas: 3, auto_scaling: true, max_replicas: 6, memory_limit: '512Mi' },
+    body: {
+      ...{ model_name: 'iris', replicas: 3, auto_scaling: true, max_replicas: 6, memory_limit: '512Mi' },
+      batching: { allowed_rows: [1, 8] },
+      cache: { enabled: true, ttl_ms: 60_000 },
+    },
   });
   expect(scaled.body).toMatchObject({
     replicas: 3,
@@ -79,9 +83,11 @@ test('the older paths: register, deploy, promote, scale, roll back, undeploy', a
     min_replicas: 1,
     max_replicas: 6,
     memory_limit: 512 * 1024 * 1024,
+    batching: { allowed_rows: [1, 8] },
+    cache: { enabled: true, ttl_ms: 60_000 },
   });
   const back = await control.call('POST', '/rollback', { as: 'deploy', body: { model_name: 'iris' } });
-  expect(back.body).toMatchObject({ version: '1.0.0', replicas: 3 });
+  expect(back.body).toMatchObject({ version: '1.0.0', replicas: 3, cache: { enabled: true } });
 
   const models = await control.call('GET', '/models', { as: 'read' });
   expect(models.body['models']).toMatchObject([

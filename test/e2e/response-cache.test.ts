@@ -116,6 +116,15 @@ describe('the answer says', () => {
     expect(said).toEqual(['miss', 'hit']);
   });
 
+  test('nothing any more once the deployment says that answers are not kept', async () => {
+    under = await start(1024 * 1024);
+    expect([await ask([1, 2, 3, 4]), await ask([1, 2, 3, 4])]).toEqual(['miss', 'hit']);
+    under.store.deploy('iris', '1.0.0', { cache: { enabled: false } });
+    await eventually(async () => (await ask([1, 2, 3, 4])) === null, 'a question that is not looked up');
+    under.store.deploy('iris', '1.0.0', { cache: { enabled: true, ttlMs: 60_000 } });
+    await eventually(async () => (await ask([1, 2, 3, 4])) === 'hit', 'an answer from memory');
+  });
+
   test('that a request shared the run of another one, where it did', async () => {
     under = await start(1024 * 1024);
     const uses = await Promise.all(Array.from({ length: 40 }, () => ask([4, 3, 2, 1])));

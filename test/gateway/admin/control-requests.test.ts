@@ -86,6 +86,8 @@ describe('deploy', () => {
       target_cpu_utilization: 60,
       cpu_limit: '500m',
       memory_limit: 1024,
+      batching: { max_rows: 8, allowed_rows: [1, 8], weight: 2 },
+      cache: { enabled: true, ttl_ms: 1000 },
       canary_traffic_percentage: 5,
       why: 'new',
     };
@@ -101,6 +103,8 @@ describe('deploy', () => {
         targetCpuUtilization: 60,
         cpuLimit: '500m',
         memoryLimit: 1024,
+        batching: { rowsMax: 8, allowedRows: [1, 8], weight: 2 },
+        cache: { enabled: true, ttlMs: 1000 },
         canaryTrafficPercentage: 5,
       },
       steps: undefined,

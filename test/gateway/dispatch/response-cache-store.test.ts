@@ -19,10 +19,14 @@ function replyOf(data: OutputColumn['data'], rows = 1, rowStart = 0): InferReply
   };
 }
 
-async function evicted(store: ResponseCacheStore): Promise<number> {
+async function counted(store: ResponseCacheStore, what: 'evicted' | 'expired'): Promise<number> {
   const page = new MetricsPage();
   store.addTo(page);
-  return Number(/^tidegate_cache_evicted_total (\d+)$/m.exec(await page.render())?.[1]);
+  return Number(new RegExp(`^tidegate_cache_${what}_total (\\d+)$`, 'm').exec(await page.render())?.[1]);
+}
+
+function evicted(store: ResponseCacheStore): Promise<number> {
+  return counted(store, 'evicted');
 }
 
 describe('an answer', () => {
@@ -48,6 +52,30 @@ describe('an answer', () => {
     const short = sizeOf('k', replyOf(['a', 'b']));
     expect(sizeOf('k', replyOf(['a'.repeat(101), 'b']))).toBe(short + 200);
   });
+});
+
+describe('the time', () => {
+  test('is over for an answer that was given one, and for no other', async () => {
+    let nowMs = 1;
+    const store = new ResponseCacheStore(20_000, () => nowMs);
+    store.keep('short', replyOf(new Float32Array(2)), 1000);
+    store.keep('endless', replyOf(new Float32Array(2)));
+    nowMs += 1000;
+    expect([store.get('short'), store.get('endless')]).not.toContain(undefined);
+    nowMs += 1;
+    expect(store.get('short')).toBeUndefined();
+    expect(store.get('endless')).toBeDefined();
+    expect(await counted(store, 'expired')).toBe(1);
+    expect(await counted(store, 'evicted')).toBe(0);
+  });
+});
+
+test('the answers of one model can be forgotten, and those of others stay', () => {
+  const store = new ResponseCacheStore(20_000);
+  store.keep('one', replyOf(new Float32Array(2)));
+  store.keep('other', { ...replyOf(new Float32Array(2)), modelName: 'other' });
+  store.forget('m');
+  expect([store.get('one'), store.get('other')?.modelName]).toEqual([undefined, 'other']);
 });
 
 describe('the room', () => {

@@ -46,13 +46,20 @@ interface Scene {
   ) => PendingRequest | SharedRequest;
 }
 
-function setUp(options: { readonly models?: readonly string[]; readonly followersMax?: number } = {}): Scene {
+function setUp(
+  options: {
+    readonly models?: readonly string[];
+    readonly followersMax?: number;
+    readonly nowMs?: () => number;
+  } = {},
+): Scene {
   const dispatcher = new PuppetDispatcher();
   const cache = new ResponseCache({
     dispatcher,
     bytesMax: 1024 * 1024,
     models: options.models && new Set(options.models),
     followersMax: options.followersMax ?? 100,
+    ...(options.nowMs !== undefined && { nowMs: options.nowMs }),
   });
   const generation = puppetGeneration();
   const ask: Scene['ask'] = (caller, more = {}, input = tensorOf([1, 2])) => {
@@ -299,3 +306,56 @@ async function until(isTrue: () => boolean): Promise<void> {
   const endMs = Date.now() + 10_000;
   while (!isTrue() && Date.now() < endMs) await new Promise((resolve) => setTimeout(resolve, 2));
 }
+
+describe('what the deployment says', () => {
+  /** Asks once, runs it, and asks again. */
+  async function secondUse({ dispatcher, ask }: Scene): Promise<string | undefined> {
+    const [first, second] = asked(2);
+    ask(first!);
+    dispatcher.run();
+    ask(second!);
+    await microtasks();
+    // Where answers are not kept, nothing says so.
+    return second!.use;
+  }
+
+  test.each([
+    { models: undefined, enabled: undefined, use: 'hit' },
+    { models: undefined, enabled: false, use: undefined },
+    { models: ['other'], enabled: undefined, use: undefined },
+    { models: ['other'], enabled: true, use: 'hit' },
+  ])('goes before what the node says: $enabled, for $models', async ({ models, enabled, use }) => {
+    const scene = setUp(models === undefined ? {} : { models });
+    scene.cache.tune(scene.generation.modelName, enabled === undefined ? {} : { enabled });
+    expect(await secondUse(scene)).toBe(use);
+  });
+
+  test('bounds the time of an answer', async () => {
+    let nowMs = 1;
+    const scene = setUp({ nowMs: () => nowMs });
+    scene.cache.tune(scene.generation.modelName, { ttlMs: 1000 });
+    expect(await secondUse(scene)).toBe('hit');
+    nowMs += 1001;
+    const late = new Caller();
+    scene.ask(late);
+    expect(late.use).toBe('miss');
+  });
+
+  test('forgets the answers kept so far when it changes, and only then', async () => {
+    const scene = setUp();
+    const { modelName } = scene.generation;
+    await secondUse(scene);
+    scene.cache.tune(modelName, {});
+    expect(scene.cache.store.answers).toBe(1);
+    scene.cache.tune(modelName, { ttlMs: 5000 });
+    expect(scene.cache.store.answers).toBe(0);
+  });
+
+  test('keeps no answer of a run that was under way when it was switched off', () => {
+    const { dispatcher, cache, generation, ask } = setUp();
+    ask(new Caller());
+    cache.tune(generation.modelName, { enabled: false });
+    dispatcher.run();
+    expect(cache.store.answers).toBe(0);
+  });
+});

@@ -5,7 +5,6 @@ import {
   batchingJson,
   batchingProblem,
   type DeploymentBatching,
-  mergeBatching,
   readBatching,
 } from '../../../registry-store/manifest/batching.ts';
 import { FieldReader } from '../../../registry-store/manifest/field-reader.ts';
@@ -13,6 +12,9 @@ import { FieldReader } from '../../../registry-store/manifest/field-reader.ts';
 const batching: fc.Arbitrary<DeploymentBatching> = fc.record(
   {
     rowsMax: fc.integer({ min: 1, max: 65_536 }),
+    allowedRows: fc
+      .uniqueArray(fc.integer({ min: 1, max: 65_536 }), { maxLength: 32 })
+      .map((sizes) => sizes.toSorted((a, b) => a - b)),
     delayUsMax: fc.integer({ min: 0, max: 1_000_000 }),
     weight: fc.integer({ min: 1, max: 1000 }),
     defaultTimeoutMs: fc.integer({ min: 1, max: 3_600_000 }),
@@ -41,13 +43,13 @@ describe('what is said about batches', () => {
     { weight: 1001 },
     { defaultTimeoutMs: 0 },
     { defaultTimeoutMs: 3_600_001 },
+    { allowedRows: [0, 4] },
+    { allowedRows: [4, 4] },
+    { allowedRows: [16, 4] },
+    { allowedRows: [1.5] },
+    { allowedRows: [1, 65_537] },
+    { allowedRows: Array.from({ length: 33 }, (_, index) => index + 1) },
   ])('cannot be %j', (value) => {
-    expect(batchingProblem(value)).toMatch(/is not (between|an integer)/);
-  });
-
-  it('replaces what is given and keeps the rest', () => {
-    expect(mergeBatching(undefined, undefined)).toBeUndefined();
-    expect(mergeBatching({ rowsMax: 8, weight: 2 }, { weight: 3 })).toEqual({ rowsMax: 8, weight: 3 });
-    expect(mergeBatching({ rowsMax: 8 }, undefined)).toEqual({ rowsMax: 8 });
+    expect(batchingProblem(value)).toMatch(/not (between|an integer|ascending)|more than 32/);
   });
 });

@@ -209,6 +209,19 @@ describe('a platform', () => {
     expect(await platform.scaleDeployment('iris', 3)).toMatchObject({ replicas: 3 });
     const scaled = await platform.scaleDeployment('iris', { cpuLimit: '1500m', memoryLimit: '1Gi' });
     expect(scaled).toMatchObject({ replicas: 3, cpuLimit: 1.5, memoryLimit: 1024 ** 3 });
+    const [batching, cache] = [
+      { rowsMax: 8, allowedRows: [1, 8] },
+      { enabled: true, ttlMs: 60_000 },
+    ];
+    expect(await platform.scaleDeployment('iris', { batching, cache })).toMatchObject({ batching, cache });
+    expect(await platform.scaleDeployment('iris', { cache: { enabled: false } })).toMatchObject({
+      batching,
+      cache: { enabled: false, ttlMs: 60_000 },
+    });
+    expect(await codeOf(platform.scaleDeployment('iris', { batching: { weight: 0 } }))).toBe(
+      'INVALID_ARGUMENT',
+    );
+    expect(await codeOf(platform.scaleDeployment('iris', { cache: { ttlMs: -1 } }))).toBe('INVALID_ARGUMENT');
     expect(await codeOf(platform.scaleDeployment('iris', {}))).toBe('INVALID_ARGUMENT');
     expect(await codeOf(platform.scaleDeployment('iris', 0))).toBe('INVALID_ARGUMENT');
     await platform.undeployModel('iris');
