@@ -10,24 +10,13 @@ export interface PipelineOptions {
   readonly pipeline: boolean;
 }
 
-const form = '<model@version[:output=input,...]>';
-
 export function addPipelineOptions(command: Command): Command {
+  const before = 'a published model that runs before it; repeatable, in order';
+  const after = `one that runs after it; ${pipelineModelsMax} in all; with wires as top@1.0.0:output=input`;
   return command
-    .addOption(
-      new Option(`--before ${form}`, `a published model that runs before it; repeatable, in order`).argParser(
-        modelOption,
-      ),
-    )
-    .addOption(
-      new Option(
-        `--after ${form}`,
-        `one that runs after it; ${pipelineModelsMax} in all, and all are named anew`,
-      ).argParser(modelOption),
-    )
-    .addOption(
-      new Option('--no-pipeline', 'let it run alone, whatever ran before and after the live version'),
-    );
+    .addOption(new Option('--before <model@version>', before).argParser(modelOption))
+    .addOption(new Option('--after <model@version>', after).argParser(modelOption))
+    .addOption(new Option('--no-pipeline', 'let it run alone, whatever runs with the live version'));
 }
 
 /** Undefined when nothing was said. */
