@@ -66,6 +66,11 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     onFailure: ({ modelName, modelVersion }, { cause, detail }) => {
       log.warn({ model: modelName, version: modelVersion, cause, detail }, 'request failed');
     },
+    ...(log.isLevelEnabled('debug') && {
+      onBatch: ({ modelName, modelVersion }, batch) => {
+        log.debug({ model: modelName, version: modelVersion, ...batch }, 'batch answered');
+      },
+    }),
     onFault,
   });
   const cache = responseCacheOf(options, dispatcher);

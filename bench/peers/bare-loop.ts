@@ -20,8 +20,9 @@ const label = field(parsed, 'label');
 const backend = textField(parsed, 'backend');
 /** For each batch size. */
 const seconds = numberField(parsed, 'seconds');
-const ort = await loadOrt(backend);
-const session = await openSession(ort, backend, modelFile);
+const intraOpThreads = Number(field(parsed, 'intraOpThreads') ?? 1);
+const ort = await loadOrt(backend, intraOpThreads);
+const session = await openSession(ort, backend, { modelFile, intraOpThreads });
 
 const reports: LoopReport[] = [];
 for (const value of listField(parsed, 'batches')) reports.push(await measure(Number(value)));

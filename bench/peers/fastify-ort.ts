@@ -13,7 +13,7 @@ const list: unknown = JSON.parse(models);
 const ort = await loadOrt(backend);
 const served = new Map<string, { readonly version: string; readonly session: InferenceSession }>();
 for (const model of Array.isArray(list) ? (list as unknown[]) : []) {
-  const session = await openSession(ort, backend, textField(model, 'file'));
+  const session = await openSession(ort, backend, { modelFile: textField(model, 'file') });
   served.set(textField(model, 'name'), { version: textField(model, 'version'), session });
 }
 const datatypes: Readonly<Record<string, string>> = { int64: 'INT64', float32: 'FP32' };

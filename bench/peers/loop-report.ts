@@ -22,6 +22,8 @@ export interface LoopJob {
   /** Undefined for models whose answer nobody knows. */
   readonly label?: number;
   readonly backend: OrtBackend;
+  /** That one run may use; default 1. */
+  readonly intraOpThreads?: number;
   readonly batches: readonly number[];
   /** For each batch size. */
   readonly seconds: number;

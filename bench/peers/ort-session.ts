@@ -12,10 +12,11 @@ export type OrtBackend = string;
 
 export type Ort = typeof ort;
 
-export async function loadOrt(backend: OrtBackend): Promise<Ort> {
+/** `intraOpThreads` a run may use; with WebAssembly the first session decides for all. */
+export async function loadOrt(backend: OrtBackend, intraOpThreads = 1): Promise<Ort> {
   if (backend === 'web') {
     const web: Ort = await import('onnxruntime-web');
-    web.env.wasm.numThreads = 1;
+    web.env.wasm.numThreads = intraOpThreads;
     web.env.logLevel = 'error';
     return web;
   }
@@ -32,14 +33,14 @@ export async function loadOrt(backend: OrtBackend): Promise<Ort> {
 export async function openSession(
   { InferenceSession }: Ort,
   backend: OrtBackend,
-  modelFile: string,
+  { modelFile, intraOpThreads = 1 }: { readonly modelFile: string; readonly intraOpThreads?: number },
 ): Promise<ort.InferenceSession> {
   const common = { graphOptimizationLevel: 'all', logSeverityLevel: 3 } as const;
   return InferenceSession.create(
     readFileSync(modelFile),
     backend === 'web'
       ? { ...common, executionProviders: ['wasm'] }
-      : { ...common, executionProviders: ['cpu'], intraOpNumThreads: 1, interOpNumThreads: 1 },
+      : { ...common, executionProviders: ['cpu'], intraOpNumThreads: intraOpThreads, interOpNumThreads: 1 },
   );
 }
 

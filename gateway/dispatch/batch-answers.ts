@@ -8,7 +8,7 @@ import type { LaneReply } from '../../runtime/pool/lane.ts';
 import type { Ran, WorkerFailure } from '../../runtime/protocol/worker-task.ts';
 import type { Batcher } from '../batch/batcher.ts';
 import { answerEvidence } from '../rollout/answer-evidence.ts';
-import type { Outcome } from '../telemetry/version-metrics.ts';
+import type { BatchRun, Outcome } from '../telemetry/version-metrics.ts';
 import type { WireError } from '../wire/error-code.ts';
 import type { InferReply } from '../wire/infer-request.ts';
 import { columnsOf, type RequestBatch } from './batch-tensors.ts';
@@ -17,6 +17,11 @@ import type { ModelGeneration } from './model-generation.ts';
 import type { RequestLedger } from './request-ledger.ts';
 import type { PendingRequest, RequestQueue } from './request-queue.ts';
 
+export interface AnsweredBatch extends BatchRun {
+  /** From the whole request to the start of the batch, of the member that waited longest, milliseconds. */
+  readonly queueMs: number;
+}
+
 export interface BatchAnswersOptions {
   /** Where results lie. */
   readonly arena: SharedArrayBuffer;
@@ -24,6 +29,8 @@ export interface BatchAnswersOptions {
   readonly ledger: RequestLedger;
   /** A request failed for good, in the model or with its thread. */
   readonly onFailure: (generation: ModelGeneration, failure: RunFailure) => void;
+  /** A batch was answered; only for whoever looks at each of them. */
+  readonly onBatch?: ((generation: ModelGeneration, batch: AnsweredBatch) => void) | undefined;
   /** Members wait again. */
   readonly onRetry: () => void;
   /** An invariant broke; gives what the client is told. */
@@ -110,7 +117,12 @@ export class BatchAnswers {
     const laneMs = repliedMs - startedMs;
     const times = { handOverMs: Math.max(0, laneMs - runMs), runMs, answerMs: endedMs - repliedMs };
     const lane = { trigger, laneMs, predictedMs };
-    metrics.recordBatch({ rows: batchRows, requests: members.length, ...times, ...lane }, endedMs);
+    const run = { rows: batchRows, requests: members.length, ...times, ...lane };
+    metrics.recordBatch(run, endedMs);
+    const { onBatch } = this.#options;
+    if (onBatch === undefined) return;
+    const queueMs = Math.max(...members.map(({ arrivedMs }) => startedMs - arrivedMs));
+    onBatch(generation, { ...run, queueMs });
   }
 
   /** An answer that cannot be written is the fault of one member; the others still get theirs. */

@@ -12,7 +12,7 @@ import { CallerRows } from '../admission/caller-rows.ts';
 import type { AdmittedRequest } from '../admission/check-request.ts';
 import { Batcher, type Worker } from '../batch/batcher.ts';
 import type { WireError } from '../wire/error-code.ts';
-import { BatchAnswers } from './batch-answers.ts';
+import { BatchAnswers, type BatchAnswersOptions } from './batch-answers.ts';
 import type { RequestBatch } from './batch-tensors.ts';
 import type { ModelGeneration } from './model-generation.ts';
 import { BurstGate } from './burst-gate.ts';
@@ -37,6 +37,7 @@ export interface DispatcherOptions {
   readonly callerRowsMax?: number;
   /** A request failed for good, in the model or with its thread. */
   readonly onFailure: (generation: ModelGeneration, failure: RunFailure) => void;
+  readonly onBatch?: BatchAnswersOptions['onBatch'];
   /** An invariant broke while a batch was answered; its requests were told INTERNAL. */
   readonly onFault: (fault: unknown) => void;
 }
@@ -72,6 +73,7 @@ export class Dispatcher {
       batcher,
       ledger: this.#ledger,
       onFailure,
+      onBatch: options.onBatch,
       onRetry: () => {
         this.#burst.arrived();
       },

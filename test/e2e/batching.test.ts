@@ -42,9 +42,31 @@ function codeOf({ status, body }: HttpAnswer): unknown {
 
 describe('the batches of a deployment', () => {
   beforeAll(async () => {
-    under = await startTestGateway({ models, limits: { batchRowsMax: 4 }, inlineRunUsMax: 0 });
+    under = await startTestGateway({
+      models,
+      limits: { batchRowsMax: 4 },
+      inlineRunUsMax: 0,
+      logLevel: 'debug',
+    });
   });
   afterAll(() => under.close());
+
+  test('are of the sizes that it allows, and each is told of in the log for those who look', async () => {
+    await tune({ rowsMax: 4, allowedRows: [1, 3] });
+    const before = under.log.length;
+    await Promise.all(Array.from({ length: 24 }, () => ask()));
+    await tune({ rowsMax: 4, allowedRows: [] });
+    const batches = under.log.slice(before).filter(({ msg }) => msg === 'batch answered');
+    const rows = batches.map((batch) => Number(batch['rows']));
+    expect(rows.reduce((sum, count) => sum + count, 0)).toBe(24);
+    expect(rows).toContain(3);
+    for (const batch of batches) {
+      expect([1, 3]).toContain(batch['rows']);
+      expect(batch).toMatchObject({ model: 'slow', version: '1.0.0', trigger: expect.any(String) as string });
+      for (const name of ['queueMs', 'predictedMs', 'laneMs', 'runMs'])
+        expect(batch[name]).toBeGreaterThanOrEqual(0);
+    }
+  });
 
   test('are tuned while it serves, and nothing is loaded for it', async () => {
     const burst = async (): Promise<number> => {

@@ -18,6 +18,7 @@ import type { ProxyTrust } from '../../gateway/socket/client-address.ts';
 import type { ForcePolicy } from '../../gateway/socket/force-permission.ts';
 import { parseLimits } from '../../gateway/admission/limits.ts';
 import { engineUnderTest } from '../runtime/engine-under-test.ts';
+import type { LogLevel } from '../../gateway/telemetry/logger.ts';
 import { expectContract, forgetContract } from './contract.ts';
 import { type Caller, type Form, openCaller } from './callers.ts';
 import type { VersionMetadata } from '../../registry-store/main.ts';
@@ -79,6 +80,8 @@ export async function startTestGateway(options: {
   readonly loadsBeside?: boolean;
   readonly modelMemoryBytesMax?: number;
   readonly pinnedModels?: readonly string[];
+  /** Default `info`. */
+  readonly logLevel?: LogLevel;
   /** A worker other than that of the product. */
   readonly workerFile?: URL;
 }): Promise<GatewayUnderTest> {
@@ -117,7 +120,10 @@ export async function startTestGateway(options: {
     ...(options.loadsBeside === undefined ? {} : { loadsBeside: options.loadsBeside }),
     ...(options.pinnedModels === undefined ? {} : { pinnedModels: options.pinnedModels }),
     identity: { name: 'tidegate', version: '0.0.0' },
-    log: pino({ base: null }, { write: (line) => void log.push(JSON.parse(line) as LogLine) }),
+    log: pino(
+      { base: null, level: options.logLevel ?? 'info' },
+      { write: (line) => void log.push(JSON.parse(line) as LogLine) },
+    ),
     workerFile: options.workerFile ?? new URL('../../dist/runtime/worker/main.js', import.meta.url),
   });
   await gateway.loaded;
