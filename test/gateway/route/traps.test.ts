@@ -12,7 +12,7 @@ function candidateKeys(trafficBps: number, rolloutId = 'r1', keys = 100_000): re
   const headers = new Map<string, string>();
   return Array.from({ length: keys }, (_, user) => user).filter((user) => {
     const chosen = split.choose({ headers, key: `user-${user}` });
-    return chosen.ok && chosen.value === 'two';
+    return chosen.value === 'two';
   });
 }
 
