@@ -24,6 +24,7 @@ import { RolloutMemory } from './dispatch/rollout-memory.ts';
 import { rolloutReport } from './dispatch/rollout-states.ts';
 import type { RolloutWatch } from './dispatch/rollout-watch.ts';
 import { defaultKeySources, type Gateway, type GatewayOptions } from './gateway-options.ts';
+import { GatewayStop } from './gateway-stop.ts';
 import { planKeys } from './route/routing-key.ts';
 import { TrustedProxies } from './socket/client-address.ts';
 import { GatewayServer } from './socket/server.ts';
@@ -33,14 +34,10 @@ import { addGatewayGauges } from './telemetry/gateway-gauges.ts';
 import { MemoryReport } from './telemetry/memory-report.ts';
 import { scalingHealth } from './telemetry/scaling-report.ts';
 import { StoreReport } from './telemetry/store-report.ts';
-import { fail } from './wire/error-code.ts';
 
 export type { Gateway, ResponseCacheOptions, Siblings } from './gateway-options.ts';
 export type { RepositoryControl } from './socket/repository-routes.ts';
 export type { RolloutArm, RolloutDecision, RolloutReport, RolloutState } from './telemetry/rollout-report.ts';
-
-/** Idle connections are cut after 10 seconds, so that by then all have ended that are not in the middle of something. */
-const partMsMax = 15_000;
 
 /** Whoever waited for the start is answered before the event loop gets a runtime of its own, milliseconds. */
 const inlineDelayMs = 300;
@@ -191,8 +188,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     },
   });
   let started = false;
-  let closing: Promise<void> | undefined;
-  const ready = (): boolean => started && closing === undefined && live.complete && pool.alive;
+  const ready = (): boolean => started && !stop.isBegun && live.complete && pool.alive;
   const report = new StoreReport({
     store,
     problems: () => new Map([...live.shortfalls, ...live.problems]),
@@ -259,6 +255,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     server.close();
     await Promise.all([counts.close(), pool.close(), shadows.close(), bodyLane.close(), store.close()]);
   };
+  const stop = new GatewayStop({ server, dispatcher, door, limits, log, release });
   let port: number;
   // Where others answer on the port, this one joins them when it can answer too.
   if (siblings !== undefined) await live.apply(store.current);
@@ -269,56 +266,25 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     throw error;
   }
   const loaded = live.apply(store.current).then(() => {
-    if (closing !== undefined) return;
+    if (stop.isBegun) return;
     started = true;
     log.info({ port, threads, engine: engine.name, revision: store.current.revision }, 'gateway started');
     setTimeout(startInline, inlineDelayMs).unref();
   });
 
   const startInline = (): void => {
-    if (closing !== undefined) return;
+    if (stop.isBegun) return;
     pool.startInline().catch((error: unknown) => {
       log.error({ err: error }, 'models cannot be run on the event loop');
     });
-  };
-  /** Every request that was begun is answered, and every answer is taken by its socket. */
-  const settled = async (): Promise<void> => {
-    await server.settled();
-    await dispatcher.settled();
-    await server.streamsSettled();
-  };
-  const close = async (): Promise<void> => {
-    log.info({ inflight: dispatcher.inflightRequests }, 'gateway stopping');
-    door.close();
-    server.stopListening();
-    server.drain(limits.shutdownGraceMs);
-    const begunMs = performance.now();
-    await within(settled(), limits.shutdownGraceMs);
-    // Who waits between two requests would otherwise find a connection that is gone.
-    const lingerMs =
-      Math.min(limits.shutdownLingerMs, limits.shutdownGraceMs) - (performance.now() - begunMs);
-    if (lingerMs > 0) await within(server.disconnected(), lingerMs);
-    door.failAll(fail('SHUTTING_DOWN', 'The gateway stopped before this request was run. Send it again.'));
-    // Answers are written in this turn and leave the process in the next.
-    await new Promise((resolve) => setImmediate(resolve));
-    await release();
-    log.info('gateway stopped');
-  };
-  const retire = async (): Promise<void> => {
-    log.info('gateway sends its clients to the other processes');
-    // Behind the look at the sockets: what waits to be accepted is accepted first.
-    await new Promise((resolve) => setImmediate(resolve));
-    server.stopListening();
-    await within(server.part(partMsMax), partMsMax);
-    await (closing ??= close());
   };
   return {
     port,
     loaded,
     failures: live.failures,
     memoryRefusalOf: (artifact) => live.memoryRefusalOf(artifact),
-    close: () => (closing ??= close()),
-    retire,
+    close: () => stop.close(),
+    retire: () => stop.retire(),
     ownMetrics: () => metrics.own(),
     goBack: (rolloutId) => {
       watches.get(rolloutId)?.giveUp('another process of this node went back from it');
@@ -358,13 +324,4 @@ function bodyThreadFile(workerFile: URL | undefined): URL {
   return workerFile === undefined
     ? new URL('./dispatch/body-thread.js', import.meta.url)
     : new URL('../../gateway/dispatch/body-thread.js', workerFile);
-}
-
-async function within(done: Promise<void>, graceMs: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const grace = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, graceMs);
-  });
-  await Promise.race([done, grace]);
-  clearTimeout(timer);
 }

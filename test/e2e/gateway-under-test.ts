@@ -18,7 +18,7 @@ import type { ProxyTrust } from '../../gateway/socket/client-address.ts';
 import type { ForcePolicy } from '../../gateway/socket/force-permission.ts';
 import { parseLimits } from '../../gateway/admission/limits.ts';
 import { engineUnderTest } from '../runtime/engine-under-test.ts';
-import type { LogLevel } from '../../gateway/telemetry/logger.ts';
+import type { LogLevel } from '../../gateway/telemetry/log-level.ts';
 import { expectContract, forgetContract } from './contract.ts';
 import { type Caller, type Form, openCaller } from './callers.ts';
 import type { VersionMetadata } from '../../registry-store/main.ts';
