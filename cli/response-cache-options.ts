@@ -51,7 +51,7 @@ export function addResponseCacheOptions(command: Command): Command {
         'memory for answers that are given again to the same inputs, for models that always answer alike (default: 0, none)',
       )
         .env('TIDEGATE_RESPONSE_CACHE')
-        .argParser(sizeOption),
+        .argParser((text: string) => (text === '0' ? text : sizeOption(text))),
     )
     .addOption(
       new Option('--response-cache-model <name>', 'keep answers of this model only; may be repeated')

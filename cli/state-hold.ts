@@ -4,8 +4,9 @@
  * process that was killed is a name that nobody answers at.
  */
 import { closeSync, openSync, rmSync } from 'node:fs';
-import { link, mkdir, rename, rm } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
+import { mkdir, rm, stat } from 'node:fs/promises';
+import { connect, createServer, type Server } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { join, relative } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { systemCode } from '../registry-store/store-error.ts';
@@ -18,6 +19,9 @@ const nameBytesMax = 100;
 const answerMsMax = 1000;
 /** Processes that start at the same moment get into each other's way at most so often. */
 const triesMax = 5;
+/** What is left of a dead process is taken away by one process at a time; how long another one waits for that, milliseconds. */
+const turnMsMax = 5000;
+const turnAgainMs = 10;
 
 /**
  * Until this process ends. Throws STATE_IN_USE when another one has the folder. Where the file system has no sockets, or
@@ -69,18 +73,42 @@ async function holderOf(folder: string, name: string): Promise<string | undefine
   }
 }
 
-/** Somebody else may have taken over meanwhile: then what was moved away is theirs, and goes back. */
+/**
+ * Takes away what nobody answers at. Between the look and the removal another process could do the same and take the folder:
+ * so one at a time does it, and looks again when it is its turn.
+ */
 async function removeDead(folder: string): Promise<void> {
-  const aside = `in-use.${process.pid}`;
+  const turn = await takeTurn(folder);
   try {
-    await rename(join(folder, socketName), join(folder, aside));
-  } catch {
-    return;
+    if ((await holderOf(folder, socketName)) === undefined)
+      await rm(join(folder, socketName), { force: true });
+  } finally {
+    turn?.close();
   }
-  if ((await holderOf(folder, aside)) !== undefined) {
-    await link(join(folder, aside), join(folder, socketName)).catch(() => undefined);
+}
+
+/**
+ * A name that the system takes back with the process, whichever way it ends. Linux has such names; elsewhere processes that
+ * start at the same moment after another one was killed are not kept apart.
+ */
+async function takeTurn(folder: string): Promise<Server | undefined> {
+  if (process.platform !== 'linux') return undefined;
+  const { dev, ino } = await stat(folder);
+  for (let waitedMs = 0; waitedMs < turnMsMax; waitedMs += turnAgainMs) {
+    const turn = createServer();
+    const failure = await new Promise<string | undefined>((resolve) => {
+      turn.once('error', (error) => {
+        resolve(systemCode(error) ?? 'unknown');
+      });
+      turn.listen(`\0tidegate-state-${dev}-${ino}`, () => {
+        resolve(undefined);
+      });
+    });
+    if (failure === undefined) return turn;
+    if (failure !== 'EADDRINUSE') return undefined;
+    await sleep(turnAgainMs);
   }
-  await rm(join(folder, aside), { force: true });
+  return undefined;
 }
 
 /** Calls `use` with a name of the socket that is short enough: Linux knows an open folder by its number. */

@@ -209,12 +209,12 @@ export class LiveModels {
       return;
     }
     this.#notReady.delete(name);
+    if (live.refusal === undefined) this.#problems.clear(name);
     const { deployment } = model;
     // At once, where no rollout has a say: what it may go back to is loaded beside its traffic.
     if (!this.#models.has(name) && (deployment.candidate ?? deployment.watch) === undefined)
       this.#replace(name, { live, versions: new Map([[live.modelVersion, live]]) });
     const loaded = await this.#versions.beside(model, live);
-    if (live.refusal === undefined) this.#problems.clear(name);
     await this.#replicas.prepare(this.#rollouts.begin(deployment, loaded));
     // Once more: it may have been rolled back while replicas came.
     const course = this.#rollouts.begin(deployment, loaded);

@@ -103,6 +103,7 @@ describe('for a script', () => {
       cohorts: null,
       resources: null,
       batching: null,
+      cache: null,
       changed: true,
       revision: 4,
     };
