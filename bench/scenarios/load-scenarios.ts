@@ -74,7 +74,8 @@ export const capacity: Scenario = {
   headline: ['per_second', 'p50_us', 'p99_us'],
   run: async (context) => {
     const rows: ScenarioRow[] = [];
-    for (const model of context.field.models.values()) {
+    const models = [...context.field.models.values()];
+    for (const model of context.isQuick ? models.slice(0, 1) : models) {
       const concurrency = capacityConcurrency[model.name];
       for (const [peer, port] of await servers(context, model.name)) {
         context.progress(`capacity, ${model.name}, ${peer}`);

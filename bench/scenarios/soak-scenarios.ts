@@ -158,7 +158,7 @@ export const churn: Scenario = {
     if (round === 0) await publishComing(field, isQuick);
     const model = field.model('mlp');
     const rows: ScenarioRow[] = [];
-    for (const threads of [1, 2]) {
+    for (const threads of isQuick ? [1] : [1, 2]) {
       const row = await withGateway(context, ['--threads', String(threads)], async (port) => {
         progress(`churn, ${threads} threads: what mlp can do`);
         const load = { port, protocol: 'http-binary' } as const;
