@@ -14,6 +14,7 @@ import { encodeClientFrame } from '../cli/bench/load/websocket-frame.ts';
 import { localTarget } from './load/local-target.ts';
 import { startGateway } from './peers/gateway.ts';
 import { describeEnvironment, readEnvironment } from './report/environment.ts';
+import { spreadOf } from './report/spread.ts';
 import { modelName } from './workload.ts';
 
 /** Ids of this size take five bytes in msgpack. The id is the first pair, so that its bytes are always at one place. */
@@ -101,10 +102,12 @@ const heading = `
 rows  in flight        echo   gateway  ratio     echo    gateway  ratio      rows/s`;
 
 function lineOf(shape: Shape, pairs: readonly (readonly [FloodReport, FloodReport])[]): string {
-  const rate = (index: 0 | 1): number => median(pairs.map((pair) => pair[index].framesPerSecond));
-  const cost = (index: 0 | 1): number => median(pairs.map((pair) => pair[index].serverUsPerFrame));
-  const rateRatio = median(pairs.map(([bare, ours]) => ours.framesPerSecond / bare.framesPerSecond));
-  const costRatio = median(pairs.map(([bare, ours]) => bare.serverUsPerFrame / ours.serverUsPerFrame));
+  const rate = (index: 0 | 1): number => spreadOf(pairs.map((pair) => pair[index].framesPerSecond)).median;
+  const cost = (index: 0 | 1): number => spreadOf(pairs.map((pair) => pair[index].serverUsPerFrame)).median;
+  const rateRatio = spreadOf(pairs.map(([bare, ours]) => ours.framesPerSecond / bare.framesPerSecond)).median;
+  const costRatio = spreadOf(
+    pairs.map(([bare, ours]) => bare.serverUsPerFrame / ours.serverUsPerFrame),
+  ).median;
   return [
     String(shape.rows).padStart(4),
     `${shape.sockets} x ${shape.inflight}`.padStart(10),
@@ -116,11 +119,6 @@ function lineOf(shape: Shape, pairs: readonly (readonly [FloodReport, FloodRepor
     costRatio.toFixed(2).padStart(6),
     (rate(1) * shape.rows).toFixed(0).padStart(11),
   ].join(' ');
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? NaN;
 }
 
 const packr = new Packr({ useRecords: false, variableMapSize: true });

@@ -5,6 +5,7 @@ import type { PhaseReport } from '../load/load-job.ts';
 import { type Field, peerNames } from './field.ts';
 import { closedLoop, loadOn } from './load-scenarios.ts';
 import type { Scenario, ScenarioContext } from './scenario.ts';
+import { until, watchedDuring } from './store-changes.ts';
 
 /** Requests per second to the model whose callers are watched. */
 const watchedRate = 200;
@@ -74,16 +75,7 @@ export const reload: Scenario = {
     progress(`reload: while another model is undeployed and deployed ${changes} times`);
     const startMs = performance.now();
     const changing = changeModels(field, { port, changes });
-    const parts: PhaseReport[] = [];
-    const done = new AbortController();
-    const over = (): void => {
-      done.abort();
-    };
-    changing.then(over, over);
-    // As long as it takes, window after window: how many changes fit into one is not known.
-    do parts.push(await watched(context, seconds));
-    while (!done.signal.aborted);
-    await changing;
+    const parts = await watchedDuring(() => watched(context, seconds), changing);
     // The worst window counts: most of the time nothing changes.
     const p99 = ({ numbers }: PhaseReport): number => numbers['p99_us'] ?? 0;
     const worst = parts.reduce((left, right) => (p99(right) > p99(left) ? right : left));
@@ -97,9 +89,6 @@ export const reload: Scenario = {
     return [{ load: 'iris beside changes of mlp', peer: peerNames.gateway, numbers, problems }];
   },
 };
-
-/** Milliseconds for a change of the store to show in a gateway that polls it every second. */
-const changeMsMax = 60_000;
 
 async function changeModels(
   field: Field,
@@ -118,13 +107,4 @@ async function isReady(port: number, model: string): Promise<boolean> {
   const response = await fetch(`http://127.0.0.1:${port}/v2/models/${model}/ready`);
   await response.arrayBuffer();
   return response.ok;
-}
-
-async function until(isSo: () => Promise<boolean>): Promise<void> {
-  const endMs = performance.now() + changeMsMax;
-  while (performance.now() < endMs) {
-    if (await isSo()) return;
-    await sleep(50);
-  }
-  throw new Error(`A change of the store did not show within ${changeMsMax / 1000} s.`);
 }

@@ -2,7 +2,6 @@
  * Long scenarios: models that are deployed, flipped and undeployed again and again under load. What counts is what their
  * neighbour's callers notice, what fails, and whether memory comes back.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { readFileSync } from 'node:fs';
 import { deployModel, publishModel, undeployModel } from '../../registry-store/main.ts';
 import { demoModels } from '../../deploy/demo/demo-models.ts';
@@ -10,10 +9,12 @@ import { HttpClient } from '../../client/http-client.ts';
 import { tensor } from '../../client/tensor/tensor.ts';
 import { Children } from '../children.ts';
 import type { PhaseReport } from '../load/load-job.ts';
+import { spreadOf } from '../report/spread.ts';
 import { largeModels } from './bench-models.ts';
 import { type BenchModel, type Field, peerNames } from './field.ts';
 import { closedLoop, loadOn } from './load-scenarios.ts';
 import type { Scenario, ScenarioContext, ScenarioRow } from './scenario.ts';
+import { until, watchedDuring } from './store-changes.ts';
 
 /** The share of what the neighbour can do that it is asked for. */
 const steadyShare = 0.6;
@@ -22,10 +23,6 @@ const capacityConcurrency = 16;
 /** Connections for the steady load: more than ever wait. */
 const steadyConnections = 256;
 const steadyWindows = 3;
-/** Milliseconds for a change of the store to show in a gateway that looks at it every second. */
-const changeMsMax = 60_000;
-const lookAgainMs = 20;
-
 /** What is measured after a tenth of the changes is what the end is compared with. */
 const earlyShare = 0.1;
 
@@ -46,28 +43,6 @@ async function withGateway<Value>(
 const p99 = ({ numbers }: PhaseReport): number => numbers['p99_us'] ?? 0;
 const failedIn = (parts: readonly PhaseReport[]): number =>
   parts.reduce((sum, { numbers }) => sum + (numbers['failed'] ?? 0) + (numbers['refused'] ?? 0), 0);
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((left, right) => left - right);
-  return sorted[Math.floor(sorted.length / 2)] ?? 0;
-}
-
-/** Watches window after window until the work is over. */
-async function watchedDuring(
-  watch: () => Promise<PhaseReport>,
-  work: Promise<unknown>,
-): Promise<readonly PhaseReport[]> {
-  const parts: PhaseReport[] = [];
-  const done = new AbortController();
-  const over = (): void => {
-    done.abort();
-  };
-  work.then(over, over);
-  do parts.push(await watch());
-  while (!done.signal.aborted);
-  await work;
-  return parts;
-}
 
 /** Resident memory of the gateway after a tenth of the changes and after all of them. */
 interface MemoryCourse {
@@ -139,15 +114,6 @@ async function versionThatAnswers(port: number, { input, rowShape, name }: Bench
   return (await client.infer({ model: name, inputs: { [input]: row } })).version;
 }
 
-async function until(isSo: () => Promise<boolean>): Promise<void> {
-  const endMs = performance.now() + changeMsMax;
-  while (performance.now() < endMs) {
-    if (await isSo()) return;
-    await sleep(lookAgainMs);
-  }
-  throw new Error(`A change of the store did not show within ${changeMsMax / 1000} s.`);
-}
-
 export const churn: Scenario = {
   name: 'churn',
   title: 'mlp at 60 % of its capacity, while a 17 MB network is deployed, flipped and undeployed',
@@ -177,9 +143,9 @@ export const churn: Scenario = {
         progress(`churn, ${threads} threads: ${changes} times deployed, flipped and undeployed`);
         const changing = times(changes, port, () => comeAndGo(field, port));
         const beside = await watchedDuring(watch, changing);
-        const calmP99 = Math.max(1, median(calm.map(p99)));
+        const calmP99 = Math.max(1, spreadOf(calm.map(p99)).median);
         const numbers = {
-          p99_ratio: median(beside.map(p99)) / calmP99,
+          p99_ratio: spreadOf(beside.map(p99)).median / calmP99,
           worst_p99_ratio: Math.max(...beside.map(p99)) / calmP99,
           calm_p99_us: calmP99,
           ...memoryNumbers(await changing),

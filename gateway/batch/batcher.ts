@@ -28,7 +28,8 @@ const cancelledMin = 64;
 
 /**
  * Why a batch holds no more: its rows are the most there may be (`full`), nobody else waited (`drained`), its run would
- * have ended past a deadline (`slack`), more would have been of a size that is not allowed (`size`), nobody else came while it waited for more (`delay`), or its only member was in one
+ * have ended past a deadline (`slack`), more would have been of a size that is not allowed (`size`), nobody else came
+ * while it waited for more (`delay`), or its only member was in one
  * that failed (`retry`).
  */
 export type BatchTrigger = 'full' | 'drained' | 'slack' | 'size' | 'delay' | 'retry';
