@@ -4,6 +4,7 @@
  */
 import { availableParallelism } from 'node:os';
 import type { PoolSettings } from '../runtime/pool/pool-options.ts';
+import { prepareThreadPolicy } from '../runtime/pool/thread-policy.ts';
 import { WorkerPool } from '../runtime/pool/worker-pool.ts';
 import { wasmChoice } from '../runtime/protocol/engine-choice.ts';
 import { faultOptions } from './dispatch/fault-options.ts';
@@ -27,6 +28,7 @@ export type GatewayPoolOptions = Pick<
 /** Its threads are starting. Who started it closes it, unless a gateway has taken it over. */
 export function startPool(options: GatewayPoolOptions): WorkerPool {
   const { limits } = options;
+  prepareThreadPolicy();
   const threads = options.threads ?? Math.max(1, availableParallelism() - 1);
   return WorkerPool.start({
     threads,

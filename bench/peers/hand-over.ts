@@ -26,7 +26,7 @@ model.set(file);
 
 const resultBytes = 64 * 1024;
 const arena = new SharedArrayBuffer(1024 * 1024);
-const workerData: WorkerStart = { arena, background: false, engine: wasmChoice };
+const workerData: WorkerStart = { arena, engine: wasmChoice };
 const pool = new Piscina<WorkerTask, WorkerReply>({
   filename: new URL('../../runtime/worker/main.js', import.meta.url).href,
   minThreads: 1,

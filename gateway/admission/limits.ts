@@ -80,6 +80,11 @@ export interface Limits {
   readonly runMsMax: number;
   /** Milliseconds that loading and warming a model may take on one thread. 1000 to 3 600 000, default 300 000. */
   readonly loadMsMax: number;
+  /**
+   * Milliseconds that a load beside a thread at work takes only time that nothing else wants; after that it goes on like
+   * any other. 0 to 3 600 000, 0 for never, default 10 000.
+   */
+  readonly loadBehindMsMax: number;
   /** Threads that a version may cost within a minute before it is no longer run for a while; 0 to 1000, 0 for no end, default 5. */
   readonly threadLossesMax: number;
   /**
@@ -134,6 +139,7 @@ export const limitBounds: Readonly<Record<keyof Limits, LimitBound>> = {
   shutdownLingerMs: { min: 0, max: 60_000, initial: 500 },
   runMsMax: { min: 100, max: 3_600_000, initial: 10_000 },
   loadMsMax: { min: 1000, max: 3_600_000, initial: 300_000 },
+  loadBehindMsMax: { min: 0, max: 3_600_000, initial: 10_000 },
   threadLossesMax: { min: 0, max: 1000, initial: 5 },
   threadMemoryBytesMax: { min: 64 * mib, max: 4 * gib, initial: gib },
   shutdownGraceMs: { min: 0, max: 3_600_000, initial: 10_000 },
@@ -177,6 +183,7 @@ export function parseLimits(given: Readonly<Record<string, unknown>> = {}): Pars
     shutdownLingerMs: read('shutdownLingerMs'),
     runMsMax: read('runMsMax'),
     loadMsMax: read('loadMsMax'),
+    loadBehindMsMax: read('loadBehindMsMax'),
     threadLossesMax: read('threadLossesMax'),
     threadMemoryBytesMax: read('threadMemoryBytesMax'),
     shutdownGraceMs: read('shutdownGraceMs'),

@@ -5,8 +5,8 @@ import type { Limits } from '../admission/limits.ts';
 
 export function faultOptions(
   limits: Limits,
-): Pick<PoolOptions, 'runMsMax' | 'loadMsMax' | 'faults' | 'threadMemoryBytesMax'> {
-  const { runMsMax, loadMsMax, threadMemoryBytesMax, threadLossesMax } = limits;
+): Pick<PoolOptions, 'runMsMax' | 'loadMsMax' | 'loadBehindMsMax' | 'faults' | 'threadMemoryBytesMax'> {
+  const { runMsMax, loadMsMax, loadBehindMsMax, threadMemoryBytesMax, threadLossesMax } = limits;
   const faults = { ...faultLimitsDefault, lossesMax: threadLossesMax };
-  return { runMsMax, loadMsMax, threadMemoryBytesMax, faults };
+  return { runMsMax, loadMsMax, loadBehindMsMax, threadMemoryBytesMax, faults };
 }

@@ -23,7 +23,6 @@ export interface LaneThreadOptions {
   /** The compiled worker module. */
   readonly workerFile: URL;
   readonly arena: SharedArrayBuffer;
-  readonly background: boolean;
   readonly engine: EngineChoice;
   /** It ended on its own. */
   readonly onEnd: (thread: LaneThread, detail: string) => void;
@@ -47,8 +46,8 @@ export class LaneThread {
   #giveUp: ((reply: LaneLost) => void) | undefined;
   #heapBytes = 0;
 
-  constructor({ workerFile, arena, background, engine, onEnd }: LaneThreadOptions) {
-    const start: WorkerStart = { arena, background, engine };
+  constructor({ workerFile, arena, engine, onEnd }: LaneThreadOptions) {
+    const start: WorkerStart = { arena, engine };
     this.#onEnd = onEnd;
     this.#mustReturn = engine.name === 'native';
     this.#piscina = new Piscina<WorkerTask, WorkerReply>({

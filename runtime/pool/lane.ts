@@ -11,6 +11,7 @@ import { performance } from 'node:perf_hooks';
 import type { EngineChoice } from '../protocol/engine-choice.ts';
 import type { RunTask, WorkerReply, WorkerTask } from '../protocol/worker-task.ts';
 import type { ModelSignature } from '../tensor/signature.ts';
+import { fillBehind, putThreadBehind } from './behind-others.ts';
 import { askWithin, fillThread, type SessionToLoad } from './fill-thread.ts';
 import { type LaneReply, LaneThread } from './lane-thread.ts';
 import type { LaneLoss, LossCause } from './lane-loss.ts';
@@ -33,7 +34,10 @@ export interface LaneOptions {
   /** Two result regions used in turn: one is read while the next batch fills the other. */
   readonly resultOffsets: readonly [number, number];
   readonly resultBytes: number;
+  /** Its threads come after all others, always. */
   readonly background: boolean;
+  /** For so long a successor comes after all others while it loads, milliseconds; 0 for never. */
+  readonly loadBehindMsMax: number;
   readonly engine: EngineChoice;
   /** What a new thread must hold before it takes work. */
   readonly sessionsToLoad: () => readonly SessionToLoad[];
@@ -148,7 +152,9 @@ export class Lane {
     this.#toRepeat = [];
     const successor = this.#newThread();
     try {
-      const reply = await this.#fill(successor, last);
+      const ask = (task: WorkerTask): Promise<LaneReply> => this.#askWithin(successor, task);
+      const fill = (): Promise<LaneReply> => this.#fill(successor, last);
+      const reply = await fillBehind(fill, { ask, msMax: this.#options.loadBehindMsMax });
       if (reply.kind === 'lost' || reply.kind === 'failed') return reply;
       return await this.#replaceBy(successor, reply);
     } finally {
@@ -223,12 +229,12 @@ export class Lane {
   }
 
   #newThread(): LaneThread {
-    const { workerFile, arena, background, engine } = this.#options;
+    const { workerFile, arena, engine } = this.#options;
     const onEnd = (thread: LaneThread, detail: string): void => {
       // While it runs something, the end of that says so.
       if (thread === this.#thread && this.#state !== 'busy') this.#lose('ended', detail);
     };
-    return new LaneThread({ workerFile, arena, background, engine, onEnd });
+    return new LaneThread({ workerFile, arena, engine, onEnd });
   }
 
   #start(): LaneThread {
@@ -252,15 +258,16 @@ export class Lane {
     this.#reportIdle();
   }
 
-  #fill(thread: LaneThread, last?: SessionToLoad): Promise<LaneReply> {
-    const { sessionsToLoad, mayMiss } = this.#options;
+  async #fill(thread: LaneThread, last?: SessionToLoad): Promise<LaneReply> {
+    const { sessionsToLoad, mayMiss, background } = this.#options;
     const ask = (task: WorkerTask): Promise<LaneReply> => this.#askWithin(thread, task);
+    if (background) await putThreadBehind(ask);
     return fillThread({ sessions: sessionsToLoad(), last, mayMiss, ask });
   }
 
   #askWithin(thread: LaneThread, task: WorkerTask): Promise<LaneReply> {
     const { loadMsMax } = this.#options;
-    const limitMs = task.kind === 'hello' ? startMsMax : loadMsMax;
+    const limitMs = task.kind === 'hello' || task.kind === 'where' ? startMsMax : loadMsMax;
     const onOverdue = (): void => {
       this.#endHanging(thread, limitMs);
     };

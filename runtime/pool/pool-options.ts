@@ -51,7 +51,12 @@ export interface PoolSettings {
    * between two batches, which then wait. Default true.
    */
   readonly loadsBeside?: boolean;
-  /** Its threads get the lowest priority, where the operating system has priorities for threads. Default false. */
+  /**
+   * For so long what is loaded beside the work of a lane takes only time that no other thread of the machine wants, where the
+   * process may raise priorities again (`mayBringBack`); every lane in use then loads beside. Milliseconds, default 0 for never.
+   */
+  readonly loadBehindMsMax?: number;
+  /** Its threads run when nothing else wants to, where the operating system can do that. Default false. */
   readonly background?: boolean;
 }
 

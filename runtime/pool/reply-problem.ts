@@ -17,6 +17,7 @@ export function replyProblem(
       return undefined;
     case 'ran':
       return ranProblem(reply, task, signature);
+    case 'here':
     case 'hello':
     case 'loaded':
     case 'unloaded':

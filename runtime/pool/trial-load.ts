@@ -7,6 +7,7 @@ import type { Loaded, LoadTask } from '../protocol/worker-task.ts';
 import type { ModelSignature } from '../tensor/signature.ts';
 import { type RuntimeRefusal, refusalWords } from '../worker/refusal-words.ts';
 import { Lane } from './lane.ts';
+import { inSharedMemory } from './shared-bytes.ts';
 
 export interface TrialOptions {
   /** The compiled worker module. */
@@ -43,6 +44,7 @@ export async function tryModel(options: TrialOptions): Promise<TrialOutcome> {
     resultOffsets: [0, 0],
     resultBytes: 0,
     background: false,
+    loadBehindMsMax: 0,
     engine: wasmChoice,
     sessionsToLoad: () => [],
     mayMiss: () => false,
@@ -74,7 +76,5 @@ export async function tryModel(options: TrialOptions): Promise<TrialOutcome> {
 }
 
 function loadTask({ model, signature, warmRows }: TrialOptions): LoadTask {
-  const shared = new Uint8Array(new SharedArrayBuffer(model.byteLength));
-  shared.set(model);
-  return { kind: 'load', session: 1, model: shared, signature, warmRows, costAlone: true };
+  return { kind: 'load', session: 1, model: inSharedMemory(model), signature, warmRows, costAlone: true };
 }

@@ -18,6 +18,8 @@ import type { LaneLoss } from './lane-loss.ts';
 import { isCheap, lowestCosts, sessionBytes } from './load-measures.ts';
 import type { LoadOutcome, PoolEvents, PoolOptions, PoolSettings, ThreadChange } from './pool-options.ts';
 import { runLimitMs, type RunRules } from './run-limit.ts';
+import { inSharedMemory } from './shared-bytes.ts';
+import { mayBringBack } from './thread-policy.ts';
 
 /** A lane that ran something so recently is in use, milliseconds. */
 const inUseMs = 5000;
@@ -34,6 +36,7 @@ export class WorkerPool {
   #events: Partial<PoolEvents>;
   readonly #sessions: HeldSessions;
   readonly #faults: FaultRecord;
+  readonly #loadBehindMsMax: number;
   readonly #releases = new Map<number, NodeJS.Timeout>();
   readonly #threadChanges = new Map<ThreadChange, number>();
   /** Loads, unloads and changes of threads, one after the other. */
@@ -47,6 +50,9 @@ export class WorkerPool {
     this.#events = options;
     if (options.inlineLater === true) this.#inlineLater = new Set();
     this.engine = options.engine ?? wasmChoice;
+    // Threads that a library starts meanwhile would stay behind for good.
+    const mayBeBehind = this.engine.intraOpThreads <= 1 && mayBringBack();
+    this.#loadBehindMsMax = mayBeBehind ? (options.loadBehindMsMax ?? 0) : 0;
     this.arena = new SharedArrayBuffer(options.arenaBytes);
     this.pages = new PageArena(options.arenaBytes);
     this.#sessions = new HeldSessions(options.threads);
@@ -221,11 +227,11 @@ export class WorkerPool {
     return reply;
   }
 
-  /** Where the load would keep requests waiting that no other lane can run. */
+  /** Where the load would keep requests waiting that no other lane can run, or cost nobody anything. */
   #loadsBeside(lane: Lane): boolean {
     const { loadsBeside = true } = this.#options;
     const isWorking = (lane.state === 'idle' || lane.state === 'busy') && lane.hasRunWithin(inUseMs);
-    return loadsBeside && isWorking && this.#sessions.isNeeded(lane.index);
+    return loadsBeside && isWorking && (this.#loadBehindMsMax > 0 || this.#sessions.isNeeded(lane.index));
   }
 
   async #loadInline(task: LoadTask): Promise<boolean> {
@@ -248,6 +254,7 @@ export class WorkerPool {
       resultOffsets: [first.resultOffset, second.resultOffset],
       resultBytes: options.resultBytes,
       background: options.background ?? false,
+      loadBehindMsMax: this.#loadBehindMsMax,
       engine: this.engine,
       sessionsToLoad: () => this.#sessions.placedOn(index).map((held) => this.#sessionToLoad(held)),
       mayMiss: (session) => this.#sessions.get(session)?.isTentative !== false,
@@ -269,12 +276,10 @@ export class WorkerPool {
     return { session: held.session, task: () => this.#taskOf(held) };
   }
 
-  /** Copies the file into shared memory, so that every thread reads the same bytes. */
+  /** Every thread reads the same bytes: those of a file that is not in shared memory are copied there. */
   async #taskOf({ session, model, isTentative }: HeldSession): Promise<LoadTask> {
     const { signature, warmRows, chain } = model;
-    const bytes = await model.readModel();
-    const shared = new Uint8Array(new SharedArrayBuffer(bytes.byteLength));
-    shared.set(bytes);
+    const shared = inSharedMemory(await model.readModel());
     const measuring = isTentative ? { costAlone: true as const } : { isMeasured: true as const };
     return { kind: 'load', session, model: shared, signature, chain, warmRows, ...measuring };
   }

@@ -10,15 +10,18 @@ import type { EngineChoice } from './engine-choice.ts';
 /** What a thread gets when it starts. */
 export interface WorkerStart {
   readonly arena: SharedArrayBuffer;
-  /** Nobody waits for its results: it takes only time that nothing else wants. */
-  readonly background: boolean;
   /** What it runs models with. */
   readonly engine: EngineChoice;
 }
 
-export type WorkerTask = HelloTask | LoadTask | RunTask | UnloadTask;
+export type WorkerTask = WhereTask | HelloTask | LoadTask | RunTask | UnloadTask;
 
-/** The first task of every thread: proves that the worker module loads before anything depends on it. */
+/** Asks for the number of the thread, before anything costs time. */
+export interface WhereTask {
+  readonly kind: 'where';
+}
+
+/** Proves that the worker module loads before anything depends on it, and starts the runtime. */
 export interface HelloTask {
   readonly kind: 'hello';
 }
@@ -68,7 +71,13 @@ export interface ArenaPiece {
   readonly elements: number;
 }
 
-export type WorkerReply = Hello | Loaded | Ran | Unloaded | WorkerFailure;
+export type WorkerReply = Here | Hello | Loaded | Ran | Unloaded | WorkerFailure;
+
+export interface Here {
+  readonly kind: 'here';
+  /** As the operating system counts threads; undefined where there is no telling. */
+  readonly osThread: number | undefined;
+}
 
 export interface Hello {
   readonly kind: 'hello';

@@ -1,17 +1,18 @@
 /** What a pool thread does with a task: hand it to the thread's session host, and move large results back. */
 import { move, transferableSymbol, valueSymbol, workerData } from 'piscina';
-import { yieldToOthers } from './thread-priority.ts';
 import type { WorkerReply, WorkerStart, WorkerTask } from '../protocol/worker-task.ts';
 import { type HostReply, SessionHost } from './session-host.ts';
 import { chooseEngine } from './thread-engine.ts';
+import { threadNumber } from './thread-number.ts';
 
-const { arena, background, engine } = workerData as WorkerStart;
+const { arena, engine } = workerData as WorkerStart;
 chooseEngine(engine);
-if (background) yieldToOthers();
 const host = new SessionHost(arena);
 
 export default async function handle(task: WorkerTask): Promise<WorkerReply> {
   switch (task.kind) {
+    case 'where':
+      return { kind: 'here', osThread: threadNumber() };
     case 'hello':
       await host.start();
       return { kind: 'hello' };

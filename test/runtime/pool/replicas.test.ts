@@ -5,8 +5,10 @@
 import { isNative } from '../engine-under-test.ts';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { LaneReply } from '../../../runtime/pool/lane.ts';
+import { mayBringBack } from '../../../runtime/pool/thread-policy.ts';
 import { demoModel, type PoolUnderTest, ranOf, runRows, startTestPool } from './pool-under-test.ts';
 import { rowModel, widenModel } from './row-models.ts';
+import { threadsBehind } from './thread-state.ts';
 
 const patience = { timeout: 25_000, interval: 10 };
 const mib = 1024 * 1024;
@@ -122,6 +124,40 @@ describe('a load', () => {
     expect(await runRows(test, { session, width: 4, values: [5, 3, 1, 0] })).toMatchObject({ kind: 'ran' });
     expect(test.lost).toEqual([]);
     await vi.waitUntil(() => test.threads.filter(({ threadId }) => threadId !== -1).length === 1, patience);
+  });
+
+  it.runIf(mayBringBack())('comes after all other threads, and its thread serves among them', async () => {
+    // Two lanes can stand in for each other, but what is loaded so costs nobody anything.
+    test = await startTestPool({ threads: 2, loadBehindMsMax: 25_000 });
+    const first = await test.load(rowModel());
+    for (const lane of [0, 1]) await runRows(test, { session: first.session, width: 1, values: [2], lane });
+    const seen = new Set<number>();
+    const looking = setInterval(() => {
+      for (const thread of threadsBehind()) seen.add(thread);
+    }, 1);
+    const { session } = await test.load(demoModel('iris-1.0.0'));
+    clearInterval(looking);
+    expect(seen.size).toBe(2);
+    expect(threadsBehind()).toEqual([]);
+    expect(test.pool.threadChanges.get('loaded_beside')).toBe(2);
+    expect(await runRows(test, { session, width: 4, values: [5, 3, 1, 0] })).toMatchObject({ kind: 'ran' });
+    expect(test.lost).toEqual([]);
+  });
+
+  it.runIf(mayBringBack())('goes on among the others when no processor was free for too long', async () => {
+    test = await startTestPool({ threads: 1, loadBehindMsMax: 1 });
+    const first = await test.load(rowModel());
+    await runRows(test, { session: first.session, width: 1, values: [2] });
+    const seen: number[] = [];
+    const load: { isDone: boolean } = { isDone: false };
+    void test.load(demoModel('digits-1.0.0')).then(() => (load.isDone = true));
+    while (!load.isDone) {
+      seen.push(threadsBehind().length);
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    // It was among them for the better part of the load.
+    expect(seen.at(-1)).toBe(0);
+    expect(seen.filter((count) => count === 0).length).toBeGreaterThan(seen.length / 2);
   });
 
   it('happens between batches where that is asked for, or where nothing is at work', async () => {
