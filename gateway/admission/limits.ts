@@ -85,6 +85,11 @@ export interface Limits {
    * any other. 0 to 3 600 000, 0 for never, default 10 000.
    */
   readonly loadBehindMsMax: number;
+  /**
+   * Percent of the time that a shadow may run copies; further ones are dropped. A node with a processor that is never needed
+   * otherwise can give it all. 1 to 100, default 10.
+   */
+  readonly shadowBusyPercentMax: number;
   /** Threads that a version may cost within a minute before it is no longer run for a while; 0 to 1000, 0 for no end, default 5. */
   readonly threadLossesMax: number;
   /**
@@ -140,6 +145,7 @@ export const limitBounds: Readonly<Record<keyof Limits, LimitBound>> = {
   runMsMax: { min: 100, max: 3_600_000, initial: 10_000 },
   loadMsMax: { min: 1000, max: 3_600_000, initial: 300_000 },
   loadBehindMsMax: { min: 0, max: 3_600_000, initial: 10_000 },
+  shadowBusyPercentMax: { min: 1, max: 100, initial: 10 },
   threadLossesMax: { min: 0, max: 1000, initial: 5 },
   threadMemoryBytesMax: { min: 64 * mib, max: 4 * gib, initial: gib },
   shutdownGraceMs: { min: 0, max: 3_600_000, initial: 10_000 },
@@ -184,6 +190,7 @@ export function parseLimits(given: Readonly<Record<string, unknown>> = {}): Pars
     runMsMax: read('runMsMax'),
     loadMsMax: read('loadMsMax'),
     loadBehindMsMax: read('loadBehindMsMax'),
+    shadowBusyPercentMax: read('shadowBusyPercentMax'),
     threadLossesMax: read('threadLossesMax'),
     threadMemoryBytesMax: read('threadMemoryBytesMax'),
     shutdownGraceMs: read('shutdownGraceMs'),

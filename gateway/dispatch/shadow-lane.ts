@@ -4,6 +4,7 @@
  *
  * Cost: one more thread for each shadow rollout, at the lowest priority that the operating system has.
  */
+import { performance } from 'node:perf_hooks';
 import type { VersionMetadata } from '../../registry-store/main.ts';
 import { WorkerPool } from '../../runtime/pool/worker-pool.ts';
 import type { EngineChoice } from '../../runtime/protocol/engine-choice.ts';
@@ -13,6 +14,7 @@ import type { Logger } from '../telemetry/logger.ts';
 import { VersionMetrics } from '../telemetry/version-metrics.ts';
 import { fail } from '../wire/error-code.ts';
 import type { InferRequest } from '../wire/infer-request.ts';
+import { BusyShare } from './busy-share.ts';
 import { faultOptions } from './fault-options.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { GenerationLoader, type NotLoaded } from './generation-loader.ts';
@@ -34,6 +36,11 @@ export interface ShadowLaneOptions {
 
 /** The thread has two regions of this size for results and the event loop's unused lane one, bytes. */
 const resultBytes = 512 * 1024;
+/**
+ * Copies wait so long for others to be run with: each run takes its turns of the event loop and wakes a thread, and nobody
+ * waits for it. Microseconds.
+ */
+const gatherUsMax = 50_000;
 /** Copies that take longer are dropped: they would only keep memory, milliseconds. */
 const waitMsMax = 10_000;
 
@@ -43,6 +50,7 @@ export class ShadowLane {
   readonly #dispatcher: Dispatcher;
   readonly #generation: ModelGeneration;
   readonly #doCallersWait: () => boolean;
+  readonly #busy: BusyShare;
 
   private constructor(parts: {
     readonly limits: Limits;
@@ -50,12 +58,14 @@ export class ShadowLane {
     readonly dispatcher: Dispatcher;
     readonly generation: ModelGeneration;
     readonly doCallersWait: () => boolean;
+    readonly busy: BusyShare;
   }) {
     this.#limits = parts.limits;
     this.#pool = parts.pool;
     this.#dispatcher = parts.dispatcher;
     this.#generation = parts.generation;
     this.#doCallersWait = parts.doCallersWait;
+    this.#busy = parts.busy;
   }
 
   /** The candidate loaded and warm, or the reason why it is not; then nothing is left running. */
@@ -79,8 +89,12 @@ export class ShadowLane {
       },
       onInlineLost: () => undefined,
     });
+    const busy = new BusyShare(limits.shadowBusyPercentMax);
     const dispatcher = new Dispatcher({
       pool,
+      onBatch: (_, { runMs }) => {
+        busy.spend(runMs, performance.now());
+      },
       batchRowsMax: limits.batchRowsMax,
       // One batch waits while one runs: older copies say nothing that newer ones do not.
       queueRowsMax: limits.batchRowsMax,
@@ -90,6 +104,7 @@ export class ShadowLane {
         log.error({ ...names, err: fault }, 'fault while a copy was answered');
       },
     });
+    dispatcher.tune(version.name, { delayUsMax: gatherUsMax });
     const loader = new GenerationLoader({
       pool,
       // Not on the metrics page: nobody waits for these answers.
@@ -104,7 +119,7 @@ export class ShadowLane {
       return generation;
     }
     const { doCallersWait } = options;
-    return new ShadowLane({ limits, pool, dispatcher, generation, doCallersWait });
+    return new ShadowLane({ limits, pool, dispatcher, generation, doCallersWait, busy });
   }
 
   get modelVersion(): string {
@@ -133,7 +148,7 @@ export class ShadowLane {
   }
 
   #send(request: InferRequest, sink: ReplySink): boolean {
-    if (this.#doCallersWait()) return false;
+    if (this.#doCallersWait() || !this.#busy.mayBegin(performance.now())) return false;
     const admitted = checkRequest(request, this.#generation.signature, this.#limits);
     if (!admitted.ok) {
       // The candidate does not take what the live version takes: a finding, not a drop.

@@ -90,8 +90,13 @@ export async function startTestGateway(options: {
     store.publish(name, version, file, state);
     store.deploy(name, version);
   }
-  // Connections that tests keep open hear nothing any more; no processor is ever free while tests run.
-  const limits = parseLimits({ shutdownLingerMs: 0, loadBehindMsMax: 0, ...options.limits });
+  // Connections that tests keep open hear nothing any more; no processor is ever free while tests run, and copies are counted.
+  const limits = parseLimits({
+    shutdownLingerMs: 0,
+    loadBehindMsMax: 0,
+    shadowBusyPercentMax: 100,
+    ...options.limits,
+  });
   if (!limits.ok) throw new Error(limits.problems.join(' '));
   const log: LogLine[] = [];
   const gateway = await startGateway({

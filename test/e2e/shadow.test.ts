@@ -162,6 +162,25 @@ test('while callers wait for a thread nothing is copied, which is counted', asyn
   expect(sent).toBeGreaterThan(0);
 });
 
+test('a shadow has its share of the time, and copies beyond are dropped', async () => {
+  await under.close();
+  const limits = { shadowBusyPercentMax: 1 };
+  const file = slowModel(1);
+  under = await startTestGateway({ models: [{ name: 'slow', version: '1.0.0', file }], limits });
+  under.store.publish('slow', '2.0.0', slowModel(2000));
+  shadow('slow', '2.0.0', 100);
+  await begun();
+  const body = JSON.stringify({ features: [Array.from({ length: 256 }, () => 0.5)] });
+  // One at a time, so that there is room for each.
+  const asked = async (): Promise<number> => {
+    const answer = await fetch(`${under.url}/predict/slow`, { method: 'POST', body });
+    expect(answer.status).toBe(200);
+    return counted('dropped_total');
+  };
+  await eventually(async () => (await asked()) > 5, 'copies to be dropped');
+  expect(await counted('sent_total')).toBeGreaterThan(0);
+});
+
 test('copies that a slow candidate has no room for are dropped, and its end is clean', async () => {
   await under.close();
   await start('slow', slowModel(1));
