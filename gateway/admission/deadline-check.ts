@@ -10,6 +10,8 @@ export interface DeadlineForecast {
   readonly waitMs: number;
   /** What its run takes, with those that would be in it already. */
   readonly rideMs: number;
+  /** From the end of that run until its answers are there, and how late requests are come to. */
+  readonly answerMs: number;
   /** What a run of it alone takes. */
   readonly aloneMs: number;
   /** What a run of the most rows takes that may be joined. */
@@ -36,11 +38,12 @@ const forecastMargin = 1.15;
  * be small exactly when they should be large.
  */
 export function checkDeadline(forecast: DeadlineForecast): DeadlineVerdict {
-  const { budgetMs, waitMs, rideMs, aloneMs, fullMs, isFresh } = forecast;
+  const { budgetMs, waitMs, rideMs, answerMs, aloneMs, fullMs, isFresh } = forecast;
   if (budgetMs <= 0 || (isFresh && aloneMs > budgetMs)) return 'hopeless';
   const isFirst = waitMs === 0 && rideMs <= aloneMs;
+  const timeMs = budgetMs - answerMs;
   // Who has nobody before him is a try for what is not known for sure.
-  if (isFirst) return 'in time';
-  const runMs = waitMs === 0 ? rideMs : Math.max(rideMs, Math.min(fullMs, budgetMs * runShare));
-  return (waitMs + runMs) * forecastMargin <= budgetMs ? 'in time' : 'overloaded';
+  if (isFirst) return isFresh && aloneMs > timeMs ? 'hopeless' : 'in time';
+  const runMs = waitMs === 0 ? rideMs : Math.max(rideMs, Math.min(fullMs, timeMs * runShare));
+  return (waitMs + runMs) * forecastMargin <= timeMs ? 'in time' : 'overloaded';
 }

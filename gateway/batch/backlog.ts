@@ -27,6 +27,8 @@ export interface Forecast {
   readonly waitMs: number;
   /** What the run takes of it and of those before it that do not fill a batch, milliseconds. */
   readonly rideMs: number;
+  /** From the end of that run until its answers should be with their callers, milliseconds. */
+  readonly answerMs: number;
 }
 
 /**
@@ -44,7 +46,8 @@ export function forecast<Queue extends BatchQueue<Member, Queue>, Member extends
   const rowsBefore = rowsAhead(newcomer);
   const batches = Math.floor(rowsBefore / fullRows);
   const ownMs = batches === 0 ? 0 : batches * costs.typicalMs(fullRows, nowMs);
-  const rideMs = costs.typicalMs(rowsBefore - batches * fullRows + rows, nowMs);
+  const rideRows = rowsBefore - batches * fullRows + rows;
+  const rideMs = costs.typicalMs(rideRows, nowMs);
   const untilMs = ownMs + rideMs;
   let aheadMs = ownMs;
   for (const other of line.queues) {
@@ -55,7 +58,8 @@ export function forecast<Queue extends BatchQueue<Member, Queue>, Member extends
     const shareMs = (untilMs * other.tuning.weight) / line.tuning.weight;
     aheadMs += Math.min(lineMs(other, workers, nowMs), shareMs);
   }
-  return { waitMs: (aheadMs + busyMs(batcher, workers, nowMs)) / workers.lanes, rideMs };
+  const waitMs = (aheadMs + busyMs(batcher, workers, nowMs)) / workers.lanes;
+  return { waitMs, rideMs, answerMs: queue.answerCosts.carefulMs(rideRows, nowMs) };
 }
 
 /** Until all that waits for these workers has been run, milliseconds. */

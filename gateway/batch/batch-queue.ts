@@ -2,7 +2,7 @@
  * Requests that may share a run, and what is known about them and their runs. Bookkeeping only: who goes when is the
  * batcher's decision, and it alone writes here.
  */
-import type { CostModel } from './cost-model.ts';
+import { CostModel } from './cost-model.ts';
 import { type Levelled, LevelQueue } from './level-queue.ts';
 import type { ModelLine } from './model-line.ts';
 
@@ -35,6 +35,12 @@ export interface BatchQueueOptions<Queue> {
 export class BatchQueue<Member extends BatchMember, Queue> {
   readonly line: ModelLine<Queue>;
   readonly costs: CostModel;
+  /**
+   * What lies between a run and its callers beyond what the lane is taken for: writing the answers of so many rows and handing
+   * them to the system, and how late whoever does that comes to what has arrived for it. Learned like `costs`; nothing is known before the
+   * first run.
+   */
+  readonly answerCosts: CostModel = new CostModel();
   readonly #runsAlone: boolean;
   readonly waiting: LevelQueue<Member> = new LevelQueue<Member>();
   /** Rows of those who wait and are not cancelled. */
@@ -72,6 +78,29 @@ export class BatchQueue<Member extends BatchMember, Queue> {
     return most;
   }
 
+  /** From the start of a run of `rows` rows until its callers typically have their answers, milliseconds. */
+  typicalMs(rows: number, nowMs: number): number {
+    return this.costs.typicalMs(rows, nowMs) + this.answerCosts.typicalMs(rows, nowMs);
+  }
+
+  /** The same, for who must not be late. */
+  carefulMs(rows: number, nowMs: number): number {
+    return this.costs.carefulMs(rows, nowMs) + this.answerCosts.carefulMs(rows, nowMs);
+  }
+
+  /** Most rows, from 0 to `rowsMax`, whose callers should have their answers within `budgetMs`. */
+  rowsWithin(budgetMs: number, nowMs: number): number {
+    const { rowsMax } = this;
+    if (this.carefulMs(rowsMax, nowMs) <= budgetMs) return rowsMax;
+    let [fitting, beyond] = [0, rowsMax];
+    while (beyond - fitting > 1) {
+      const rows = (fitting + beyond) >> 1;
+      if (this.carefulMs(rows, nowMs) <= budgetMs) fitting = rows;
+      else beyond = rows;
+    }
+    return fitting;
+  }
+
   /** What those who wait take of a worker, milliseconds. */
   workMs(nowMs: number): number {
     return this.costs.workMs(this.waitingRows, this.rowsFor(Infinity), nowMs);
@@ -86,7 +115,7 @@ export class BatchQueue<Member extends BatchMember, Queue> {
     if (nowMs - this.lastMissedMs > strainedMsMax) return false;
     const { costs, rowsMax, waiting } = this;
     const timedRows = Math.round((this.waitingRows * waiting.timedLength) / Math.max(1, waiting.length));
-    const rows = Math.max(1, costs.rowsWithin(budgetMs, rowsMax, nowMs));
+    const rows = Math.max(1, this.rowsWithin(budgetMs, nowMs));
     const wanted = Math.min(rowsMax, timedRows);
     if (rows >= wanted) return false;
     const gain = (rows / costs.typicalMs(rows, nowMs)) * costs.typicalMs(wanted, nowMs);
@@ -95,7 +124,7 @@ export class BatchQueue<Member extends BatchMember, Queue> {
 
   /**
    * Until when a free worker lets it wait for more; -Infinity when it does not. Not past the last moment at which the run
-   * should still end by the earliest deadline.
+   * should still be answered by the earliest deadline.
    */
   heldUntilMs(nowMs: number): number {
     const { delayMsMax } = this.line.tuning;
@@ -103,6 +132,6 @@ export class BatchQueue<Member extends BatchMember, Queue> {
     const { deadlineMs } = this.waiting;
     const heldMs = this.waitingSinceMs + delayMsMax;
     if (deadlineMs === Infinity) return heldMs;
-    return Math.min(heldMs, deadlineMs - this.costs.carefulMs(this.waitingRows, nowMs));
+    return Math.min(heldMs, deadlineMs - this.carefulMs(this.waitingRows, nowMs));
   }
 }

@@ -12,8 +12,8 @@
  * for that long and never past a deadline.
  *
  * Models take turns by the worker time they have had (model-line.ts), the queues of a model one batch each. A queue is left
- * by level, within a level by who is due first. A batch grows as long as its run should still end by the earliest of its
- * deadlines (cost-model.ts).
+ * by level, within a level by who is due first. A batch grows as long as its answers should still be there by the earliest of
+ * its deadlines (cost-model.ts).
  *
  * Invariants: a batch has members of one queue only; it holds at most the queue's `rowsMax` rows, or one member; every
  * member leaves exactly once; `queuedRows` never exceeds its limit except by retries, which were admitted before; the
@@ -143,6 +143,14 @@ export class Batcher<Queue extends BatchQueue<Member, Queue>, Member extends Bat
     batch.queue.costs.learn(batch.rows, endedMs - batch.startedMs, endedMs);
   }
 
+  /**
+   * Event: the callers of a batch that is done have their answers. `ms` is what that took beyond the worker's time: writing
+   * them, and how late the worker's reply and the requests before it were come to.
+   */
+  answered({ queue, rows }: Batch<Queue, Member>, ms: number, nowMs: number): void {
+    queue.answerCosts.learn(rows, ms, nowMs);
+  }
+
   /** Event: the worker would not run the batch, and will run none of its queue. Nothing is learned from it. */
   refused(batch: Batch<Queue, Member>, endedMs: number): void {
     for (const member of batch.members) stop(member, 'settled');
@@ -236,7 +244,7 @@ export class Batcher<Queue extends BatchQueue<Member, Queue>, Member extends Bat
    * were cancelled or too late.
    */
   #form(queue: Queue, nowMs: number): Batch<Queue, Member> | undefined {
-    const { costs, rowsMax, waiting } = queue;
+    const { rowsMax, waiting } = queue;
     const members: Member[] = [];
     let rows = 0;
     let [rowsFitting, earliestMs] = [rowsMax, Infinity];
@@ -248,7 +256,7 @@ export class Batcher<Queue extends BatchQueue<Member, Queue>, Member extends Bat
         const deadlineMs = member.deadlineMs ?? Infinity;
         const fitting =
           deadlineMs < earliestMs
-            ? Math.min(rowsFitting, costs.rowsWithin(deadlineMs - nowMs, rowsMax, nowMs))
+            ? Math.min(rowsFitting, queue.rowsWithin(deadlineMs - nowMs, nowMs))
             : rowsFitting;
         const reachable = Math.min(rows + queue.waitingRows, fitting);
         const wanted = queue.rowsFor(reachable);
@@ -276,8 +284,7 @@ export class Batcher<Queue extends BatchQueue<Member, Queue>, Member extends Bat
   #isMissed(queue: Queue, member: Member, nowMs: number): boolean {
     const { deadlineMs } = member;
     if (deadlineMs === undefined) return false;
-    const { costs } = queue;
-    const isLate = costs.isFresh(nowMs) && nowMs + costs.typicalMs(member.rows, nowMs) > deadlineMs;
+    const isLate = queue.costs.isFresh(nowMs) && nowMs + queue.typicalMs(member.rows, nowMs) > deadlineMs;
     if (isLate || nowMs > deadlineMs) queue.lastMissedMs = nowMs;
     else if (member.retried || !queue.wastesBatch(deadlineMs - nowMs, nowMs)) return false;
     this.#leave(queue, member, 'settled');

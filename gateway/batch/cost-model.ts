@@ -52,18 +52,6 @@ export class CostModel {
     return this.#costMs(rows, nowMs, true);
   }
 
-  /** Most rows, from 0 to `rowsMax`, whose run should end within `budgetMs`. */
-  rowsWithin(budgetMs: number, rowsMax: number, nowMs: number): number {
-    if (this.carefulMs(rowsMax, nowMs) <= budgetMs) return rowsMax;
-    let [fitting, beyond] = [0, rowsMax];
-    while (beyond - fitting > 1) {
-      const rows = (fitting + beyond) >> 1;
-      if (this.carefulMs(rows, nowMs) <= budgetMs) fitting = rows;
-      else beyond = rows;
-    }
-    return fitting;
-  }
-
   /** What `rows` rows take in batches of `rowsMax`, milliseconds. */
   workMs(rows: number, rowsMax: number, nowMs: number): number {
     if (rows <= 0) return 0;

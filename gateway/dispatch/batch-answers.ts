@@ -116,6 +116,8 @@ export class BatchAnswers {
     }
     const laneMs = repliedMs - startedMs;
     const times = { handOverMs: Math.max(0, laneMs - runMs), runMs, answerMs: endedMs - repliedMs };
+    // What handing over took says how late this event loop comes to what has arrived, requests too.
+    batcher.answered(batch, times.answerMs + times.handOverMs, endedMs);
     const lane = { trigger, laneMs, predictedMs };
     const run = { rows: batchRows, requests: members.length, ...times, ...lane };
     metrics.recordBatch(run, endedMs);

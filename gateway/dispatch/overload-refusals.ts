@@ -40,8 +40,9 @@ export class OverloadRefusals<Queue extends BatchQueue<Member, Queue>, Member ex
 
   /** The refusal of a request that should not be answered in time; undefined when it should. */
   ofDeadline(request: TimedRequest<Queue>, nowMs: number): WireError | undefined {
-    const { waitMs, rideMs } = this.#forecast(request, nowMs);
-    switch (this.#verdict(request, { waitMs, rideMs }, nowMs)) {
+    const seen = this.#forecast(request, nowMs);
+    const { waitMs, rideMs } = seen;
+    switch (this.#verdict(request, seen, nowMs)) {
       case 'hopeless':
         return this.#again(deadlineExceeded, waitMs);
       case 'overloaded':

@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 import { checkDeadline } from '../../../gateway/admission/deadline-check.ts';
 
-const calm = { budgetMs: 100, waitMs: 0, rideMs: 10, aloneMs: 10, fullMs: 40, isFresh: true };
+const calm = { budgetMs: 100, waitMs: 0, rideMs: 10, answerMs: 0, aloneMs: 10, fullMs: 40, isFresh: true };
 
 it.each([
   { what: 'one with time enough and nobody before it', seen: {}, verdict: 'in time' },
@@ -27,6 +27,26 @@ it.each([
   {
     what: 'the same when it waits for half of it',
     seen: { waitMs: 50, fullMs: 4000 },
+    verdict: 'overloaded',
+  },
+  {
+    what: 'one whose run alone just ends in time, but not its answer',
+    seen: { aloneMs: 99, rideMs: 99, answerMs: 2 },
+    verdict: 'hopeless',
+  },
+  {
+    what: 'the same as a try, when no run was seen lately',
+    seen: { aloneMs: 99, rideMs: 99, answerMs: 2, isFresh: false },
+    verdict: 'in time',
+  },
+  {
+    what: 'one that waits, rides a full batch, and is answered in time',
+    seen: { waitMs: 40, answerMs: 8 },
+    verdict: 'in time',
+  },
+  {
+    what: 'the same where answers take so long that it is not',
+    seen: { waitMs: 40, answerMs: 9 },
     verdict: 'overloaded',
   },
   { what: 'one that shares a run that is too long for it', seen: { rideMs: 120 }, verdict: 'overloaded' },

@@ -28,16 +28,28 @@ function forecastOf(batcher: TestBatcher, queue: Queue, workers = oneLane, nowMs
 describe('a newcomer', () => {
   test('who meets nobody waits for nothing and rides one run', () => {
     const queue = new Queue(4, { costs: always(10) });
-    expect(forecastOf(unlimited(), queue)).toEqual({ waitMs: 0, rideMs: 10 });
+    expect(forecastOf(unlimited(), queue)).toEqual({ waitMs: 0, rideMs: 10, answerMs: 0 });
   });
 
   test('waits for the full batches of its own queue, and rides with what does not fill one', () => {
     const batcher = unlimited();
     const queue = new Queue(4, { costs: always(10) });
     arrive(batcher, queue, 9);
-    expect(forecastOf(batcher, queue)).toEqual({ waitMs: 20, rideMs: 10 });
+    expect(forecastOf(batcher, queue)).toEqual({ waitMs: 20, rideMs: 10, answerMs: 0 });
     // Two lanes share what goes before it; the run that it rides is one run all the same.
-    expect(forecastOf(batcher, queue, twoLanes)).toEqual({ waitMs: 10, rideMs: 10 });
+    expect(forecastOf(batcher, queue, twoLanes)).toEqual({ waitMs: 10, rideMs: 10, answerMs: 0 });
+  });
+
+  test('is answered with those who ride with it, as late as such answers were lately', () => {
+    const batcher = unlimited();
+    const queue = new Queue(8, { costs: always(10) });
+    arrive(batcher, queue, 8);
+    const batch = nextOf(batcher);
+    if (batch === undefined) throw new Error('nothing was run');
+    batcher.done(batch, 10);
+    batcher.answered(batch, 4, 14);
+    arrive(batcher, queue, 3);
+    expect(forecastOf(batcher, queue, oneLane, 14)).toMatchObject({ rideMs: 10, answerMs: 4 });
   });
 
   test('goes before those of a lower level and after those of a higher one', () => {

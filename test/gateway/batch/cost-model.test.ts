@@ -18,7 +18,7 @@ const usual = fc.double({ min: 0.8, max: 1.2, noNaN: true });
 describe('what a run takes', () => {
   it('is 0 while nothing is known, and never a reason to refuse', () => {
     const costs = new CostModel();
-    expect([costs.typicalMs(1, 0), costs.carefulMs(64, 0), costs.rowsWithin(0, 64, 0)]).toEqual([0, 0, 64]);
+    expect([costs.typicalMs(1, 0), costs.carefulMs(64, 0)]).toEqual([0, 0]);
     expect([costs.isFresh(0), new CostModel([{ rows: 1, us: 5 }]).isFresh(0)]).toEqual([false, false]);
   });
 
@@ -28,8 +28,6 @@ describe('what a run takes', () => {
       { rows: 64, us: 64_000 },
     ]);
     for (const rows of [1, 2, 33, 64, 128]) expect(costs.typicalMs(rows, 0)).toBeCloseTo(rows, 6);
-    expect(costs.rowsWithin(20.5, 64, 0)).toBe(20);
-    expect(costs.rowsWithin(0.5, 64, 0)).toBe(0);
   });
 
   it.each(curves)('is learned about as well as the noise lets it, for $name', ({ ms }) => {
@@ -129,25 +127,8 @@ describe('a size that was not run lately', () => {
   });
 });
 
-describe('the most rows within a time', () => {
-  it('are those whose careful time fits, for every curve and limit', () => {
-    fc.assert(
-      fc.property(
-        fc.constantFrom(...curves),
-        fc.integer({ min: 1, max: 256 }),
-        fc.double({ min: 0, max: 20_000, noNaN: true }),
-        ({ ms }, rowsMax, budgetMs) => {
-          const costs = new CostModel();
-          for (const rows of [1, 16, 256]) costs.learn(rows, ms(rows), 0);
-          const rows = costs.rowsWithin(budgetMs, rowsMax, 0);
-          if (rows > 0) expect(costs.carefulMs(rows, 0)).toBeLessThanOrEqual(budgetMs);
-          if (rows < rowsMax) expect(costs.carefulMs(rows + 1, 0)).toBeGreaterThan(budgetMs);
-        },
-      ),
-    );
-  });
-
-  it('make up work in full batches and a rest', () => {
+describe('work', () => {
+  it('is full batches and a rest', () => {
     const costs = new CostModel();
     for (const rows of [1, 8]) costs.learn(rows, 10 + rows, 0);
     expect([costs.workMs(0, 8, 0), costs.workMs(8, 8, 0), costs.workMs(17, 8, 0)]).toEqual([0, 18, 47]);
