@@ -6,7 +6,8 @@ import { runWindow, type SeenAnswer } from '../../cli/bench/load/load-run.ts';
 import { prepareRequests } from '../../cli/bench/load/prepared-requests.ts';
 import { generatorProblem, throughput } from '../../cli/bench/load/window-result.ts';
 import { randomCalls } from '../../cli/bench/model-calls.ts';
-import type { LoadJob, LoadPhase, PhaseReport } from './load-job.ts';
+import type { RequestCycle } from '../../cli/bench/load/lane.ts';
+import type { Asked, LoadJob, LoadPhase, PhaseReport } from './load-job.ts';
 import { localTarget } from './local-target.ts';
 
 /** Before what it asks, where the system lets it: on a machine that is full a request is to be sent in time all the same. */
@@ -17,18 +18,9 @@ try {
 }
 
 const job = JSON.parse(process.argv[2] ?? 'null') as LoadJob;
-const target = localTarget(job.port);
-const inputs = [{ name: job.input, datatype: 'FP32', shape: [-1, ...job.rowShape] }];
-const about = { name: job.model, versions: [], platform: '', inputs, outputs: [] };
-const made = randomCalls(about, {
-  model: job.model,
-  version: undefined,
-  deadlineMs: job.deadlineMs,
-  rows: 1,
-  seed: 1,
-});
-if (!made.ok) throw new Error(made.problem);
-const requests = prepareRequests(target, { protocol: job.protocol, calls: made.calls });
+const preparedFor = new Map<string, RequestCycle>();
+// All of them before the first one is sent: it takes time in which nothing else is sent.
+for (const phase of job.phases) requestsOf(phase);
 
 if (job.warmUpSeconds > 0) {
   const [first] = job.phases;
@@ -43,21 +35,39 @@ const reports = await Promise.all(
 );
 console.log(JSON.stringify(reports));
 
-async function measure({ shape, seconds }: LoadPhase): Promise<PhaseReport> {
-  const isStream = job.protocol === 'stream';
-  const room = shape.kind === 'closed' ? shape.concurrency : job.connections * (isStream ? 256 : 1);
-  const lanes = await openLanes(target, {
-    requests,
-    protocol: job.protocol,
-    room,
-    connections: job.connections,
-  });
-  let recoveredMs = 0;
+function askedBy({ asks }: LoadPhase): Asked {
+  return { ...job, ...asks };
+}
+
+/** Made once for all phases that ask the same. */
+function requestsOf(phase: LoadPhase): RequestCycle {
+  const { port, model, input, rowShape, protocol, deadlineMs } = askedBy(phase);
+  const key = JSON.stringify([port, model, protocol, deadlineMs]);
+  const known = preparedFor.get(key);
+  if (known !== undefined) return known;
+  const inputs = [{ name: input, datatype: 'FP32', shape: [-1, ...rowShape] }];
+  const about = { name: model, versions: [], platform: '', inputs, outputs: [] };
+  const made = randomCalls(about, { model, version: undefined, deadlineMs, rows: 1, seed: 1 });
+  if (!made.ok) throw new Error(made.problem);
+  const requests = prepareRequests(localTarget(port), { protocol, calls: made.calls });
+  preparedFor.set(key, requests);
+  return requests;
+}
+
+async function measure(phase: LoadPhase): Promise<PhaseReport> {
+  const { shape, seconds, staysAwake = true } = phase;
+  const { port, protocol, connections } = askedBy(phase);
+  const room = shape.kind === 'closed' ? shape.concurrency : connections * (protocol === 'stream' ? 256 : 1);
+  const requests = requestsOf(phase);
+  const lanes = await openLanes(localTarget(port), { requests, protocol, room, connections });
+  let [recoveredMs, inTime] = [0, 0];
+  const { deadlineMs = Infinity } = askedBy(phase);
   const seen = ({ dueMs, latencyMs, outcome }: SeenAnswer): void => {
     if (outcome !== 'good' || latencyMs > (job.slowMs ?? Infinity))
       recoveredMs = Math.max(recoveredMs, dueMs);
+    if (outcome === 'good' && latencyMs <= deadlineMs) inTime += 1;
   };
-  const result = await runWindow(lanes, { shape, seconds, seen });
+  const result = await runWindow(lanes, { shape, seconds, staysAwake, seen });
   for (const lane of lanes) lane.close();
   const { latency, refusalLatency, lateness, offered, good, refused, failed, unsent, busyShare } = result;
   const problem = generatorProblem(result);
@@ -69,6 +79,7 @@ async function measure({ shape, seconds }: LoadPhase): Promise<PhaseReport> {
       p999_us: latency.percentileUs(0.999),
       offered,
       good,
+      in_time: inTime,
       refused,
       failed: failed + unsent,
       refusal_p50_us: refusalLatency.percentileUs(0.5),

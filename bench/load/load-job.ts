@@ -7,23 +7,32 @@ import type { Protocol } from '../../cli/bench/load/prepared-requests.ts';
 import { type Children, nodeCommand } from '../children.ts';
 import { field, numberField } from '../json-field.ts';
 
-export interface LoadPhase {
-  readonly shape: LoadShape;
-  readonly seconds: number;
-  /** After the start of the job. */
-  readonly startSeconds: number;
-}
-
-export interface LoadJob {
+/** Who is asked, and for what. */
+export interface Asked {
   readonly port: number;
   readonly model: string;
   readonly input: string;
   readonly rowShape: readonly number[];
   readonly protocol: Protocol;
   readonly connections: number;
-  readonly warmUpSeconds: number;
   /** Sent with each request. */
   readonly deadlineMs?: number;
+}
+
+export interface LoadPhase {
+  readonly shape: LoadShape;
+  readonly seconds: number;
+  /** After the start of the job. */
+  readonly startSeconds: number;
+  /** False where a millisecond or two do not matter; see `WindowOptions`. Default true. */
+  readonly staysAwake?: boolean;
+  /** Where a phase asks somebody else than its job, or for something else. */
+  readonly asks?: Partial<Asked>;
+}
+
+export interface LoadJob extends Asked {
+  /** The first phase is done for so long before anything counts. */
+  readonly warmUpSeconds: number;
   readonly phases: readonly LoadPhase[];
   /** Answers that took longer count as not recovered. Milliseconds. */
   readonly slowMs?: number;

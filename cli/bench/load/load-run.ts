@@ -26,6 +26,11 @@ export interface SeenAnswer {
 export interface WindowOptions {
   readonly shape: LoadShape;
   readonly seconds: number;
+  /**
+   * Whether the processor is kept awake before a request is due; default true. False where requests may be sent a millisecond
+   * or two late, at a rate at which one is always due soon: staying awake would take a whole core from the server.
+   */
+  readonly staysAwake?: boolean;
   /** Ends the window early; the result is of what there was. */
   readonly signal?: AbortSignal;
   readonly seen?: (answer: SeenAnswer) => void;
@@ -182,8 +187,13 @@ class LoadRun {
       }
       const waitUs = Math.min(atUs, this.#windowUs) - this.#nowUs();
       if (waitUs <= 0) return;
-      await (waitUs > awakeUs ? timer(Math.min(100, waitUs / 1000 - 1)) : turn());
+      await this.#pause(waitUs);
     }
+  }
+
+  #pause(waitUs: number): Promise<void> {
+    if (this.#options.staysAwake === false) return timer(Math.min(100, waitUs / 1000));
+    return waitUs > awakeUs ? timer(Math.min(100, waitUs / 1000 - 1)) : turn();
   }
 
   #end(): void {

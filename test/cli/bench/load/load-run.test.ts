@@ -77,6 +77,16 @@ describe('a server that stalls for a second', () => {
 });
 
 describe('an open loop', () => {
+  it('leaves the processor to others where it need not be on time to the millisecond, and sends the same', async () => {
+    const { port } = await server(steady);
+    const load = { shape: constant(400), seconds: 0.5 };
+    const first = await runWindow(lanesTo(port, 8), load);
+    const second = await runWindow(lanesTo(port, 8), { ...load, staysAwake: false });
+    expect([first.offered, second.offered]).toEqual([200, 200]);
+    expect(settled(second)).toBe(200);
+    expect(second.busyShare).toBeLessThan(first.busyShare);
+  });
+
   it('sends what is due and no more, and every request is settled once', async () => {
     const target = await server(steady);
     const seen: SeenAnswer[] = [];
