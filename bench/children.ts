@@ -98,6 +98,11 @@ export class Child {
     this.#outputClosed = this.#readOutput();
   }
 
+  /** NaN for one that could not be started. */
+  get pid(): number {
+    return this.#process.pid ?? NaN;
+  }
+
   /** The first line on standard output: how a server says that it is ready. Rejects if it ends without one. */
   async firstLine(): Promise<string> {
     const ended = this.ended.then((how) => {

@@ -18,9 +18,19 @@ export async function startGateway(
   options: readonly string[] = ['--dev'],
   nodeOptions: readonly string[] = [],
 ): Promise<number> {
-  const { child, port } = await launchGateway(children, folder, options, nodeOptions);
-  await ready(child, port);
-  return port;
+  return (await launchReadyGateway(children, folder, options, nodeOptions)).port;
+}
+
+/** The same, with its process. */
+export async function launchReadyGateway(
+  children: Children,
+  folder: string,
+  options: readonly string[],
+  nodeOptions: readonly string[] = [],
+): Promise<{ readonly child: Child; readonly port: number }> {
+  const launched = await launchGateway(children, folder, options, nodeOptions);
+  await ready(launched.child, launched.port);
+  return launched;
 }
 
 /** The same, without waiting for anything. */

@@ -1,9 +1,8 @@
-/** Scenarios in which something happens beside the load: a hot neighbour, models that come and go. */
-import { setTimeout as sleep } from 'node:timers/promises';
+/** A scenario in which something happens beside the load: models that come and go. */
 import { deployModel, undeployModel } from '../../registry-store/main.ts';
 import type { PhaseReport } from '../load/load-job.ts';
 import { type Field, peerNames } from './field.ts';
-import { closedLoop, loadOn } from './load-scenarios.ts';
+import { loadOn } from './load-scenarios.ts';
 import type { Scenario, ScenarioContext } from './scenario.ts';
 import { until, watchedDuring } from './store-changes.ts';
 
@@ -20,8 +19,8 @@ async function watched(context: ScenarioContext, seconds: number): Promise<Phase
   return report;
 }
 
-/** Two numbers of the same watch, undisturbed and disturbed, and their ratio. */
-function compared(calm: PhaseReport, beside: PhaseReport): Readonly<Record<string, number>> {
+/** Numbers of the same watch, undisturbed and disturbed, and their ratio. */
+export function compared(calm: PhaseReport, beside: PhaseReport): Readonly<Record<string, number>> {
   const [calmP99, besideP99] = [calm, beside].map(({ numbers }) => numbers['p99_us'] ?? 0);
   return {
     p99_ratio: (besideP99 ?? 0) / Math.max(1, calmP99 ?? 0),
@@ -33,35 +32,6 @@ function compared(calm: PhaseReport, beside: PhaseReport): Readonly<Record<strin
     refused: (calm.numbers['refused'] ?? 0) + (beside.numbers['refused'] ?? 0),
   };
 }
-
-export const hotCold: Scenario = {
-  name: 'hot-cold',
-  title: `Two models: iris at ${watchedRate}/s alone, and beside mlp in a closed loop of 16`,
-  headline: ['p99_ratio', 'calm_p99_us', 'beside_p99_us'],
-  run: async (context) => {
-    const { field, seconds, progress } = context;
-    const port = await field.gateway();
-    progress('hot-cold: the cold model alone');
-    const calm = await watched(context, seconds);
-    progress('hot-cold: beside the hot one');
-    // The hot load lasts longer on both sides, so that the watch is never without it.
-    const hot = closedLoop({ ...context, seconds: seconds + context.warmUpSeconds + 1 }, field.model('mlp'), {
-      port,
-      concurrency: 16,
-    });
-    await sleep(context.warmUpSeconds * 1000);
-    const [beside, { numbers, problems }] = await Promise.all([watched(context, seconds), hot]);
-    const row = { ...compared(calm, beside), hot_per_second: numbers['per_second'] ?? 0 };
-    return [
-      {
-        load: 'iris beside mlp',
-        peer: peerNames.gateway,
-        numbers: row,
-        problems: [...calm.problems, ...beside.problems, ...problems],
-      },
-    ];
-  },
-};
 
 export const reload: Scenario = {
   name: 'reload',

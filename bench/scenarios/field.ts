@@ -14,7 +14,8 @@ import type { OrtBackend } from '../peers/ort-session.ts';
 import { askOnce, askOnceOnStream, startBareUws, startFastify } from '../peers/peer.ts';
 import { largeModels } from './bench-models.ts';
 
-export type ModelName = 'iris' | 'digits' | 'mlp' | 'mobilenet';
+export const modelNames = ['iris', 'digits', 'mlp', 'mobilenet'] as const;
+export type ModelName = (typeof modelNames)[number];
 
 export interface BenchModel {
   readonly name: ModelName;
@@ -45,6 +46,9 @@ export const peerNames: Readonly<Record<PeerKind | 'gateway', string>> = {
   flask: 'Flask + scikit-learn',
 };
 
+/** What a deployment says about batches and threads of its model. */
+export type Settings = Pick<Parameters<typeof deployModel>[0], 'batching' | 'resources'>;
+
 interface Publisher {
   readonly folder: string;
   readonly keysFolders: readonly string[];
@@ -60,7 +64,7 @@ export class Field {
   readonly #gateways = new Map<string, Promise<number>>();
   readonly #peers = new Map<PeerKind, Promise<number | undefined>>();
   #states = 0;
-  #irisStore: Promise<readonly string[]> | undefined;
+  readonly #ownStores = new Map<string, Promise<readonly string[]>>();
   #python: { readonly file: string | undefined } | undefined;
   #ortNode: Found | undefined;
 
@@ -91,16 +95,32 @@ export class Field {
 
   /** The options of a gateway over a store of iris alone, always with the same state. */
   irisStore(): Promise<readonly string[]> {
-    return (this.#irisStore ??= this.#makeIrisStore());
+    return this.ownStore('iris', { iris: {} });
   }
 
-  async #makeIrisStore(): Promise<readonly string[]> {
-    const store = join(this.folder, 'iris-store');
-    const keys = join(this.folder, 'iris-keys');
+  /** The same for any models, each with what its deployment says; made when the name is first asked for. */
+  ownStore(name: string, models: Readonly<Partial<Record<ModelName, Settings>>>): Promise<readonly string[]> {
+    let options = this.#ownStores.get(name);
+    if (options === undefined) {
+      options = this.#makeStore(name, models);
+      this.#ownStores.set(name, options);
+    }
+    return options;
+  }
+
+  async #makeStore(
+    name: string,
+    models: Readonly<Partial<Record<ModelName, Settings>>>,
+  ): Promise<readonly string[]> {
+    const part = (what: string): string => join(this.folder, `${name}-${what}`);
+    const [store, keys] = [part('store'), part('keys')];
     const place = { folder: store, keysFolders: [keys], actor: 'bench' };
     await initStore({ ...place, nowMs: Date.now() });
-    await publishAndDeploy(place, this.model('iris'));
-    return ['--store', store, '--root', join(keys, 'root.json'), '--state', join(this.folder, 'iris-state')];
+    for (const model of this.models.values()) {
+      const settings = models[model.name];
+      if (settings !== undefined) await publishAndDeploy(place, model, settings);
+    }
+    return ['--store', store, '--root', join(keys, 'root.json'), '--state', part('state')];
   }
 
   model(name: ModelName): BenchModel {
@@ -193,11 +213,15 @@ export class Field {
   }
 }
 
-async function publishAndDeploy(publisher: Publisher, { name, version, file }: BenchModel): Promise<void> {
+async function publishAndDeploy(
+  publisher: Publisher,
+  { name, version, file }: BenchModel,
+  settings: Settings = {},
+): Promise<void> {
   const about = { model: name, version, framework: 'onnx', author: 'bench' };
   const artifact = new Uint8Array(readFileSync(file));
   await publishModel({ ...publisher, ...about, artifact, nowMs: Date.now() });
-  await deployModel({ ...publisher, model: name, version, nowMs: Date.now() });
+  await deployModel({ ...publisher, ...settings, model: name, version, nowMs: Date.now() });
 }
 
 function writeModels({ folder, isQuick }: FieldOptions): readonly BenchModel[] {

@@ -19,7 +19,8 @@ export interface RunOptions extends ScenarioOptions {
 
 /** Resolves with whether every answer of every run was right; numbers that are not valid are marked, and no failure. */
 export async function runScenarios(options: RunOptions): Promise<boolean> {
-  const { children, folder, rounds, seconds, warmUpSeconds, rates, changes, isQuick, mayInstall } = options;
+  const { children, folder, rounds, seconds, warmUpSeconds, isQuick, mayInstall } = options;
+  const { rates, changes, models, connections } = options;
   const startedAt = new Date().toISOString();
   const environment = readEnvironment();
   const progress = (line: string): void => {
@@ -33,7 +34,8 @@ export async function runScenarios(options: RunOptions): Promise<boolean> {
       const named = (line: string): void => {
         progress(`round ${round + 1} of ${rounds}: ${line}`);
       };
-      const context = { field, round, seconds, warmUpSeconds, rates, changes, isQuick, progress: named };
+      const run = { field, round, seconds, warmUpSeconds, isQuick, progress: named };
+      const context = { ...run, rates, changes, models, connections };
       const rows = await scenario.run(context);
       measured.set(scenario.name, [
         ...(measured.get(scenario.name) ?? []),

@@ -1,7 +1,11 @@
 /** The command line of the scenarios: `npm run bench -- --scenario <name>`. */
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { capacity, batching, large, largeBatches, open, overload } from './load-scenarios.ts';
-import { hotCold, reload } from './change-scenarios.ts';
+import { type ModelName, modelNames } from './field.ts';
+import { batching } from './batching-scenario.ts';
+import { capacity, large, largeBatches, open, overload } from './load-scenarios.ts';
+import { reload } from './change-scenarios.ts';
+import { hotCold } from './hot-cold-scenario.ts';
+import { memory } from './memory-scenario.ts';
 import type { Scenario } from './scenario.ts';
 import { churn, reloads } from './soak-scenarios.ts';
 import { start } from './start-scenario.ts';
@@ -14,6 +18,7 @@ export const scenarios: readonly Scenario[] = [
   start,
   reload,
   batching,
+  memory,
   large,
   largeBatches,
   churn,
@@ -27,6 +32,8 @@ export interface ScenarioOptions {
   readonly warmUpSeconds: number;
   readonly rates: readonly number[];
   readonly changes: number;
+  readonly models: readonly ModelName[] | undefined;
+  readonly connections: number | undefined;
   readonly isQuick: boolean;
   readonly mayInstall: boolean;
   /** Without an ending; .json, .csv and .html are added. Undefined for a new one in bench/results. */
@@ -57,6 +64,12 @@ export function parseScenarioOptions(args: readonly string[]): ScenarioOptions {
       'of the scenarios reload, churn and reloads: models are changed so often (default: 10, with --quick 1)',
       whole,
     )
+    .option('--models <list>', `of the scenario capacity (default: ${modelNames.join(',')})`, models)
+    .option(
+      '--connections <count>',
+      'of the scenario capacity (default: 64 for iris, fewer for others)',
+      whole,
+    )
     .option('--no-install', 'leave out peers that would have to be installed (onnxruntime-node)')
     .option('--out <path>', 'where results go, without an ending (default: a new name in bench/results)')
     .addHelpText(
@@ -72,6 +85,8 @@ export function parseScenarioOptions(args: readonly string[]): ScenarioOptions {
       seconds?: number;
       rates?: readonly number[];
       changes?: number;
+      models?: readonly ModelName[];
+      connections?: number;
       install: boolean;
       out?: string;
     }>();
@@ -85,6 +100,8 @@ export function parseScenarioOptions(args: readonly string[]): ScenarioOptions {
     warmUpSeconds: quick ? 0.2 : 2,
     rates: given.rates ?? (quick ? [100] : ratesDefault),
     changes: given.changes ?? (quick ? 1 : 10),
+    models: given.models,
+    connections: given.connections,
     isQuick: quick,
     mayInstall: given.install,
     out: given.out,
@@ -97,6 +114,14 @@ function namesOf(text: string): readonly string[] {
   const unknown = names.find((name) => !known.includes(name));
   if (unknown === undefined) return names;
   throw new InvalidArgumentError(`There is no scenario ${unknown}. There are: ${known.join(', ')}.`);
+}
+
+function models(text: string): readonly ModelName[] {
+  return text.split(',').map((name) => {
+    const known = modelNames.find((each) => each === name.trim());
+    if (known !== undefined) return known;
+    throw new InvalidArgumentError(`There is no model ${name.trim()}. There are: ${modelNames.join(', ')}.`);
+  });
 }
 
 function whole(text: string): number {

@@ -1,5 +1,5 @@
 /** What a scenario is, and the form of what it measures: named numbers, each with its round. */
-import type { Field } from './field.ts';
+import type { Field, ModelName } from './field.ts';
 
 export interface ScenarioContext {
   readonly field: Field;
@@ -10,6 +10,10 @@ export interface ScenarioContext {
   readonly warmUpSeconds: number;
   /** Requests per second of the scenarios that keep a rate. */
   readonly rates: readonly number[];
+  /** Of the scenario capacity; undefined for all of them. */
+  readonly models?: readonly ModelName[] | undefined;
+  /** Requests under way in it; undefined for what suits each model. */
+  readonly connections?: number | undefined;
   /** How often something is changed under load. */
   readonly changes: number;
   readonly isQuick: boolean;

@@ -3,7 +3,7 @@
  * They are not asked to be fast, and a generator that was late on a busy machine is no fault of theirs.
  */
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -64,6 +64,11 @@ describe('the scenarios', () => {
     expect(peersOf('large')).toContain('onnxruntime-web in a loop');
     // The short form asks the peers for iris only.
     expect(new Set(rowsOf('capacity').map(({ load }) => load.split(',')[0]))).toEqual(new Set(['iris']));
+    const [gateway] = rowsOf('capacity').filter(({ peer }) => peer === 'gateway');
+    for (const { numbers } of rowsOf('capacity')) {
+      const share = (gateway?.numbers['per_second'] ?? NaN) / (numbers['per_second'] ?? NaN);
+      expect(numbers['gateway_ratio']).toBeCloseTo(share, 6);
+    }
     expect(new Set(rowsOf('large').map(({ load }) => load))).toEqual(new Set(['mlp', 'mobilenet']));
   });
 
@@ -90,6 +95,35 @@ describe('the scenarios', () => {
     expect(accepted + refused).toBe(offered);
   });
 
+  it('hot-cold asks for twice what the hot model can do, and what is too much is refused', () => {
+    const rows = rowsOf('hot-cold');
+    expect(new Set(rows.map(({ load }) => load.split(',')[0]))).toEqual(new Set(['iris', 'mlp']));
+    for (const { numbers } of rows) {
+      expect(numbers).toMatchObject({ refused: 0, failed: 0 });
+      expect(numbers['hot_capacity_per_second']).toBeGreaterThan(0);
+      const { p99_ratio: ratio, calm_p99_us: calm = NaN, beside_p99_us: beside = NaN } = numbers;
+      expect(ratio).toBeCloseTo(beside / calm, 6);
+    }
+  });
+
+  it('batching compares the two of a load with each other', () => {
+    for (const load of ['iris, 1 under way', 'mlp, 32 under way']) {
+      const [on, off] = rowsOf('batching').filter((row) => row.load === load);
+      expect(off?.numbers['p50_ratio']).toBe(1);
+      const share = (on?.numbers['p50_us'] ?? NaN) / (off?.numbers['p50_us'] ?? NaN);
+      expect(on?.numbers['p50_ratio']).toBeCloseTo(share, 6);
+    }
+  });
+
+  it.skipIf(!existsSync('/proc/self/smaps'))('memory says what holds all of it', () => {
+    const [start, loaded] = rowsOf('memory').map(({ numbers }) => numbers);
+    for (const { resident_mib: resident, added_mib: _added, ...parts } of [start ?? {}, loaded ?? {}]) {
+      const sum = Object.values(parts).reduce((total, part) => total + part, 0);
+      expect(sum).toBeCloseTo(resident ?? NaN, 6);
+      expect(resident).toBeGreaterThan(50);
+    }
+  });
+
   it('changed a model under load and lost nobody', () => {
     expect(rowsOf('reload')[0]?.numbers).toMatchObject({ changes: 2, failed: 0 });
   });
@@ -114,6 +148,7 @@ describe('the command line', () => {
     [['--scenario', 'nothing'], /There is no scenario nothing. There are: all, capacity/],
     [['--scenario', 'open', '--rates', '0'], /Give rates with commas/],
     [['--scenario', 'open', '--seconds', '0'], /Give seconds/],
+    [['--scenario', 'capacity', '--models', 'rose'], /There is no model rose. There are: iris, digits/],
   ])('refuses %j', async (args, message) => {
     await expect(bench(...args)).rejects.toThrow(message);
   });
