@@ -5,7 +5,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
-import { StoreError } from '../../registry-store/main.ts';
+import { StoreError } from '../../registry-store/store-error.ts';
 import type { Output } from '../output.ts';
 
 export const passphraseVariable = 'TIDEGATE_PASSPHRASE';

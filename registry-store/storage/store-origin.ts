@@ -10,7 +10,6 @@ import { ArtifactCache } from './artifact-cache.ts';
 import { type ArtifactShelf, CachedShelf, type DownloadProgress, FolderShelf } from './artifact-shelf.ts';
 import { FolderSource } from './folder-source.ts';
 import { FolderWatch } from './folder-watch.ts';
-import { HttpSource } from './http-source.ts';
 import {
   type LoadOptions,
   type LoadedStore,
@@ -90,6 +89,8 @@ function openFolder(options: OriginOptions): StoreOrigin {
 async function openAddress(options: OriginOptions): Promise<StoreOrigin> {
   const { pollMs = httpPollMsDefault, caFile } = options;
   const ca = caFile === undefined ? {} : { ca: await readAuthorities(caFile) };
+  // Node's HTTP is a tenth of a second of reading, which a folder does without.
+  const { HttpSource } = await import('./http-source.ts');
   const source = new HttpSource({ address: options.source, ...ca, limits: options.transferLimits ?? {} });
   const cacheFolder = options.cacheFolder ?? join(options.stateFolder, 'cache');
   const cache = await ArtifactCache.open(cacheFolder, options.cacheBytesMax ?? cacheBytesMaxDefault);
