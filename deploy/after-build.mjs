@@ -2,7 +2,7 @@
  * What every build ends with. `npm run build` compiles into `dist` in place, and then only tsc knows what that is made
  * of: the stamp by which `prepare.mjs` recognises its own work goes.
  */
-import { chmodSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
+import { mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 /** File in `dist`: digest of the sources that it was compiled from. */
@@ -10,10 +10,9 @@ export const buildStamp = '.tidegate-built';
 
 /** Makes `npx tidegate` work in the clone, as it does where the package is installed. */
 export function linkCommand() {
-  chmodSync('dist/cli/main.js', 0o755);
   mkdirSync('node_modules/.bin', { recursive: true });
   rmSync('node_modules/.bin/tidegate', { force: true });
-  symlinkSync('../../dist/cli/main.js', 'node_modules/.bin/tidegate');
+  symlinkSync('../../dist/bin/tidegate.js', 'node_modules/.bin/tidegate');
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

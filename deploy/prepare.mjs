@@ -53,7 +53,8 @@ if (!isInstalled()) {
   console.log('Installing dependencies (once; about 500 MB, most of it prebuilt binaries) ...');
   run('npm', ['ci', '--no-audit', '--loglevel=error'], 'npm ci failed; see the lines above.');
 }
-const wanted = digest(['package-lock.json', 'tsconfig.json', ...sourceFolders.flatMap(sources)]);
+const bundler = 'deploy/bundle.mjs';
+const wanted = digest(['package-lock.json', 'tsconfig.json', bundler, ...sourceFolders.flatMap(sources)]);
 if (readIfThere(`dist/${buildStamp}`) !== wanted) {
   console.log('Compiling ...');
   compile();
@@ -122,11 +123,10 @@ function compile() {
   for (const left of [draft, superseded]) rmSync(left, { recursive: true, force: true });
   const into = ['--outDir', draft, '--tsBuildInfoFile', `${draft}/.tsbuildinfo`];
   // A configuration of its own: while there is no `dist`, the name of the package leads nowhere for the examples.
-  run(
-    process.execPath,
-    ['node_modules/typescript/bin/tsc', '-p', 'deploy/tsconfig.json', ...into],
-    'The build failed; see the lines above.',
-  );
+  const onFailure = 'The build failed; see the lines above.';
+  const compiler = ['node_modules/typescript/bin/tsc', '-p', 'deploy/tsconfig.json'];
+  run(process.execPath, [...compiler, ...into], onFailure);
+  run(process.execPath, [bundler, draft], onFailure);
   writeFileSync(`${draft}/${buildStamp}`, wanted);
   tryTo(() => renameSync('dist', superseded), 'ENOENT');
   renameSync(draft, 'dist');

@@ -42,7 +42,7 @@ export async function launchGateway(
 ): Promise<{ readonly child: Child; readonly port: number }> {
   const port = await freePort();
   const args = ['serve', ...options, '--port', String(port), '--log-level', 'warn'];
-  const script = new URL('dist/cli/main.js', projectRoot);
+  const script = new URL('dist/bin/tidegate.js', projectRoot);
   const child = children.start(
     nodeCommand('gateway', script, { args, nodeOptions, cwd: folder, env: plainEnvironment() }),
   );

@@ -21,7 +21,7 @@ export async function serveStore(place: {
   readonly root: string;
   readonly state: string;
 }): Promise<GatewayProcess> {
-  const command = fileURLToPath(new URL('../../cli/main.js', import.meta.url));
+  const command = fileURLToPath(new URL('../../bin/tidegate.js', import.meta.url));
   const { store, root, state } = place;
   const child = spawn(
     process.execPath,

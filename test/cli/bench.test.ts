@@ -168,7 +168,7 @@ describe('what cannot be done', () => {
 });
 
 it('Ctrl-C prints what was measured so far and ends with 130', async () => {
-  const command = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+  const command = fileURLToPath(new URL('../../dist/bin/tidegate.js', import.meta.url));
   const args = [
     'bench',
     gateway.url,

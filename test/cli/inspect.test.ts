@@ -152,7 +152,7 @@ async function catchesHangup(pid: number | undefined): Promise<boolean> {
 }
 
 describe('the compiled command', () => {
-  const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+  const main = fileURLToPath(new URL('../../dist/bin/tidegate.js', import.meta.url));
 
   test('ends by itself', () => {
     const { status, stderr } = spawnSync(process.execPath, [main, 'inspect', modelFile('1.0.0')], {

@@ -192,7 +192,7 @@ describe('help', () => {
 });
 
 describe('the compiled command', () => {
-  const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+  const main = fileURLToPath(new URL('../../dist/bin/tidegate.js', import.meta.url));
 
   test('runs as a program', async () => {
     const { store } = await CommandLine.make();

@@ -25,6 +25,12 @@ for (const name of ['main', 'other']) {
   await wait(Number(process.env.COMPILE_MS ?? 0));
 }
 `;
+/** Stands for what joins the modules: here the command has one. */
+const bundler = `
+import { cpSync } from 'node:fs';
+const [, , out] = process.argv;
+cpSync(out + '/cli/main.js', out + '/bin/tidegate.js');
+`;
 const manifest = { name: 'project', version: '1.0.0', devDependencies: { typescript: 'file:compiler' } };
 const installed = {
   compiler: { name: 'typescript', version: '1.0.0', dev: true },
@@ -57,6 +63,7 @@ class Clone {
     await clone.write('compiler/bin/tsc', `import(${JSON.stringify('./tsc.mjs')});`);
     await clone.write('compiler/bin/tsc.mjs', compiler);
     await symlink('../compiler', clone.path('node_modules/typescript'));
+    await clone.write('deploy/bundle.mjs', bundler);
     await clone.write('tsconfig.json', '{}');
     await clone.write('cli/main.ts', 'first');
     await clone.write('cli/other.ts', 'first');
@@ -133,7 +140,8 @@ describe('preparing a clone', () => {
     await clone.write('cli/main.ts', 'second');
     expect((await clone.prepare()).said).toBe('Compiling ...\n');
     expect(await clone.built()).toEqual(['second', 'first']);
-    expect(await readlink(clone.path('node_modules/.bin/tidegate'))).toBe('../../dist/cli/main.js');
+    expect(await readlink(clone.path('node_modules/.bin/tidegate'))).toBe('../../dist/bin/tidegate.js');
+    expect(await readFile(clone.path('dist/bin/tidegate.js'), 'utf8')).toBe('second');
     expect(await clone.leftovers()).toEqual([]);
   });
 

@@ -16,7 +16,7 @@ export interface DevGateway {
   stop(): Promise<void>;
 }
 
-const command = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url));
+const command = fileURLToPath(new URL('../../../dist/bin/tidegate.js', import.meta.url));
 
 export async function startDevGateway(): Promise<DevGateway> {
   const folder = await mkdtemp(join(tmpdir(), 'tidegate-bench-cli-'));

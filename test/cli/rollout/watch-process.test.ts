@@ -8,7 +8,7 @@ import type { RolloutReport } from '../../../gateway/main.ts';
 import { eventually } from '../../e2e/deadline.ts';
 import { canary, decided, reportOf } from './reports.ts';
 
-const main = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url));
+const main = fileURLToPath(new URL('../../../dist/bin/tidegate.js', import.meta.url));
 
 let server: Server | undefined;
 
