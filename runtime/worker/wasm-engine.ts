@@ -2,6 +2,8 @@
  * onnxruntime-web: WebAssembly, one instance a thread. Its memory only grows, a trap ends it, and both are seen from
  * outside, because nothing it does reaches beyond its own memory.
  */
+import { createRequire } from 'node:module';
+import { pathToFileURL } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
 // Before the runtime, whose memory it has to see being made.
 import { emptyHeapBytes, runtimeHeapBytes } from './runtime-heap.ts';
@@ -9,12 +11,18 @@ import * as ort from 'onnxruntime-web';
 import type { Engine } from './engine.ts';
 
 ort.env.logLevel = 'error';
+// Beside itself is where it looks, but its JavaScript may have been joined with ours (deploy/bundle.mjs).
+ort.env.wasm.wasmPaths = { mjs: fileOfRuntime('mjs'), wasm: fileOfRuntime('wasm') };
 
 // A function of the runtime that only registers operators has 887 kB of code. With V8's own budget of 1.8 million it counts
 // as hot once two threads have started, and optimising it takes 12 s of processor time and memory that stays with the
 // process. With this budget it does not, and what really is hot is still optimised, a few milliseconds later
 // (docs/operations.md, "Memory"). The flag is for the whole process, so it must come before the first session.
 setFlagsFromString('--wasm-tiering-budget=20000000');
+
+// V8 compiles a function of the runtime when it is first called. Checking all 14 MB of them before that takes a tenth of a
+// second of processor time in every thread; with this flag each is checked when it is compiled.
+setFlagsFromString('--wasm-lazy-validation');
 
 const sessionOptions: ort.InferenceSession.SessionOptions = {
   executionProviders: ['wasm'],
@@ -48,6 +56,11 @@ export function openWasmEngine(intraOpThreads: number): Engine {
       typeof error === 'number' ||
       /^\d+$|out of memory|bad_alloc|failed to allocate memory|allocation failed/i.test(messageOf(error)),
   };
+}
+
+function fileOfRuntime(ending: 'mjs' | 'wasm'): string {
+  const path = createRequire(import.meta.url).resolve(`onnxruntime-web/ort-wasm-simd-threaded.${ending}`);
+  return pathToFileURL(path).href;
 }
 
 function messageOf(error: unknown): string {
