@@ -47,6 +47,8 @@ async function write(input) {
     sourcemap: true,
     comments: { legal: true, annotation: false, jsdoc: false },
     entryFileNames: '[name].js',
+    // No digest in it: a gateway that runs finds under the same name what it reads later, also when this was built anew.
+    chunkFileNames: `${Object.keys(input)[0]}-[name].js`,
     intro: ({ moduleIds }) => (moduleIds.includes(join(piscina, 'index.js')) ? nameOfFolder : ''),
   });
   for (const id of output.flatMap(({ moduleIds = [] }) => moduleIds)) {
