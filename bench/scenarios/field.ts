@@ -49,7 +49,7 @@ export const peerNames: Readonly<Record<PeerKind | 'gateway', string>> = {
 /** What a deployment says about batches and threads of its model. */
 export type Settings = Pick<Parameters<typeof deployModel>[0], 'batching' | 'resources'>;
 
-interface Publisher {
+export interface Publisher {
   readonly folder: string;
   readonly keysFolders: readonly string[];
   readonly actor: string;
@@ -98,6 +98,16 @@ export class Field {
     return this.ownStore('iris', { iris: {} });
   }
 
+  /** For changes to a store of `ownStore`. */
+  ownPublisher(name: string): Publisher {
+    const { folder } = this;
+    return {
+      folder: join(folder, `${name}-store`),
+      keysFolders: [join(folder, `${name}-keys`)],
+      actor: 'bench',
+    };
+  }
+
   /** The same for any models, each with what its deployment says; made when the name is first asked for. */
   ownStore(name: string, models: Readonly<Partial<Record<ModelName, Settings>>>): Promise<readonly string[]> {
     let options = this.#ownStores.get(name);
@@ -112,15 +122,14 @@ export class Field {
     name: string,
     models: Readonly<Partial<Record<ModelName, Settings>>>,
   ): Promise<readonly string[]> {
-    const part = (what: string): string => join(this.folder, `${name}-${what}`);
-    const [store, keys] = [part('store'), part('keys')];
-    const place = { folder: store, keysFolders: [keys], actor: 'bench' };
+    const place = this.ownPublisher(name);
     await initStore({ ...place, nowMs: Date.now() });
     for (const model of this.models.values()) {
       const settings = models[model.name];
       if (settings !== undefined) await publishAndDeploy(place, model, settings);
     }
-    return ['--store', store, '--root', join(keys, 'root.json'), '--state', part('state')];
+    const root = join(this.folder, `${name}-keys`, 'root.json');
+    return ['--store', place.folder, '--root', root, '--state', join(this.folder, `${name}-state`)];
   }
 
   model(name: ModelName): BenchModel {

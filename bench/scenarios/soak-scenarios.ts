@@ -11,7 +11,7 @@ import { Children } from '../children.ts';
 import type { PhaseReport } from '../load/load-job.ts';
 import { spreadOf } from '../report/spread.ts';
 import { largeModels } from './bench-models.ts';
-import { type BenchModel, type Field, peerNames } from './field.ts';
+import { type BenchModel, peerNames, type Publisher } from './field.ts';
 import { closedLoop, loadOn } from './load-scenarios.ts';
 import type { Scenario, ScenarioContext, ScenarioRow } from './scenario.ts';
 import { until, watchedDuring } from './store-changes.ts';
@@ -77,7 +77,7 @@ const memoryNumbers = ({ earlyBytes, lateBytes }: MemoryCourse): Readonly<Record
 });
 
 /** The model that comes and goes, in two versions of the same shape. */
-async function publishComing({ publisher }: Field, isQuick: boolean): Promise<void> {
+async function publishComing(publisher: Publisher, isQuick: boolean): Promise<void> {
   for (const [index, version] of comingVersions.entries()) {
     const model = largeModels(isQuick ? 'tiny' : 'full', index).find(({ name }) => name === 'mobilenet');
     if (model === undefined) throw new Error('There is no model mobilenet.');
@@ -90,7 +90,7 @@ const comingName = 'coming';
 const comingVersions = ['1.0.0', '2.0.0'] as const;
 
 /** Deployed, flipped to the other version, undeployed, each seen by callers before the next. */
-async function comeAndGo({ publisher }: Field, port: number): Promise<void> {
+async function comeAndGo(publisher: Publisher, port: number): Promise<void> {
   for (const version of comingVersions) {
     await deployModel({ ...publisher, model: comingName, version, nowMs: Date.now() });
     await until(async () => (await versionsOf(port, comingName)).includes(version));
@@ -121,11 +121,14 @@ export const churn: Scenario = {
   isLong: true,
   run: async (context) => {
     const { field, isQuick, changes, progress, seconds, round } = context;
-    if (round === 0) await publishComing(field, isQuick);
+    // Alone, because whatever else a thread holds it loads once more before it takes over.
+    const store = await field.ownStore('churn', { mlp: {} });
+    const publisher = field.ownPublisher('churn');
+    if (round === 0) await publishComing(publisher, isQuick);
     const model = field.model('mlp');
     const rows: ScenarioRow[] = [];
     for (const threads of isQuick ? [1] : [1, 2]) {
-      const row = await withGateway(context, ['--threads', String(threads)], async (port) => {
+      const row = await withGateway(context, [...store, '--threads', String(threads)], async (port) => {
         progress(`churn, ${threads} threads: what mlp can do`);
         const load = { port, protocol: 'http-binary' } as const;
         const alone = await closedLoop(context, model, { ...load, concurrency: capacityConcurrency });
@@ -141,7 +144,7 @@ export const churn: Scenario = {
         const calm: PhaseReport[] = [];
         for (let window = 0; window < (isQuick ? 1 : steadyWindows); window++) calm.push(await watch());
         progress(`churn, ${threads} threads: ${changes} times deployed, flipped and undeployed`);
-        const changing = times(changes, port, () => comeAndGo(field, port));
+        const changing = times(changes, port, () => comeAndGo(publisher, port));
         const beside = await watchedDuring(watch, changing);
         const calmP99 = Math.max(1, spreadOf(calm.map(p99)).median);
         const numbers = {

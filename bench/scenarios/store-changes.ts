@@ -4,7 +4,7 @@ import type { PhaseReport } from '../load/load-job.ts';
 
 /** Milliseconds for a change of the store to show in a gateway that looks at it every second. */
 const changeMsMax = 60_000;
-const lookAgainMs = 20;
+const lookAgainMs = 50;
 
 /** Rejects when the change does not show in time. */
 export async function until(isSo: () => Promise<boolean>): Promise<void> {
