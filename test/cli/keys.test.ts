@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { chmod, mkdir, readdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { useCheapPassphrases } from '../registry-store/cheap-passphrases.ts';
 import { CommandLine, modelFile } from './command-line.ts';
 
 let cli: CommandLine;
@@ -167,6 +168,8 @@ test('a ceremony: three root keys with three people, two of whom must agree', as
 });
 
 describe('passphrases', () => {
+  useCheapPassphrases();
+
   test('are asked for twice when made, once for each key when needed, and never shown', async () => {
     const made = await cli.typing(['correct horse', 'correct horse'], 'init', '--encrypt');
     expect(made).toMatchObject({ code: 0, asked: ['New passphrase: ', 'The same again: '] });

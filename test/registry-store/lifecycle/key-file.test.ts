@@ -12,6 +12,7 @@ import {
 import { roleKeysOf } from '../../../registry-store/lifecycle/key-tables.ts';
 import type { RoleKeys } from '../../../registry-store/trust/role-keys.ts';
 import { initStore, publishModel } from '../../../registry-store/main.ts';
+import { useCheapPassphrases } from '../cheap-passphrases.ts';
 import { TemporaryStore, demoModel } from '../temporary-store.ts';
 
 const bytes = Buffer.from('{"_type":"timestamp"}');
@@ -82,21 +83,6 @@ describe('a key file', () => {
     });
   });
 
-  test('that says it is another key is refused, encrypted or not', async () => {
-    for (const given of [undefined, passphrase]) {
-      const keysFolder = await folderOf();
-      const options = { keysFolder, ...(given !== undefined && { passphrase: given }) };
-      const [ada, eve] = [
-        await createKey({ ...options, name: 'ada' }),
-        await createKey({ ...options, name: 'eve' }),
-      ];
-      const text = await readFile(eve.path, 'utf8');
-      await writeFile(ada.path, text.replace(eve.keyId, ada.keyId).replace(eve.publicHex, ada.publicHex));
-      const code = given === undefined ? 'KEY_UNSAFE' : 'KEY_LOCKED';
-      await expect(signWith(ada, options)).rejects.toMatchObject({ code });
-    }
-  });
-
   test('that others can read is refused by name', async () => {
     const keysFolder = await folderOf();
     await createKey({ keysFolder, name: 'models' });
@@ -105,18 +91,37 @@ describe('a key file', () => {
     await expect(provider.signersFor(roleOf())).rejects.toMatchObject({ code: 'KEY_UNSAFE' });
   });
 
-  test('is unlocked once in a run, and asked for again when the passphrase was wrong', async () => {
-    const keysFolder = await folderOf();
-    const key = await createKey({ keysFolder, name: 'ada', passphrase });
-    const answers = ['wrong', 'correct horse', 'wrong again'];
-    const provider = new KeyFolderSigners({
-      keysFolders: [keysFolder],
-      passphrase: (name) => Promise.resolve(name === 'ada' ? (answers.shift() ?? '') : ''),
+  describe('whose passphrase costs little', () => {
+    useCheapPassphrases();
+
+    test('that says it is another key is refused, encrypted or not', async () => {
+      for (const given of [undefined, passphrase]) {
+        const keysFolder = await folderOf();
+        const options = { keysFolder, ...(given !== undefined && { passphrase: given }) };
+        const [ada, eve] = [
+          await createKey({ ...options, name: 'ada' }),
+          await createKey({ ...options, name: 'eve' }),
+        ];
+        const text = await readFile(eve.path, 'utf8');
+        await writeFile(ada.path, text.replace(eve.keyId, ada.keyId).replace(eve.publicHex, ada.publicHex));
+        const code = given === undefined ? 'KEY_UNSAFE' : 'KEY_LOCKED';
+        await expect(signWith(ada, options)).rejects.toMatchObject({ code });
+      }
     });
-    await expect(provider.signersFor(roleOf(key))).rejects.toMatchObject({ code: 'KEY_LOCKED' });
-    await provider.signersFor(roleOf(key));
-    await provider.signersFor(roleOf(key));
-    expect(answers).toEqual(['wrong again']);
+
+    test('is unlocked once in a run, and asked for again when the passphrase was wrong', async () => {
+      const keysFolder = await folderOf();
+      const key = await createKey({ keysFolder, name: 'ada', passphrase });
+      const answers = ['wrong', 'correct horse', 'wrong again'];
+      const provider = new KeyFolderSigners({
+        keysFolders: [keysFolder],
+        passphrase: (name) => Promise.resolve(name === 'ada' ? (answers.shift() ?? '') : ''),
+      });
+      await expect(provider.signersFor(roleOf(key))).rejects.toMatchObject({ code: 'KEY_LOCKED' });
+      await provider.signersFor(roleOf(key));
+      await provider.signersFor(roleOf(key));
+      expect(answers).toEqual(['wrong again']);
+    });
   });
 });
 
@@ -152,14 +157,14 @@ describe('a key behind a command', () => {
     expect((await store.open()).current.models.get('iris')?.has('4.0.0')).toBe(true);
   });
 
-  test.each([
+  test.each<[string, () => string, string, number?]>([
     ['fails', () => 'process.exit(3)', 'KEY_LOCKED'],
     ['says nothing of use', () => 'console.log("signed!")', 'KEY_LOCKED'],
-    ['never ends', () => 'setInterval(() => {}, 1000)', 'KEY_LOCKED'],
+    ['never ends', () => 'setInterval(() => {}, 1000)', 'KEY_LOCKED', 700],
     ['talks without end', () => 'setInterval(() => console.log("x".repeat(5000)), 1)', 'KEY_LOCKED'],
     ['signs with another key', () => 'console.log("0".repeat(128))', 'KEY_UNSAFE'],
-  ])('that %s changes nothing', async (_, script, code) => {
-    const store = await storeWithCommand(script, 700);
+  ])('that %s changes nothing', async (_, script, code, timeoutMs) => {
+    const store = await storeWithCommand(script, timeoutMs);
     await expect(store.publish('iris', '3.0.0')).rejects.toMatchObject({ code });
     expect((await store.open()).current.revision).toBe(5);
   });
@@ -173,12 +178,21 @@ describe('a key behind a command', () => {
   });
 });
 
-test('a whole store under one passphrase: made, published to, and closed to everybody else', async () => {
-  const store = await TemporaryStore.make();
-  await initStore({ ...store.publisher, nowMs: Date.now(), actor: 'test', passphrase });
-  const version = { model: 'iris', version: '1.0.0', artifact: await demoModel('1.0.0'), framework: 'test' };
-  const options = { ...store.publisher, ...version, nowMs: Date.now(), author: 'test', actor: 'test' };
-  await expect(publishModel(options)).rejects.toMatchObject({ code: 'KEY_LOCKED' });
-  await publishModel({ ...options, passphrase });
-  expect((await store.open()).current.models.has('iris')).toBe(true);
+describe('a whole store under one passphrase', () => {
+  useCheapPassphrases();
+
+  test('is made, published to, and closed to everybody else', async () => {
+    const store = await TemporaryStore.make();
+    await initStore({ ...store.publisher, nowMs: Date.now(), actor: 'test', passphrase });
+    const version = {
+      model: 'iris',
+      version: '1.0.0',
+      artifact: await demoModel('1.0.0'),
+      framework: 'test',
+    };
+    const options = { ...store.publisher, ...version, nowMs: Date.now(), author: 'test', actor: 'test' };
+    await expect(publishModel(options)).rejects.toMatchObject({ code: 'KEY_LOCKED' });
+    await publishModel({ ...options, passphrase });
+    expect((await store.open()).current.models.has('iris')).toBe(true);
+  });
 });
