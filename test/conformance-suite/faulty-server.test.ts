@@ -4,7 +4,16 @@ import type { Fault, Habit } from './fault.ts';
 import { startFaultyServer } from './faulty-server.ts';
 import { failures, idsWith, runSuite, type SuiteRun } from './served-models.ts';
 
-async function runAgainst(fault: Fault | Habit | undefined): Promise<SuiteRun> {
+const runs = new Map<Fault | Habit | undefined, Promise<SuiteRun>>();
+
+/** The whole suite, once for each fault; several tests may look at what it reported. */
+function runAgainst(fault: Fault | Habit | undefined): Promise<SuiteRun> {
+  const run = runs.get(fault) ?? runOnce(fault);
+  runs.set(fault, run);
+  return run;
+}
+
+async function runOnce(fault: Fault | Habit | undefined): Promise<SuiteRun> {
   const server = await startFaultyServer(fault);
   try {
     return await runSuite([server.url, '--timeout-ms', '500']);
