@@ -79,7 +79,7 @@ describe('a queue of deadlines', () => {
           }
           expect(queue.size).toBe(list.length);
           expect(queue.nextMs).toBe(Math.min(Infinity, ...list.map(({ deadlineMs = 0 }) => deadlineMs)));
-          for (const item of all) expect(item.dueSeat >= 0).toBe(list.includes(item));
+          expect(all.every((item) => item.dueSeat >= 0 === list.includes(item))).toBe(true);
         }
       }),
     );
