@@ -22,8 +22,32 @@ export function demoModel(version: '1.0.0' | '2.0.0'): Promise<Uint8Array> {
   return readFile(new URL(`../../deploy/demo/models/iris-${version}.onnx`, import.meta.url));
 }
 
+/** Brings an empty store into the state that several tests begin with. */
+export type Preparation = (store: TemporaryStore) => Promise<void>;
+
+/** As `TemporaryStore.makeWithIris` says. */
+export async function withIris(store: TemporaryStore): Promise<void> {
+  await store.init();
+  for (const version of ['1.0.0', '2.0.0']) {
+    await store.publish('iris', version);
+    await store.deploy('iris', version);
+  }
+}
+
+/** iris 2.0.0 is live, 1.0.0 was before, 3.0.0 is new; revision 6. */
+export async function withNewIris(store: TemporaryStore): Promise<void> {
+  await store.become(await TemporaryStore.prepared(withIris));
+  await store.publish('iris', '3.0.0');
+}
+
+/** Folders of prepared stores, which last as long as the process. */
+const leftovers: string[] = [];
+process.once('exit', () => {
+  for (const folder of leftovers) rmSync(folder, { recursive: true, force: true });
+});
+
 export class TemporaryStore {
-  static #template: Promise<TemporaryStore> | undefined;
+  static readonly #prepared = new Map<Preparation, Promise<TemporaryStore>>();
   readonly base: string;
 
   constructor(base: string) {
@@ -38,25 +62,27 @@ export class TemporaryStore {
   }
 
   /** A store with iris 1.0.0 and 2.0.0, of which 2.0.0 is live and 1.0.0 the previous one; revision 5. */
-  static async makeWithIris(): Promise<TemporaryStore> {
-    return (await TemporaryStore.template()).copy();
+  static makeWithIris(): Promise<TemporaryStore> {
+    return TemporaryStore.makeAs(withIris);
   }
 
-  /** The store that `makeWithIris` copies: made once per process, never to be changed. */
-  static template(): Promise<TemporaryStore> {
-    TemporaryStore.#template ??= (async () => {
-      const store = new TemporaryStore(await mkdtemp(join(tmpdir(), 'tidegate-')));
-      process.once('exit', () => {
-        rmSync(store.base, { recursive: true, force: true });
-      });
-      await store.init();
-      for (const version of ['1.0.0', '2.0.0'] as const) {
-        await store.publish('iris', version);
-        await store.deploy('iris', version);
-      }
-      return store;
-    })();
-    return TemporaryStore.#template;
+  /** A copy of the store that `prepare` makes of an empty folder. */
+  static async makeAs(prepare: Preparation): Promise<TemporaryStore> {
+    return (await TemporaryStore.prepared(prepare)).copy();
+  }
+
+  /** The store that `makeAs` copies: made once per process, never to be changed. */
+  static prepared(prepare: Preparation): Promise<TemporaryStore> {
+    const made = TemporaryStore.#prepared.get(prepare) ?? TemporaryStore.#prepare(prepare);
+    TemporaryStore.#prepared.set(prepare, made);
+    return made;
+  }
+
+  static async #prepare(prepare: Preparation): Promise<TemporaryStore> {
+    const store = new TemporaryStore(await mkdtemp(join(tmpdir(), 'tidegate-')));
+    leftovers.push(store.base);
+    await prepare(store);
+    return store;
   }
 
   get folder(): string {
@@ -129,8 +155,13 @@ export class TemporaryStore {
   /** Everything, keys and node state included, in a folder of its own. */
   async copy(): Promise<TemporaryStore> {
     const copy = await TemporaryStore.make();
-    await cp(this.base, copy.base, { recursive: true });
+    await copy.become(this);
     return copy;
+  }
+
+  /** Takes over everything of another one. This one is empty. */
+  async become({ base }: TemporaryStore): Promise<void> {
+    await cp(base, this.base, { recursive: true });
   }
 
   /** Paths relative to the store folder, sorted. */

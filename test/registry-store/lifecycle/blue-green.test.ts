@@ -9,7 +9,7 @@ import {
   scaleDeployment,
   undeployModel,
 } from '../../../registry-store/main.ts';
-import { TemporaryStore } from '../temporary-store.ts';
+import { withNewIris, TemporaryStore } from '../temporary-store.ts';
 
 let store: TemporaryStore;
 let common: TemporaryStore['publisher'] & {
@@ -20,9 +20,8 @@ let common: TemporaryStore['publisher'] & {
 
 /** iris 2.0.0 is live, 1.0.0 is kept, 3.0.0 is new. */
 beforeEach(async () => {
-  store = await TemporaryStore.makeWithIris();
+  store = await TemporaryStore.makeAs(withNewIris);
   common = { ...store.publisher, nowMs: Date.now(), actor: 'Grace', model: 'iris' };
-  await store.publish('iris', '3.0.0');
 });
 
 function begin(options: Partial<DeployOptions> = {}): Promise<DeployResult> {

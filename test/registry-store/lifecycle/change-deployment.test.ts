@@ -10,7 +10,7 @@ import {
   scaleDeployment,
   verifyStore,
 } from '../../../registry-store/main.ts';
-import { TemporaryStore } from '../temporary-store.ts';
+import { withNewIris, TemporaryStore } from '../temporary-store.ts';
 
 function by(store: TemporaryStore): TemporaryStore['publisher'] & {
   readonly nowMs: number;
@@ -24,13 +24,6 @@ async function deploy(store: TemporaryStore, options: Partial<DeployOptions> = {
   return deployModel({ ...by(store), version: '3.0.0', ...options });
 }
 
-/** iris 2.0.0 is live, 1.0.0 was before, 3.0.0 is new. */
-async function withThree(): Promise<TemporaryStore> {
-  const store = await TemporaryStore.makeWithIris();
-  await store.publish('iris', '3.0.0');
-  return store;
-}
-
 const rollouts: readonly Partial<DeployOptions>[] = [
   { strategy: 'blue_green' },
   { strategy: 'rolling' },
@@ -40,7 +33,7 @@ const rollouts: readonly Partial<DeployOptions>[] = [
 
 describe.each(rollouts)('a rollout with $strategy', (rollout) => {
   test('puts the candidate beside the live version, which stays live', async () => {
-    const store = await withThree();
+    const store = await TemporaryStore.makeAs(withNewIris);
     const { deployment, changed, revision } = await deploy(store, rollout);
     expect({ changed, revision }).toEqual({ changed: true, revision: 7 });
     expect(deployment).toMatchObject({
@@ -53,7 +46,7 @@ describe.each(rollouts)('a rollout with $strategy', (rollout) => {
   });
 
   test('ends with the candidate live and the old one kept', async () => {
-    const store = await withThree();
+    const store = await TemporaryStore.makeAs(withNewIris);
     await deploy(store, { ...rollout, resources: { replicas: 2 } });
     const { deployment } = await promoteCandidate(by(store));
     expect(deployment).toMatchObject({ version: '3.0.0', previousVersion: '2.0.0', strategy: 'all' });
@@ -64,7 +57,7 @@ describe.each(rollouts)('a rollout with $strategy', (rollout) => {
   });
 
   test('or with the candidate dropped and everything as it was', async () => {
-    const store = await withThree();
+    const store = await TemporaryStore.makeAs(withNewIris);
     const before = (await store.open()).current.deployments.get('iris');
     await deploy(store, rollout);
     expect((await rollbackModel(by(store))).deployment).toEqual(before);
@@ -73,7 +66,7 @@ describe.each(rollouts)('a rollout with $strategy', (rollout) => {
 
 describe('going back', () => {
   test('is to the version before, and back again', async () => {
-    const store = await withThree();
+    const store = await TemporaryStore.makeAs(withNewIris);
     expect((await rollbackModel(by(store))).deployment).toMatchObject({
       version: '1.0.0',
       previousVersion: '2.0.0',
@@ -82,7 +75,7 @@ describe('going back', () => {
   });
 
   test('is refused where there is no version before, or it is archived', async () => {
-    const store = await withThree();
+    const store = await TemporaryStore.makeAs(withNewIris);
     await moveStage({ ...by(store), version: '1.0.0', to: 'archived' });
     await expect(rollbackModel(by(store))).rejects.toMatchObject({ code: 'NOT_DEPLOYABLE' });
     await store.publish('tulip', '1.0.0');
@@ -94,7 +87,7 @@ describe('going back', () => {
 
 describe('resources', () => {
   test('are merged field by field, and kept when another version goes live', async () => {
-    const store = await withThree();
+    const store = await TemporaryStore.makeAs(withNewIris);
     const autoScaling = { minReplicas: 1, maxReplicas: 4, targetCpuPercent: 70 };
     await scaleDeployment({ ...by(store), resources: { replicas: 2, autoScaling } });
     await scaleDeployment({ ...by(store), resources: { replicas: 3, cpuLimitMillis: 500 } });
@@ -106,7 +99,7 @@ describe('resources', () => {
   });
 
   test('that are there already sign nothing', async () => {
-    const store = await withThree();
+    const store = await TemporaryStore.makeAs(withNewIris);
     const { revision } = await scaleDeployment({ ...by(store), resources: { replicas: 2 } });
     const again = await scaleDeployment({ ...by(store), resources: { replicas: 2 } });
     expect(again).toMatchObject({ changed: false, revision });
@@ -120,7 +113,7 @@ describe('resources', () => {
     { autoScaling: { minReplicas: 3, maxReplicas: 2, targetCpuPercent: 50 } },
     { autoScaling: { minReplicas: 1, maxReplicas: 2, targetCpuPercent: 0 } },
   ])('that make no sense are refused: %j', async (resources) => {
-    const store = await withThree();
+    const store = await TemporaryStore.makeAs(withNewIris);
     await expect(scaleDeployment({ ...by(store), resources })).rejects.toMatchObject({
       code: 'INVALID_ARGUMENT',
     });
@@ -137,13 +130,13 @@ describe('a rollout that cannot be is refused:', () => {
     ['half a basis point', { strategy: 'canary', trafficBps: 0.5 }],
     ['the live version beside itself', { strategy: 'rolling', version: '2.0.0' }],
   ] as const)('%s', async (_, options) => {
-    const store = await withThree();
+    const store = await TemporaryStore.makeAs(withNewIris);
     await expect(deploy(store, options)).rejects.toMatchObject({ code: 'INVALID_STRATEGY' });
     expect((await store.open()).current.revision).toBe(6);
   });
 
   test('one beside nothing, and promoting what is not there', async () => {
-    const store = await withThree();
+    const store = await TemporaryStore.makeAs(withNewIris);
     await expect(promoteCandidate(by(store))).rejects.toMatchObject({ code: 'INVALID_STRATEGY' });
     await store.publish('tulip', '1.0.0');
     const canary = { model: 'tulip', version: '1.0.0', strategy: 'canary', trafficBps: 10 } as const;
@@ -154,7 +147,7 @@ describe('a rollout that cannot be is refused:', () => {
 test.each(['blue_green', 'rolling'] as const)(
   'the first version of a model is live at once, also with %s',
   async (strategy) => {
-    const store = await withThree();
+    const store = await TemporaryStore.makeAs(withNewIris);
     await store.publish('tulip', '1.0.0');
     const { deployment } = await deploy(store, { model: 'tulip', version: '1.0.0', strategy });
     expect(deployment).toMatchObject({ version: '1.0.0', strategy: 'all' });
@@ -162,7 +155,7 @@ test.each(['blue_green', 'rolling'] as const)(
 );
 
 test('deploying the live version ends a rollout, and does not forget the version before', async () => {
-  const store = await withThree();
+  const store = await TemporaryStore.makeAs(withNewIris);
   await deploy(store, { strategy: 'rolling' });
   const { deployment } = await deploy(store, { version: '2.0.0' });
   expect(deployment).toMatchObject({ version: '2.0.0', previousVersion: '1.0.0', strategy: 'all' });

@@ -16,7 +16,7 @@ import {
 } from '../../../registry-store/main.ts';
 import { diffStates } from '../../../registry-store/manifest/store-state.ts';
 import { drop, forge, put } from '../forger.ts';
-import { TemporaryStore, demoModel } from '../temporary-store.ts';
+import { TemporaryStore, demoModel, withIris } from '../temporary-store.ts';
 
 function by(
   store: TemporaryStore,
@@ -28,8 +28,8 @@ const told = (events: readonly HistoryEvent[]): readonly string[] =>
   events.map(({ revision, action }) => `${revision} ${action}`);
 
 /** Eleven revisions with something of everything. */
-async function withMuch(): Promise<TemporaryStore> {
-  const store = await TemporaryStore.makeWithIris();
+async function withMuch(store: TemporaryStore): Promise<void> {
+  await store.become(await TemporaryStore.prepared(withIris));
   const iris = { ...by(store), model: 'iris' };
   await moveStage({ ...iris, version: '2.0.0', to: 'production' });
   await store.publish('tulip', '1.0.0');
@@ -37,12 +37,11 @@ async function withMuch(): Promise<TemporaryStore> {
   await scaleDeployment({ ...by(store), model: 'tulip', resources: { replicas: 3 } });
   await undeployModel(iris);
   await moveStage({ ...iris, version: '2.0.0', to: 'archived' });
-  return store;
 }
 
 describe('a history', () => {
   test('tells who changed what, when and why, oldest first', async () => {
-    const store = await withMuch();
+    const store = await TemporaryStore.makeAs(withMuch);
     const events = await readHistory(store.reader);
     expect(told(events)).toEqual([
       '1 init',
@@ -77,7 +76,7 @@ describe('a history', () => {
   });
 
   test('can be asked for a model, a beginning and a number', async () => {
-    const store = await withMuch();
+    const store = await TemporaryStore.makeAs(withMuch);
     const ask = async (options: object): Promise<readonly string[]> =>
       told(await readHistory({ ...store.reader, ...options }));
     expect(await ask({ model: 'tulip' })).toEqual(['7 publish', '8 deploy', '9 scale']);
@@ -89,7 +88,7 @@ describe('a history', () => {
   });
 
   test('tells the whole state of any revision', async () => {
-    const store = await withMuch();
+    const store = await TemporaryStore.makeAs(withMuch);
     const at = (revision: number): ReturnType<typeof stateAt> => stateAt({ ...store.reader, revision });
     expect((await at(1)).deployments.size).toBe(0);
     expect((await at(4)).deployments.get('iris')?.version).toBe('1.0.0');
@@ -107,7 +106,7 @@ describe('a history', () => {
   });
 
   test('says what lies between two revisions, in either direction', async () => {
-    const store = await withMuch();
+    const store = await TemporaryStore.makeAs(withMuch);
     const between = (from: number, to: number): ReturnType<typeof diffRevisions> =>
       diffRevisions({ ...store.reader, from, to });
     expect(await between(5, 6)).toEqual([
@@ -124,7 +123,7 @@ describe('a history', () => {
 
 describe('bringing back', () => {
   test('every revision, one after the other, gives that state each time and loses nothing', async () => {
-    const store = await withMuch();
+    const store = await TemporaryStore.makeAs(withMuch);
     for (const revision of [9, 5, 3, 11, 8]) {
       const { snapshot, changed } = await rollbackTo({ ...by(store), revision, why: 'as it was' });
       const [then, now] = [
@@ -143,7 +142,7 @@ describe('bringing back', () => {
   });
 
   test('of one model leaves the others as they are', async () => {
-    const store = await withMuch();
+    const store = await TemporaryStore.makeAs(withMuch);
     const { changes, snapshot } = await rollbackTo({ ...by(store), revision: 6, model: 'iris' });
     expect(snapshot.deployments.get('iris')?.version).toBe('2.0.0');
     expect(snapshot.deployments.get('tulip')?.resources).toEqual({ replicas: 3 });
@@ -151,13 +150,13 @@ describe('bringing back', () => {
   });
 
   test('what is there already signs nothing', async () => {
-    const store = await withMuch();
+    const store = await TemporaryStore.makeAs(withMuch);
     const { changed, revision } = await rollbackTo({ ...by(store), revision: 11 });
     expect({ changed, revision }).toEqual({ changed: false, revision: 11 });
   });
 
   test('is refused for a revision there is not, a model there is not, and a version that is gone', async () => {
-    const store = await withMuch();
+    const store = await TemporaryStore.makeAs(withMuch);
     const back = (revision: number, model?: string): Promise<unknown> =>
       rollbackTo({ ...by(store), revision, ...(model !== undefined && { model }) });
     await expect(back(12)).rejects.toMatchObject({ code: 'UNKNOWN_REVISION' });
@@ -201,7 +200,7 @@ test(
 
 describe('a history that does not add up is found by verify:', () => {
   test('a revision that nobody made', async () => {
-    const store = await withMuch();
+    const store = await TemporaryStore.makeAs(withMuch);
     await forge(store, {
       role: 'models-tulip',
       edit: put(['targets', 'models/tulip/1.0.0/model.onnx', 'custom', 'published', 'revision'], 99),
@@ -210,7 +209,7 @@ describe('a history that does not add up is found by verify:', () => {
   });
 
   test('a revision made twice', async () => {
-    const store = await withMuch();
+    const store = await TemporaryStore.makeAs(withMuch);
     await forge(store, {
       role: 'models-tulip',
       edit: put(['targets', 'models/tulip/1.0.0/model.onnx', 'custom', 'published', 'revision'], 6),
@@ -219,7 +218,7 @@ describe('a history that does not add up is found by verify:', () => {
   });
 
   test('a version whose stage its publisher changed behind the back of the history', async () => {
-    const store = await withMuch();
+    const store = await TemporaryStore.makeAs(withMuch);
     const artifact = await demoModel('1.0.0');
     const about = {
       model: 'rose',

@@ -9,7 +9,7 @@ import {
   rollbackTo,
   undeployModel,
 } from '../../../registry-store/main.ts';
-import { TemporaryStore } from '../temporary-store.ts';
+import { withNewIris, TemporaryStore } from '../temporary-store.ts';
 
 let store: TemporaryStore;
 let common: TemporaryStore['publisher'] & {
@@ -19,10 +19,14 @@ let common: TemporaryStore['publisher'] & {
 };
 
 /** iris 2.0.0 is live; 3.0.0, 4.0.0 and 5.0.0 are new. */
+async function withSeveralNew(empty: TemporaryStore): Promise<void> {
+  await withNewIris(empty);
+  for (const version of ['4.0.0', '5.0.0']) await empty.publish('iris', version);
+}
+
 beforeEach(async () => {
-  store = await TemporaryStore.makeWithIris();
+  store = await TemporaryStore.makeAs(withSeveralNew);
   common = { ...store.publisher, nowMs: Date.now(), actor: 'Grace', model: 'iris' };
-  for (const version of ['3.0.0', '4.0.0', '5.0.0']) await store.publish('iris', version);
 });
 
 const four = { version: '4.0.0', trafficBps: 1000 };

@@ -11,7 +11,7 @@ import {
   resumeRollout,
   rollbackModel,
 } from '../../../registry-store/main.ts';
-import { TemporaryStore } from '../temporary-store.ts';
+import { withNewIris, TemporaryStore } from '../temporary-store.ts';
 
 type Common = TemporaryStore['publisher'] & {
   readonly nowMs: number;
@@ -29,15 +29,8 @@ function deploy(store: TemporaryStore, options: Partial<DeployOptions> = {}): Pr
   return deployModel({ ...by(store), version: '3.0.0', strategy: 'canary', steps, ...options });
 }
 
-/** iris 2.0.0 is live, 3.0.0 is new. */
-async function withThree(): Promise<TemporaryStore> {
-  const store = await TemporaryStore.makeWithIris();
-  await store.publish('iris', '3.0.0');
-  return store;
-}
-
 test('the plan is signed as a whole, and read back as it was', async () => {
-  const store = await withThree();
+  const store = await TemporaryStore.makeAs(withNewIris);
   const { deployment } = await deploy(store);
   expect(deployment).toMatchObject({ strategy: 'canary', trafficBps: 100 });
   expect(deployment.plan).toEqual({ steps, approvals: 0, paused: false });
@@ -45,7 +38,7 @@ test('the plan is signed as a whole, and read back as it was', async () => {
 });
 
 test('it is paused, resumed and approved; saying the same again signs nothing', async () => {
-  const store = await withThree();
+  const store = await TemporaryStore.makeAs(withNewIris);
   await deploy(store);
   expect((await pauseRollout(by(store))).deployment.plan).toMatchObject({ paused: true });
   expect(await pauseRollout(by(store))).toMatchObject({ changed: false });
@@ -56,12 +49,12 @@ test('it is paused, resumed and approved; saying the same again signs nothing', 
 });
 
 test.each([pauseRollout, resumeRollout, approveRollout])('without a plan, %o is refused', async (change) => {
-  const store = await withThree();
+  const store = await TemporaryStore.makeAs(withNewIris);
   await expect(change(by(store))).rejects.toMatchObject({ code: 'INVALID_STRATEGY' });
 });
 
 test('promoting and dropping both end the plan', async () => {
-  const store = await withThree();
+  const store = await TemporaryStore.makeAs(withNewIris);
   await deploy(store);
   expect((await rollbackModel(by(store))).deployment).not.toHaveProperty('plan');
   await deploy(store);
@@ -72,7 +65,7 @@ test('promoting and dropping both end the plan', async () => {
 });
 
 test('aborting drops the candidate, and never the live version', async () => {
-  const store = await withThree();
+  const store = await TemporaryStore.makeAs(withNewIris);
   const before = (await store.open()).current.deployments.get('iris');
   await deploy(store);
   expect((await abortRollout(by(store))).deployment).toEqual(before);
@@ -81,7 +74,7 @@ test('aborting drops the candidate, and never the live version', async () => {
 });
 
 test('another way for the same candidate is the same rollout, a second try is another', async () => {
-  const store = await withThree();
+  const store = await TemporaryStore.makeAs(withNewIris);
   const first = (await deploy(store)).deployment.rolloutId;
   expect(first).toMatch(/^iris:[0-9a-f]{8}$/);
   const share = { trafficBps: 500 } as const;
@@ -93,7 +86,7 @@ test('another way for the same candidate is the same rollout, a second try is an
 });
 
 test('saying the same steps again signs nothing, and neither resumes nor takes an approval back', async () => {
-  const store = await withThree();
+  const store = await TemporaryStore.makeAs(withNewIris);
   await deploy(store);
   await approveRollout(by(store));
   const { deployment } = await pauseRollout(by(store));
@@ -116,14 +109,14 @@ describe('steps that cannot be are refused:', () => {
     ['of another strategy', { strategy: 'rolling' }],
     ['judged by what cannot be', { analysis: { callersMin: -1 } }],
   ])('%s', async (_, options) => {
-    const store = await withThree();
+    const store = await TemporaryStore.makeAs(withNewIris);
     await expect(deploy(store, options)).rejects.toMatchObject({ code: 'INVALID_STRATEGY' });
     expect((await store.open()).current.deployments.get('iris')).not.toHaveProperty('candidate');
   });
 });
 
 test('a rolling is signed with the shares of its replicas and with what it is judged by', async () => {
-  const store = await withThree();
+  const store = await TemporaryStore.makeAs(withNewIris);
   const { deployment } = await deployModel({
     ...by(store),
     version: '3.0.0',

@@ -11,7 +11,7 @@ import {
   undeployModel,
   verifyStore,
 } from '../../../registry-store/main.ts';
-import { TemporaryStore } from '../temporary-store.ts';
+import { withNewIris, TemporaryStore } from '../temporary-store.ts';
 
 function by(store: TemporaryStore): TemporaryStore['publisher'] & {
   readonly nowMs: number;
@@ -19,13 +19,6 @@ function by(store: TemporaryStore): TemporaryStore['publisher'] & {
   readonly model: string;
 } {
   return { ...store.publisher, nowMs: Date.now(), actor: 'Grace', model: 'iris' };
-}
-
-/** iris 2.0.0 is live, 1.0.0 was before, 3.0.0 is new. */
-async function withThree(): Promise<TemporaryStore> {
-  const store = await TemporaryStore.makeWithIris();
-  await store.publish('iris', '3.0.0');
-  return store;
 }
 
 async function begin(
@@ -46,7 +39,7 @@ function stagesOf({ snapshot }: UndeployResult): readonly string[] {
 
 describe('a model taken out of service', () => {
   test('has nothing live, its versions stay, and it comes back', async () => {
-    const store = await withThree();
+    const store = await TemporaryStore.makeAs(withNewIris);
     const result = await undeploy(store);
     expect(result).toMatchObject({ changed: true, deployment: undefined });
     expect(result.snapshot.deployments.size).toBe(0);
@@ -56,13 +49,13 @@ describe('a model taken out of service', () => {
   });
 
   test('takes a rollout with it', async () => {
-    const store = await withThree();
+    const store = await TemporaryStore.makeAs(withNewIris);
     await begin(store, '3.0.0');
     expect((await undeploy(store)).snapshot.deployments.size).toBe(0);
   });
 
   test('can have nothing else done to it', async () => {
-    const store = await withThree();
+    const store = await TemporaryStore.makeAs(withNewIris);
     await undeploy(store);
     for (const attempt of [
       () => undeploy(store),
@@ -78,7 +71,7 @@ describe('a model taken out of service', () => {
 
 describe('one version taken out of service', () => {
   test('is kept for going back no longer, and the live one serves on as it was', async () => {
-    const store = await withThree();
+    const store = await TemporaryStore.makeAs(withNewIris);
     await scaleDeployment({ ...by(store), resources: { replicas: 3 } });
     const result = await undeploy(store, '1.0.0');
     expect(result).toMatchObject({ changed: true, revision: 8 });
@@ -96,7 +89,7 @@ describe('one version taken out of service', () => {
   });
 
   test('leaves a rollout beside it alone', async () => {
-    const store = await withThree();
+    const store = await TemporaryStore.makeAs(withNewIris);
     await begin(store, '3.0.0', { strategy: 'canary', trafficBps: 1000 });
     const before = (await store.open()).current.deployments.get('iris');
     const { previousVersion, previousSha256, ...rest } = before ?? {};
@@ -105,14 +98,14 @@ describe('one version taken out of service', () => {
   });
 
   test('ends the rollout of which it is the candidate', async () => {
-    const store = await withThree();
+    const store = await TemporaryStore.makeAs(withNewIris);
     const before = (await store.open()).current.deployments.get('iris');
     await begin(store, '3.0.0', { strategy: 'canary', trafficBps: 1000 });
     expect((await undeploy(store, '3.0.0')).deployment).toEqual(before);
   });
 
   test('goes from both its places, when it is the candidate and the one before', async () => {
-    const store = await withThree();
+    const store = await TemporaryStore.makeAs(withNewIris);
     await begin(store, '1.0.0');
     const { deployment } = await undeploy(store, '1.0.0');
     expect(deployment).toMatchObject({ version: '2.0.0', strategy: 'all' });
@@ -121,7 +114,7 @@ describe('one version taken out of service', () => {
   });
 
   test('takes the model out of service when it is the live one, also with one before it', async () => {
-    const store = await withThree();
+    const store = await TemporaryStore.makeAs(withNewIris);
     const result = await undeploy(store, '2.0.0');
     expect(result).toMatchObject({ changed: true, deployment: undefined });
     expect(stagesOf(result)).toEqual(['staged', 'staged', 'staged']);
@@ -136,7 +129,7 @@ describe('a version that cannot go is refused, and nothing is signed:', () => {
     ['one that is not published', '9.0.0', 'UNKNOWN_VERSION'],
     ['one that is not deployed', '4.0.0', 'NOT_DEPLOYED'],
   ])('%s', async (_, version, code) => {
-    const store = await withThree();
+    const store = await TemporaryStore.makeAs(withNewIris);
     await store.publish('iris', '4.0.0');
     await begin(store, '3.0.0');
     await expect(undeploy(store, version)).rejects.toMatchObject({ code });
@@ -144,7 +137,7 @@ describe('a version that cannot go is refused, and nothing is signed:', () => {
   });
 
   test('any of a model that is not there', async () => {
-    const store = await withThree();
+    const store = await TemporaryStore.makeAs(withNewIris);
     const tulip = undeployModel({ ...by(store), model: 'tulip', version: '1.0.0' });
     await expect(tulip).rejects.toMatchObject({ code: 'UNKNOWN_MODEL' });
   });

@@ -115,7 +115,7 @@ describe('without the server', () => {
     const opened = await open();
     server.misbehave = onPath('models/iris/3.0.0', answerWith(404));
     const refused = nextEvent(opened, 'refused');
-    server.folder = (await nextState(store)).folder;
+    server.folder = (await nextState()).folder;
     expect((await refused).error.check).toBe('file-present');
     await opened.close();
     // Nor after a restart: it was not remembered either.

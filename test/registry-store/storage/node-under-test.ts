@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { type StoreOptions, type VerifiedStore, publishModel } from '../../../registry-store/main.ts';
-import { type TemporaryStore, demoModel } from '../temporary-store.ts';
+import { TemporaryStore, demoModel, withIris } from '../temporary-store.ts';
 import { PuppetServer } from './puppet-server.ts';
 
 export const ways = ['folder', 'http'] as const;
@@ -37,14 +37,20 @@ export async function nodeOverHttp(
   return { ...node, server: node.server };
 }
 
-/** The state that comes next, in a copy of the store: iris 3.0.0 is live, with bytes of its own. */
-export async function nextState(store: TemporaryStore): Promise<TemporaryStore> {
-  const next = await store.copy();
+/**
+ * The state that comes after that of `makeWithIris`: iris 3.0.0 is live, with bytes of its own. Never to be changed: who
+ * wants to go on from it takes a copy.
+ */
+export function nextState(): Promise<TemporaryStore> {
+  return TemporaryStore.prepared(withNext);
+}
+
+async function withNext(store: TemporaryStore): Promise<void> {
+  await store.become(await TemporaryStore.prepared(withIris));
   const artifact = await readFile(new URL('../../../deploy/demo/models/digits-1.0.0.onnx', import.meta.url));
   const about = { framework: 'test', author: 'test', actor: 'test', nowMs: Date.now() };
-  await publishModel({ ...next.publisher, ...about, model: 'iris', version: '3.0.0', artifact });
-  await next.deploy('iris', '3.0.0');
-  return next;
+  await publishModel({ ...store.publisher, ...about, model: 'iris', version: '3.0.0', artifact });
+  await store.deploy('iris', '3.0.0');
 }
 
 /** A state folder of a node that never saw the store. */

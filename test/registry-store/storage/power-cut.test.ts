@@ -6,7 +6,7 @@
 import { cp, readFile, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { TemporaryStore } from '../temporary-store.ts';
+import { TemporaryStore, withIris } from '../temporary-store.ts';
 import { expectLastGood, nodeOver, openingError } from './node-under-test.ts';
 
 type Damage = (path: string) => Promise<void>;
@@ -27,8 +27,9 @@ let files: readonly string[];
 let oldStore: string;
 
 beforeAll(async () => {
-  node = new TemporaryStore(`${(await TemporaryStore.template()).base}-power`);
-  await cp((await TemporaryStore.template()).base, node.base, { recursive: true });
+  const template = await TemporaryStore.prepared(withIris);
+  node = new TemporaryStore(`${template.base}-power`);
+  await node.become(template);
   oldStore = join(node.base, 'old');
   await cp(node.folder, oldStore, { recursive: true });
   await node.deploy('iris', '1.0.0');

@@ -4,12 +4,13 @@
  */
 import { randomBytes } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
+import type { TransferLimits } from '../../../registry-store/storage/transfer-limits.ts';
 import { TemporaryStore, nextEvent } from '../temporary-store.ts';
 import { expectLastGood, freshState, nextState, nodeOverHttp, openingError } from './node-under-test.ts';
 import { type Asked, answerWith, cutAfter, drip, onPath, sendForEver } from './puppet-server.ts';
 
-/** Short, so that what is slow is found to be slow soon. */
-const transferLimits = { stallMs: 500, rateWindowMs: 500, rateBytesMin: 2000 };
+/** Short, so that what is slow is found to be slow soon; for what is not slow the limits are those of every node. */
+const impatient = { stallMs: 500, rateWindowMs: 500, rateBytesMin: 2000 };
 
 /** The files of one refresh in the order in which a node asks for them. */
 const stages = [
@@ -25,13 +26,19 @@ interface Trouble {
   readonly name: string;
   /** The check, or the code of a failure of transport. */
   readonly expected: string;
+  readonly transferLimits?: Partial<TransferLimits>;
   readonly act: (asked: Asked) => void;
 }
 
 const troubles: readonly Trouble[] = [
   { name: 'a cut connection', expected: 'SOURCE_UNREACHABLE', act: cutAfter(20) },
-  { name: 'an answer that never comes', expected: 'SOURCE_UNREACHABLE', act: () => undefined },
-  { name: 'a byte now and then', expected: 'SOURCE_UNREACHABLE', act: drip(20) },
+  {
+    name: 'an answer that never comes',
+    expected: 'SOURCE_UNREACHABLE',
+    transferLimits: impatient,
+    act: () => undefined,
+  },
+  { name: 'a byte now and then', expected: 'SOURCE_UNREACHABLE', transferLimits: impatient, act: drip(20) },
   { name: 'an error of the server', expected: 'SOURCE_UNREACHABLE', act: answerWith(500) },
   { name: 'no end', expected: 'file-size', act: sendForEver(randomBytes(65_536)) },
   {
@@ -51,7 +58,7 @@ const troubles: readonly Trouble[] = [
 describe.each(stages)('%s', (_stage, path) => {
   test.each(troubles)(
     'answered with $name is refused, and the node goes on when it is over',
-    async ({ expected, act }) => {
+    async ({ expected, transferLimits = {}, act }) => {
       const store = await TemporaryStore.makeWithIris();
       const { server, open } = await nodeOverHttp(store);
       const opened = await open({ transferLimits });
@@ -60,7 +67,7 @@ describe.each(stages)('%s', (_stage, path) => {
       const refused = nextEvent(opened, 'refused');
       const isNew = (asked: Asked): boolean => asked.path.includes('timestamp') || !known.has(asked.path);
       const misbehaviour = onPath(path, act);
-      const next = await nextState(store);
+      const next = await nextState();
       server.misbehave = (asked) => isNew(asked) && misbehaviour(asked);
       server.folder = next.folder;
       const { error } = await refused;
@@ -125,7 +132,7 @@ describe('content', () => {
       const opened = await open({ reverifyMs: path === '2.root.json' ? 0 : 3600_000 });
       const known = new Set(server.log.filter(({ status }) => status === 200).map((asked) => asked.path));
       const refused = nextEvent(opened, 'refused');
-      const next = await nextState(store);
+      const next = await nextState();
       // Without a length the node has only the bytes themselves to go by.
       const misbehaviour = onPath(path, ({ bytes, res }) =>
         res.writeHead(200).end(forge(bytes ?? Buffer.alloc(0))),
@@ -186,8 +193,7 @@ describe('what is fetched', () => {
   });
 
   test('leaves models alone that are not deployed, until they are asked for', async () => {
-    const store = await TemporaryStore.makeWithIris();
-    const next = await nextState(store);
+    const next = await (await nextState()).copy();
     await next.deploy('iris', '1.0.0');
     await next.deploy('iris', '2.0.0');
     const { server, open } = await nodeOverHttp(next);
