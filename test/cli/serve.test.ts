@@ -3,13 +3,34 @@
  * while it runs, how it stops, and what it says when it cannot start.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { prepareDevStore } from '../../cli/dev-store.ts';
 import { deployModel, initStore, publishModel } from '../../registry-store/main.ts';
 import { slowModel } from '../e2e/odd-models.ts';
+import { makeIrisStore } from './iris-store.ts';
 import { Served, temporaryFolder } from './served.ts';
 
 const dev = ['--dev', '--port', '0'];
+
+/** A folder with stores that are only read or copied; a development store is in `dev`. */
+let made: string;
+beforeAll(async () => {
+  made = await mkdtemp(join(tmpdir(), 'tidegate-dev-'));
+  const at = { store: join(made, 'dev/.tidegate/store'), keys: join(made, 'dev/.tidegate/keys') };
+  await prepareDevStore({ ...at, progress: () => undefined });
+});
+afterAll(() => rm(made, { recursive: true, force: true }));
+
+/** Started not for the first time: the store is there. */
+async function startDev(...more: readonly string[]): Promise<Served> {
+  const folder = await temporaryFolder();
+  await cp(join(made, 'dev'), folder, { recursive: true });
+  return Served.start([...dev, ...more], folder);
+}
+
 const iris = { features: [[5.1, 3.5, 1.4, 0.2]] };
 
 async function predict(
@@ -44,22 +65,12 @@ describe('a gateway on its own development store', () => {
   });
 
   test('serves a version that is deployed while it runs within a second, and loses no request', async () => {
-    const served = await Served.start(dev);
+    const served = await startDev();
     const url = await served.url();
     const publisher = {
       folder: join(served.folder, '.tidegate/store'),
       keysFolders: [join(served.folder, '.tidegate/keys')],
     };
-    const versions: string[] = [];
-    const statuses = new Set<number>();
-    const seen = { done: false };
-    const callers = Array.from({ length: 8 }, async () => {
-      while (!seen.done) {
-        const { status, body } = await predict(url, 'iris', iris);
-        statuses.add(status);
-        versions.push(body.model_version);
-      }
-    });
     const artifact = readFileSync(new URL('../../deploy/demo/models/iris-1.0.0.onnx', import.meta.url));
     const about = { framework: 'onnx', author: 'test', actor: 'test' };
     await publishModel({
@@ -70,6 +81,17 @@ describe('a gateway on its own development store', () => {
       version: '3.0.0',
       artifact,
     });
+    const versions: string[] = [];
+    const statuses = new Set<number>();
+    const seen = { done: false };
+    const callers = Array.from({ length: 8 }, async () => {
+      while (!seen.done) {
+        const { status, body } = await predict(url, 'iris', iris);
+        statuses.add(status);
+        versions.push(body.model_version);
+      }
+    });
+    await vi.waitUntil(() => versions.length > 50, { timeout: 20_000 });
     await deployModel({ ...publisher, nowMs: Date.now(), model: 'iris', version: '3.0.0', actor: 'test' });
     const deployedMs = performance.now();
     while (versions.at(-1) !== '3.0.0') await predict(url, 'iris', iris);
@@ -83,13 +105,7 @@ describe('a gateway on its own development store', () => {
   });
 
   test('lets clients unload and load its models, and names itself as it is told', async () => {
-    const served = await Served.start([
-      ...dev,
-      '--server-name',
-      'edge 7',
-      '--cors-origin',
-      'https://a.example/',
-    ]);
+    const served = await startDev('--server-name', 'edge 7', '--cors-origin', 'https://a.example/');
     const url = await served.url();
     const server = await fetch(`${url}/v2`, { headers: { origin: 'https://a.example' } });
     expect(server.headers.get('access-control-allow-origin')).toBe('https://a.example');
@@ -115,13 +131,21 @@ describe('a gateway on its own development store', () => {
     ['--cors-origin', 'https://app.example.com/path', /is not an origin/],
     ['--server-name', '', /server name/],
   ])('refuses %s %s', async (option, value, message) => {
-    const served = await Served.start([...dev, option, value]);
+    const served = await startDev(option, value);
     expect((await served.exited).code).not.toBe(0);
     expect(served.err).toMatch(message);
   });
+});
+
+describe('a gateway on a store of one model', () => {
+  let place: readonly string[];
+  beforeAll(async () => {
+    const { folder, root } = await makeIrisStore(made);
+    place = ['--store', folder, '--root', root, '--threads', '1'];
+  });
 
   test.each(['SIGINT', 'SIGTERM'] as const)('stops on %s with exit code 0', async (signal) => {
-    const served = await Served.start(dev);
+    const served = await Served.start([...place, '--port', '0']);
     await served.url();
     served.child.kill(signal);
     expect(await served.exited).toEqual({ code: 0, signal: null });
@@ -129,9 +153,9 @@ describe('a gateway on its own development store', () => {
   });
 
   test('says so when the port is taken, and exits', async () => {
-    const first = await Served.start(dev);
+    const first = await Served.start([...place, '--port', '0']);
     const { port } = new URL(await first.url());
-    const second = await Served.start(['--dev', '--port', port]);
+    const second = await Served.start([...place, '--port', port]);
     expect((await second.exited).code).toBe(1);
     expect(second.err).toContain(`Port ${port} on 127.0.0.1 is taken`);
   });
