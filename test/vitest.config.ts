@@ -6,9 +6,12 @@
  */
 import { defineConfig } from 'vitest/config';
 
+/** Of the tests of commands: other clocks, folders and signals for the whole process, and what it holds until it ends. */
+const changing = ['engine-options', 'keys', 'pipeline-page', 'state-hold', 'store-page', 'upkeep'];
 const sharing = [
+  'test/bench/{load,report}/**',
   'test/checks/**',
-  'test/cli/bench/**',
+  'test/cli/{bench,rollout}/**',
   'test/client/**',
   'test/conformance-suite/**',
   'test/deploy/**',
@@ -17,7 +20,9 @@ const sharing = [
   'test/registry-store/**',
   'test/runtime/tensor/**',
   'test/simulation/**',
-].map((folder) => `${folder}/*.test.ts`);
+]
+  .map((folder) => `${folder}/*.test.ts`)
+  .concat('test/bench/*.test.ts', `test/cli/!(${changing.join('|')}).test.ts`);
 
 export default defineConfig({
   test: {
@@ -25,7 +30,9 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 60_000,
     pool: 'forks',
+    // Gateways under test have threads of their own: two keep two cores busy, and three take as long.
     maxWorkers: 2,
+    globalSetup: 'test/memory-folder.ts',
     projects: [
       { extends: true, test: { name: 'shared', include: sharing, isolate: false } },
       { extends: true, test: { name: 'apart', include: ['test/**/*.test.ts'], exclude: sharing } },
