@@ -72,6 +72,7 @@ export class BatchAnswers {
       case 'lost':
         this.#retryOrFail(batch, { cause: 'worker', detail: reply.detail }, repliedMs);
         return;
+      case 'here':
       case 'hello':
       case 'loaded':
       case 'unloaded':
