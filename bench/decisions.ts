@@ -3,12 +3,14 @@
  * many threads run models, whether the cheapest run on the event loop, how many requests share a run, how many threads one
  * run uses. All of it in one session, the alternatives by turns in every round.
  *
- * `node dist/bench/decisions.js [rounds] [seconds] [--tiny]`. A ratio is formed with the first alternative of the same
- * round; medians stand with the lowest and the highest round. `--tiny` has narrow large models: to see that it works.
+ * `node dist/bench/decisions.js [rounds] [seconds] [--only <parts of ids, with commas>] [--tiny]`. A ratio is formed with
+ * the first alternative of the same round; medians stand with the lowest and the highest round. `--tiny` has narrow large
+ * models: to see that it works.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import { Children, nodeCommand } from './children.ts';
 import { numberField } from './json-field.ts';
 import { runBareLoop } from './peers/loop-report.ts';
@@ -33,6 +35,8 @@ interface Alternative {
 
 /** The first alternative is what the others are compared with. */
 interface Decision {
+  /** As `--only` knows it. */
+  readonly id: string;
   readonly question: string;
   readonly load: string;
   readonly alternatives: readonly Alternative[];
@@ -44,11 +48,18 @@ interface GatewayChoice {
   readonly limits?: Readonly<Record<string, number>>;
 }
 
-const isTiny = process.argv.includes('--tiny');
-const [rounds = 5, seconds = 5] = process.argv
-  .slice(2)
-  .filter((argument) => argument !== '--tiny')
-  .map(Number);
+const { values: given, positionals } = parseArgs({
+  options: { only: { type: 'string', default: '' }, tiny: { type: 'boolean', default: false } },
+  allowPositionals: true,
+});
+const isTiny = given.tiny;
+const [rounds = 5, seconds = 5] = positionals.map(Number);
+const all = decisions();
+const wanted = all.filter(({ id }) => given.only.split(',').some((part) => id.includes(part)));
+if (wanted.length === 0) {
+  console.error(`No decision is called ${given.only}; there are ${all.map(({ id }) => id).join(', ')}.`);
+  process.exit(1);
+}
 const handOver = new URL('./peers/hand-over.js', import.meta.url);
 const oneGateway = new URL('./peers/tensor-gateway.js', import.meta.url);
 const children = new Children();
@@ -57,29 +68,30 @@ const folder = mkdtempSync(join(tmpdir(), 'tidegate-decisions-'));
 const gateways = new Map<string, Promise<number>>();
 try {
   const field = await Field.make({ children, folder, isQuick: isTiny, mayInstall: false });
-  const measurements = await measureAll(field, decisions(field));
-  console.log(report(decisions(field), measurements));
+  console.log(report(wanted, await measureAll(field, wanted)));
 } finally {
   await children.stopAll();
   rmSync(folder, { recursive: true, force: true });
 }
 
-function decisions(field: Field): readonly Decision[] {
+function decisions(): readonly Decision[] {
   const cores = availableParallelism();
   const threads = Array.from({ length: cores }, (_, index) => index + 1);
   return [
     ...(['iris', 'mlp'] as const).map((name) => ({
+      id: `atomics-${name}`,
       question: 'Piscina atomics',
       load: `${name}, one run after the other`,
       alternatives: (['disabled', 'sync', 'async'] as const).map((atomics) => ({
         name: atomics,
-        measure: () => handedOver(field.model(name), atomics),
+        measure: ({ field }: ScenarioContext) => handedOver(field.model(name), atomics),
       })),
     })),
     ...loads([
       ['iris', 64],
       ['mlp', 16],
     ]).map(({ load, ...ask }) => ({
+      id: `threads-${ask.model}`,
       question: 'threads',
       load,
       alternatives: threads.map((count) => asked(ask, `${count}`, { threads: count })),
@@ -88,6 +100,7 @@ function decisions(field: Field): readonly Decision[] {
       ['iris', 1],
       ['iris', 64],
     ]).map(({ load, ...ask }) => ({
+      id: `event-loop-${ask.model}-${ask.concurrency}`,
       question: 'event loop',
       load,
       alternatives: [asked(ask, 'on threads', { inlineRunUsMax: 0 }), asked(ask, 'on the event loop', {})],
@@ -96,16 +109,28 @@ function decisions(field: Field): readonly Decision[] {
       ['iris', 64],
       ['mlp', 16],
     ]).map(({ load, ...ask }) => ({
+      id: `rows-${ask.model}`,
       question: 'rows a run at most',
       load,
       alternatives: [1, 8, 64].map((rows) => asked(ask, `${rows}`, { limits: { batchRowsMax: rows } })),
     })),
-    ...(['mlp', 'mobilenet'] as const).map((name) => ({
+    ...(
+      [
+        ['mlp', 1],
+        ['mlp', 16],
+        ['mobilenet', 1],
+      ] as const
+    ).map(([name, rows]) => ({
+      id: `intra-op-${name}-${rows}`,
       question: 'threads a run',
-      load: `${name}, session.run in a loop`,
-      alternatives: [1, 2].map((intraOpThreads) => ({
-        name: `${intraOpThreads}`,
-        measure: () => looped(field.model(name), intraOpThreads),
+      load: `${name}, ${rows === 1 ? '1 row' : `${rows} rows`}, session.run in a loop`,
+      alternatives: [
+        { name: '1', intraOpThreads: 1, loops: 1 },
+        { name: '2', intraOpThreads: 2, loops: 1 },
+        { name: '1, in two loops', intraOpThreads: 1, loops: 2 },
+      ].map(({ name: alternative, ...shape }) => ({
+        name: alternative,
+        measure: ({ field }: ScenarioContext) => looped(field.model(name), { ...shape, rows }),
       })),
     })),
   ];
@@ -165,11 +190,29 @@ async function handedOver({ file }: BenchModel, atomics: string): Promise<Measur
   };
 }
 
-async function looped({ file, input, rowShape }: BenchModel, intraOpThreads: number): Promise<Measured> {
+interface LoopShape {
+  readonly intraOpThreads: number;
+  /** Side by side, each in a process of its own. */
+  readonly loops: number;
+  readonly rows: number;
+}
+
+/** What all loops did together, and the median of the slowest. */
+async function looped(
+  { file, input, rowShape }: BenchModel,
+  { intraOpThreads, loops, rows }: LoopShape,
+): Promise<Measured> {
   const values = Array.from({ length: 97 }, (_, index) => index / 97);
-  const job = { modelFile: file, input, values, rowShape, batches: [1], seconds, backend: 'web' };
-  const [loop] = await runBareLoop(children, { ...job, intraOpThreads });
-  return { perSecond: loop?.runsPerSecond ?? 0, p50Us: loop?.p50Us ?? 0, problems: [] };
+  const job = { modelFile: file, input, values, rowShape, batches: [rows], seconds, backend: 'web' };
+  const reports = await Promise.all(
+    Array.from({ length: loops }, () => runBareLoop(children, { ...job, intraOpThreads })),
+  );
+  const measured = reports.flat();
+  return {
+    perSecond: measured.reduce((sum, { runsPerSecond }) => sum + runsPerSecond, 0),
+    p50Us: Math.max(...measured.map(({ p50Us }) => p50Us)),
+    problems: [],
+  };
 }
 
 /** By decision, alternative and round. */
