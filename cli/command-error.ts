@@ -18,7 +18,9 @@ export type CommandErrorCode =
   /** The library that is to run the models is not installed. */
   | 'ENGINE_MISSING'
   /** It is installed, and cannot be loaded on this machine. */
-  | 'ENGINE_UNUSABLE';
+  | 'ENGINE_UNUSABLE'
+  /** Model threads and threads for each of their runs together want more cores than there are. */
+  | 'TOO_MANY_THREADS';
 
 export class CommandError extends Error {
   readonly code: CommandErrorCode;

@@ -13,6 +13,8 @@ export interface NodeStatus {
   readonly ready: boolean;
   /** What runs its models; missing from older gateways. */
   readonly engine?: string;
+  /** Threads that one run of it uses. */
+  readonly intra_op_threads?: number;
   readonly store?: {
     readonly revision: number;
     readonly fresh: boolean;
@@ -53,7 +55,10 @@ export async function askNode(address: string): Promise<NodeStatus> {
 export function nodeLines(address: string, node: NodeStatus, nowMs: number): readonly string[] {
   const { ready, engine, store, memory, problems = [], scaling = [] } = node;
   const lines = [`${address} is ${ready ? 'ready' : 'not ready'}`];
-  if (engine !== undefined) lines.push(`It runs models with the engine ${engine}`);
+  if (engine !== undefined) {
+    const each = node.intra_op_threads ?? 1;
+    lines.push(`It runs models with the engine ${engine}${each > 1 ? `, ${each} threads a run` : ''}`);
+  }
   if (store !== undefined) lines.push(...storeLines(store, nowMs));
   if (memory !== undefined) lines.push(...memoryLines(memory));
   if (problems.length > 0) {

@@ -92,7 +92,7 @@ export function addServeOptions(command: Command): Command {
     .addOption(
       new Option(
         '--threads <number>',
-        'threads that run models (default: cores - 1, at least 1; with --processes cores / processes)',
+        'threads that run models (default: cores - 1, with --processes cores / processes; at least 1)',
       )
         .env('TIDEGATE_THREADS')
         .argParser(parseThreads),

@@ -8,7 +8,7 @@
 import { availableParallelism } from 'node:os';
 import { type Command, InvalidArgumentError } from 'commander';
 import { requirePortsApart } from './control-options.ts';
-import { engineOf } from './engine-options.ts';
+import { engineOf, threadsOf } from './engine-options.ts';
 import type { Output } from './output.ts';
 import { ProcessShare } from './processes/process-share.ts';
 import { memoryOf } from './memory-options.ts';
@@ -33,6 +33,7 @@ async function serve(options: ServeOptions, output: Output): Promise<void> {
   const responseCache = responseCacheOf(options);
   const memory = memoryOf(options);
   requirePortsApart(options);
+  const threads = threadsOf(options, availableParallelism());
   const engine = await engineOf(options);
   if (options.dev === true && /^https?:/i.test(options.store)) {
     throw new InvalidArgumentError(
@@ -47,7 +48,6 @@ async function serve(options: ServeOptions, output: Output): Promise<void> {
   }
   const { startPool } = await import('../gateway/start-pool.ts');
   const { loadBeside: loadsBeside } = options;
-  const threads = options.threads ?? threadsOf(share, options);
   const pool = startPool({
     limits,
     engine,
@@ -65,9 +65,4 @@ async function serve(options: ServeOptions, output: Output): Promise<void> {
     await pool.close();
     throw error;
   }
-}
-
-/** A part of the cores for each of several processes; undefined for what the gateway takes by default. */
-function threadsOf(share: ProcessShare | undefined, { processes }: ServeOptions): number | undefined {
-  return share === undefined ? undefined : Math.max(1, Math.floor(availableParallelism() / processes));
 }

@@ -25,7 +25,7 @@ export interface GatewayOptions {
   readonly limits: Limits;
   /** Started with the same options, see start-pool.ts; the gateway closes it when it stops. Default a new one. */
   readonly pool?: WorkerPool;
-  /** Threads that run models; default one less than the cores, at least 1. */
+  /** Threads that run models; default as many runs as one less than the cores have room for, at least 1. */
   readonly threads?: number;
   /** What runs the models, the copies for shadows too; default WebAssembly. */
   readonly engine?: EngineChoice;

@@ -34,6 +34,7 @@ import { addGatewayGauges } from './telemetry/gateway-gauges.ts';
 import { MemoryReport } from './telemetry/memory-report.ts';
 import { scalingHealth } from './telemetry/scaling-report.ts';
 import { StoreReport } from './telemetry/store-report.ts';
+import { engineFields } from './wire/oip-metadata.ts';
 
 export type { Gateway, ResponseCacheOptions, Siblings } from './gateway-options.ts';
 export type { RepositoryControl } from './socket/repository-routes.ts';
@@ -205,14 +206,14 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   });
   inMemory.addTo(metrics);
   const health = (): object => ({
-    engine: engine.name,
+    ...engineFields(engine),
     ...report.health(),
     ...inMemory.health(),
     ...scalingHealth(replicas.scaling),
   });
   const server = new GatewayServer({
     identity,
-    engine: engine.name,
+    engine,
     limits,
     door,
     dispatcher,
@@ -268,7 +269,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const loaded = live.apply(store.current).then(() => {
     if (stop.isBegun) return;
     started = true;
-    log.info({ port, threads, engine: engine.name, revision: store.current.revision }, 'gateway started');
+    const { name, intraOpThreads } = engine;
+    const { revision } = store.current;
+    log.info({ port, threads, engine: name, intraOpThreads, revision }, 'gateway started');
     setTimeout(startInline, inlineDelayMs).unref();
   });
 

@@ -3,6 +3,7 @@
  * everything else together: whoever starts a process begins with it, before the gateway is read from disk.
  */
 import { availableParallelism } from 'node:os';
+import { runsAtOnce } from '../runtime/pool/placement.ts';
 import type { PoolSettings } from '../runtime/pool/pool-options.ts';
 import { prepareThreadPolicy } from '../runtime/pool/thread-policy.ts';
 import { WorkerPool } from '../runtime/pool/worker-pool.ts';
@@ -27,13 +28,15 @@ export type GatewayPoolOptions = Pick<
 
 /** Its threads are starting. Who started it closes it, unless a gateway has taken it over. */
 export function startPool(options: GatewayPoolOptions): WorkerPool {
-  const { limits } = options;
+  const { limits, engine = wasmChoice } = options;
+  const { intraOpThreads } = engine;
   prepareThreadPolicy();
-  const threads = options.threads ?? Math.max(1, availableParallelism() - 1);
+  // One core is for the event loop.
+  const threads = options.threads ?? runsAtOnce({ cores: availableParallelism() - 1, intraOpThreads });
   return WorkerPool.start({
     threads,
     workerFile: workerFileOf(options),
-    engine: options.engine ?? wasmChoice,
+    engine,
     arenaBytes: limits.queueBytesMax + (threads * 2 + 1) * resultBytes,
     resultBytes,
     inlineRunUsMax: options.inlineRunUsMax ?? inlineRunUsMaxDefault,

@@ -18,7 +18,7 @@ import { type ReplicaDemand, replicaDemand, shortfallOf } from './replica-demand
 import type { Carriers } from './traffic-shares.ts';
 
 export interface LiveReplicasOptions extends Pick<LiveScalingOptions, 'loads' | 'nowMs' | 'scaling'> {
-  readonly pool: Pick<WorkerPool, 'lanes' | 'holds' | 'replicasOf' | 'inlineLane' | 'scale'>;
+  readonly pool: Pick<WorkerPool, 'engine' | 'lanes' | 'holds' | 'replicasOf' | 'inlineLane' | 'scale'>;
   readonly metrics: Pick<MetricsPage, 'gauge' | 'counter'>;
   readonly log: Logger;
   /** On how many threads a version may be for the memory that all models share; default any. */
@@ -129,6 +129,7 @@ export class LiveReplicas {
       threads: pool.lanes.length,
       bytesPerReplica: generation.bytesPerReplica,
       cores,
+      intraOpThreads: pool.engine.intraOpThreads,
       affordable: affordable?.(generation),
     });
   }

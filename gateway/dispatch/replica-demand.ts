@@ -4,6 +4,7 @@
  * threads. Pure.
  */
 import type { DeploymentResources } from '../../registry-store/manifest/deployment.ts';
+import { runsAtOnce } from '../../runtime/pool/placement.ts';
 import type { ReplicaBounds } from '../scale/replica-scaler.ts';
 import type { DeploymentProblem } from '../telemetry/store-report.ts';
 
@@ -11,8 +12,10 @@ export interface NodeRoom {
   readonly threads: number;
   /** What the version takes on one thread, about. */
   readonly bytesPerReplica: number;
-  /** Each thread keeps one core at work, so load alone never asks for more; default as many as there are threads. */
+  /** A thread keeps `intraOpThreads` of them at work, so load alone never asks for more; default no bound. */
   readonly cores?: number;
+  /** Threads that one run uses; default 1. */
+  readonly intraOpThreads?: number;
   /** On how many threads it may be for the memory that all models share; default on all. */
   readonly affordable?: number | undefined;
 }
@@ -70,13 +73,17 @@ export function shortfallOf({ asked, placed, bound, because }: ReplicaDemand): D
 
 function roomsFor(resources: DeploymentResources | undefined, node: NodeRoom): readonly Room[] {
   const { cpuLimitMillis, memoryLimitBytes } = resources ?? {};
-  const { threads, bytesPerReplica, affordable = Infinity } = node;
+  const { threads, bytesPerReplica, affordable = Infinity, intraOpThreads = 1 } = node;
   const rooms: Room[] = [
-    { bound: 'THREADS', replicas: threads, because: `this node has ${count(threads, 'thread')}` },
+    {
+      bound: 'THREADS',
+      replicas: threads,
+      because: `this node has ${count(threads, 'thread')}${eachUsing(node)}`,
+    },
   ];
   if (cpuLimitMillis !== undefined) {
-    const room = Math.ceil(cpuLimitMillis / 1000);
-    const because = `a cpu_limit of ${cpuLimitMillis / 1000} allows ${room}`;
+    const room = runsAtOnce({ cores: Math.ceil(cpuLimitMillis / 1000), intraOpThreads });
+    const because = `a cpu_limit of ${cpuLimitMillis / 1000} allows ${room}${eachUsing({ intraOpThreads })}`;
     rooms.push({ bound: 'CPU_LIMIT', replicas: room, because });
   }
   if (memoryLimitBytes !== undefined) {
@@ -92,9 +99,16 @@ function roomsFor(resources: DeploymentResources | undefined, node: NodeRoom): r
   return rooms;
 }
 
-function roomsForLoad({ cores }: NodeRoom): readonly Room[] {
+function roomsForLoad({ cores, intraOpThreads = 1 }: NodeRoom): readonly Room[] {
   if (cores === undefined) return [];
-  return [{ bound: 'CORES', replicas: cores, because: `this node has ${count(cores, 'core')}` }];
+  const because = `this node has ${count(cores, 'core')}${intraOpThreads > 1 ? `, and each run uses ${intraOpThreads}` : ''}`;
+  return [{ bound: 'CORES', replicas: runsAtOnce({ cores, intraOpThreads }), because }];
+}
+
+/** What makes the number of threads smaller than that of the cores, where it does. */
+function eachUsing({ cores, intraOpThreads = 1 }: Pick<NodeRoom, 'cores' | 'intraOpThreads'>): string {
+  if (intraOpThreads === 1) return '';
+  return `, each using ${intraOpThreads}${cores === undefined ? ' cores' : ` of ${count(cores, 'core')}`}`;
 }
 
 /** The first of those that are least. */

@@ -27,6 +27,10 @@ export const text: Schema = { type: 'string' };
 const yesOrNo: Schema = { type: 'boolean' };
 export const count: Schema = { type: 'integer', minimum: 0 };
 const engine: Schema = { enum: engineNames, description: 'What runs the models.' };
+const intraOpThreads: Schema = {
+  ...{ type: 'integer', minimum: 1 },
+  description: 'How many threads one run on a model thread uses.',
+};
 const dimensions: Schema = {
   ...list({ type: 'integer', minimum: -1 }),
   description: '-1 is a free dimension.',
@@ -70,18 +74,22 @@ export const sharedSchemas: Readonly<Record<string, Schema>> = {
     ...object({ error: text, code: { enum: Object.keys(errorTable) } }),
     description: '`code` is stable, `error` is for people.',
   },
-  ServerMetadata: object({ name: text, version: text, extensions: list(text), engine }, ['engine']),
+  ServerMetadata: object(
+    { name: text, version: text, extensions: list(text), engine, intra_op_threads: intraOpThreads },
+    ['engine', 'intra_op_threads'],
+  ),
   Live: object({ live: { const: true } }),
   Ready: object(
     {
       ready: yesOrNo,
       engine,
+      intra_op_threads: intraOpThreads,
       store: { type: 'object' },
       problems: list({ type: 'object' }),
       scaling: list({ type: 'object' }),
       memory: { type: 'object' },
     },
-    ['engine', 'store', 'problems', 'scaling', 'memory'],
+    ['engine', 'intra_op_threads', 'store', 'problems', 'scaling', 'memory'],
   ),
   ModelReady: object({ name: text, ready: yesOrNo }),
   TensorMetadata: tensorMetadata,

@@ -3,7 +3,7 @@
  * table in force and answer at once.
  */
 import type { HttpRequest } from 'uWebSockets.js';
-import type { EngineName } from '../../runtime/protocol/engine-choice.ts';
+import type { EngineChoice } from '../../runtime/protocol/engine-choice.ts';
 import type { ModelGeneration } from '../dispatch/model-generation.ts';
 import type { RouteTable } from '../route/route-table.ts';
 import { modelStatistics } from '../telemetry/model-statistics.ts';
@@ -25,7 +25,7 @@ import type { RouteRegistry } from './route-registry.ts';
 export interface InformationRoutesOptions {
   readonly registry: RouteRegistry;
   readonly identity: ServerIdentity;
-  readonly engine: EngineName;
+  readonly engine: EngineChoice;
   /** Whether this node may load and unload models. */
   readonly mayChangeStore: boolean;
   readonly routes: () => RouteTable<ModelGeneration>;

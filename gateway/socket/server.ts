@@ -11,7 +11,7 @@ import type { HeadKeySource, KeyPlan } from '../route/routing-key.ts';
 import type { RolloutReport } from '../telemetry/rollout-report.ts';
 import type { ScalingReport } from '../telemetry/scaling-report.ts';
 import { fail } from '../wire/error-code.ts';
-import type { EngineName } from '../../runtime/protocol/engine-choice.ts';
+import type { EngineChoice } from '../../runtime/protocol/engine-choice.ts';
 import type { ServerIdentity } from '../wire/oip-metadata.ts';
 import type { TrustedProxies } from './client-address.ts';
 import { CrossOrigin } from './cross-origin.ts';
@@ -30,7 +30,7 @@ import { StreamEndpoint } from './stream-endpoint.ts';
 export interface ServerOptions {
   readonly identity: ServerIdentity;
   /** What runs the models. */
-  readonly engine: EngineName;
+  readonly engine: EngineChoice;
   readonly limits: Limits;
   readonly door: RequestDoor;
   readonly dispatcher: Dispatcher;

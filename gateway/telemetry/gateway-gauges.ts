@@ -4,7 +4,7 @@ import type { MetricsPage, Sample } from './metrics-page.ts';
 /** The parts of the gateway that the gauges read; each is what its owner offers anyway. */
 export interface GaugeSources {
   readonly pool: {
-    readonly engine: { readonly name: string };
+    readonly engine: { readonly name: string; readonly intraOpThreads: number };
     readonly lanes: readonly { readonly state: string; readonly index: number; readonly heapBytes: number }[];
     readonly threadChanges: ReadonlyMap<string, number>;
     readonly pages: { readonly bytesTaken: number; readonly bytesTotal: number };
@@ -79,8 +79,13 @@ export function addGatewayGauges(page: MetricsPage, sources: GaugeSources): void
   });
   page.gauge({
     name: 'tidegate_engine_info',
-    help: 'What runs the models, as a label: wasm or native.',
-    read: () => [{ labels: { engine: pool.engine.name }, value: 1 }],
+    help: 'What runs the models, wasm or native, and how many threads a run on a model thread uses, as labels.',
+    read: () => [
+      {
+        labels: { engine: pool.engine.name, intra_op_threads: String(pool.engine.intraOpThreads) },
+        value: 1,
+      },
+    ],
     acrossProcesses: 'max',
   });
   page.gauge({

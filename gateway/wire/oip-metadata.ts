@@ -2,7 +2,7 @@
  * The bodies of the protocol's health and metadata endpoints (Open Inference Protocol v2, REST: "Server Metadata",
  * "Model Metadata", "Health"). Plain values; whoever answers turns them into text.
  */
-import type { EngineName } from '../../runtime/protocol/engine-choice.ts';
+import type { EngineChoice } from '../../runtime/protocol/engine-choice.ts';
 import type { ModelSignature, TensorSpec } from '../../runtime/tensor/signature.ts';
 
 export interface ServerIdentity {
@@ -21,17 +21,22 @@ const extensions = [
   'statistics',
 ] as const;
 
-/** A node that may change its store has the model repository extension as well. The engine is a field of our own. */
+/** A node that may change its store has the model repository extension as well. The engine is told in fields of our own. */
 export function serverMetadata(
   identity: ServerIdentity,
-  node: { readonly engine: EngineName; readonly mayChangeStore: boolean },
+  node: { readonly engine: EngineChoice; readonly mayChangeStore: boolean },
 ): object {
   return {
     name: identity.name,
     version: identity.version,
     extensions: [...extensions, ...(node.mayChangeStore ? ['model_repository'] : [])],
-    engine: node.engine,
+    ...engineFields(node.engine),
   };
+}
+
+/** What runs the models, and how many threads one run of it uses; the readiness answer has them too. */
+export function engineFields({ name, intraOpThreads }: EngineChoice): object {
+  return { engine: name, intra_op_threads: intraOpThreads };
 }
 
 export interface ModelDescription {

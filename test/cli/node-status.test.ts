@@ -70,6 +70,17 @@ test('shows what models take, and which of them are not in memory', async () => 
   expect(out).toContain('Loaded when somebody asks, or for a rollback: iris 1.0.0, digits 2 and 1 more');
 });
 
+test('shows what runs the models, and how many threads a run uses where it is more than one', async () => {
+  const said = async (intraOpThreads: number): Promise<string> => {
+    server?.close();
+    const engine = { engine: 'native', intra_op_threads: intraOpThreads };
+    const address = await serve(200, JSON.stringify({ ready: true, ...engine }));
+    return (await run('status', '--node', address)).out;
+  };
+  expect(await said(2)).toContain('It runs models with the engine native, 2 threads a run\n');
+  expect(await said(1)).toContain('It runs models with the engine native\n');
+});
+
 test('shows the replicas that follow the load, with the last decision', async () => {
   const decision = 'burst, work for 2.8 over 6 s, and this node has 2 threads';
   const one = { model: 'iris', version: '2.0.0', replicas: 2, min_replicas: 1, max_replicas: 2, decision };

@@ -5,6 +5,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { RepositoryControl } from '../../gateway/main.ts';
 import { fail, succeed } from '../../gateway/wire/error-code.ts';
+import type { EngineChoice } from '../../runtime/protocol/engine-choice.ts';
+import { engineUnderTest } from '../runtime/engine-under-test.ts';
 import { within } from './deadline.ts';
 import { demoModel, type GatewayUnderTest, startTestGateway } from './gateway-under-test.ts';
 import { type HttpAnswer, HttpConnection, type RequestParts } from './http-connection.ts';
@@ -21,6 +23,7 @@ const models = [
 type Fields = Readonly<Record<string, unknown>>;
 
 let under: GatewayUnderTest;
+let engine: EngineChoice;
 beforeAll(async () => {
   under = await startTestGateway({ models, limits: { batchRowsMax: 32 } });
   under.store.publish('iris', '3.0.0', demoModel('iris-1.0.0'));
@@ -201,7 +204,8 @@ describe('the repository', () => {
       },
     };
     beforeAll(async () => {
-      free = await startTestGateway({ models, control });
+      engine = { ...(await engineUnderTest()), intraOpThreads: 2 };
+      free = await startTestGateway({ models, control, engine });
     });
     afterAll(() => free.close());
     beforeEach(async () => {
@@ -210,6 +214,16 @@ describe('the repository', () => {
 
     const change = (model: string, verb: string, body = ''): Promise<HttpAnswer> =>
       ask({ method: 'POST', path: `/v2/repository/models/${model}/${verb}`, body }, free);
+
+    test('tells what runs the models, and with how many threads a run, wherever it tells of itself', async () => {
+      const told = { engine: engine.name, intra_op_threads: 2 };
+      expect(await fields({ path: '/v2' }, free)).toMatchObject(told);
+      expect(await fields({ path: '/v2/health/ready' }, free)).toMatchObject(told);
+      const labels = { engine: engine.name, intra_op_threads: '2' };
+      expect((await free.metrics()).sum('tidegate_engine_info', labels)).toBe(1);
+      const start = free.log.find(({ msg }) => msg === 'gateway started');
+      expect(start).toMatchObject({ engine: engine.name, intraOpThreads: 2 });
+    });
 
     test('says that it may', async () => {
       expect((await fields({ path: '/v2' }, free))['extensions']).toContain('model_repository');

@@ -1,6 +1,6 @@
 /**
  * What the tests run models with: WebAssembly, or with `TIDEGATE_ENGINE=native` (as `npm run test:native` has it, with the
- * library in `NODE_PATH`) the native library. Answers are held against those of WebAssembly either way.
+ * library in `NODE_PATH`) the native library; with `TIDEGATE_INTRA_OP_THREADS=2` on several threads a run. Answers are held against those of WebAssembly either way.
  */
 import * as web from 'onnxruntime-web';
 import { findEngine } from '../../runtime/pool/find-engine.ts';
@@ -13,7 +13,8 @@ export const engineToleranceRatio = 1e-4;
 
 export async function engineUnderTest(): Promise<EngineChoice> {
   const name = isNative ? 'native' : 'wasm';
-  const found = await findEngine({ name, intraOpThreads: 1, folder: process.cwd() });
+  const intraOpThreads = Number(process.env['TIDEGATE_INTRA_OP_THREADS'] ?? 1);
+  const found = await findEngine({ name, intraOpThreads, folder: process.cwd() });
   if (!found.ok) throw new Error(found.message);
   return found.engine;
 }

@@ -11,6 +11,7 @@ import type { VersionLoad } from '../../../gateway/dispatch/version-load.ts';
 import type { VersionScaling } from '../../../gateway/telemetry/scaling-report.ts';
 import { TrafficSplit } from '../../../gateway/route/traffic-split.ts';
 import { MetricsPage } from '../../../gateway/telemetry/metrics-page.ts';
+import { wasmChoice } from '../../../runtime/protocol/engine-choice.ts';
 
 const scaled: DeploymentResources = {
   autoScaling: { minReplicas: 1, maxReplicas: 4, targetCpuPercent: 70 },
@@ -19,6 +20,7 @@ const signature = { batching: 'rows' as const, inputs: [], outputs: [] };
 
 /** Holds sessions on as many lanes as it is told, unless it is to fail. */
 class PuppetPool {
+  readonly engine = wasmChoice;
   readonly lanes = Array.from({ length: 4 }, (_, index) => ({ index, state: 'busy' }));
   readonly asked: number[] = [];
   readonly replicas = new Map<number, number>();

@@ -145,6 +145,39 @@ it.each(bounds)('the load moves it up to $what', ({ from, limits, node, max, bec
   expect(scaled).toEqual({ min: from?.minReplicas ?? 1, max, because, busyShareMax: 0.7 });
 });
 
+const twice = { cores: 4, threads: 2, intraOpThreads: 2, bytesPerReplica: 1000 };
+
+it.each<Pick<Case, 'what' | 'resources' | 'placed'> & { readonly because: string }>([
+  {
+    what: 'the threads',
+    resources: { replicas: 4 },
+    placed: 2,
+    because: 'this node has 2 threads, each using 2 of 4 cores',
+  },
+  {
+    what: 'the limit of cores',
+    resources: { replicas: 2, cpuLimitMillis: 2500 },
+    placed: 1,
+    because: 'a cpu_limit of 2.5 allows 1, each using 2 cores',
+  },
+  {
+    what: 'one at least',
+    resources: { replicas: 2, cpuLimitMillis: 500 },
+    placed: 1,
+    because: 'a cpu_limit of 0.5 allows 1, each using 2 cores',
+  },
+])('runs of several threads get fewer replicas: $what', ({ resources, placed, because }) => {
+  const demand = replicaDemand(resources, twice);
+  expect(demand.placed).toBe(placed);
+  expect(shortfallOf(demand)?.detail).toBe(`${String(demand.asked)} asked, ${placed} placed: ${because}`);
+});
+
+it('the load moves runs of several threads up to what the cores have room for', () => {
+  const resources = scaling({ minReplicas: 1, maxReplicas: 9 });
+  const { scaled } = replicaDemand(resources, { ...room, intraOpThreads: 4 });
+  expect(scaled).toMatchObject({ max: 1, because: 'this node has 6 cores, and each run uses 4' });
+});
+
 it('no load moves what no deployment lets it move', () => {
   expect(replicaDemand({ replicas: 2 }, room).scaled).toBeUndefined();
 });

@@ -11,6 +11,7 @@ import { addInformationRoutes } from '../../../gateway/socket/information-routes
 import { OpenExchanges } from '../../../gateway/socket/open-exchanges.ts';
 import { RouteRegistry } from '../../../gateway/socket/route-registry.ts';
 import type { RolloutArm, RolloutReport } from '../../../gateway/telemetry/rollout-report.ts';
+import { wasmChoice } from '../../../runtime/protocol/engine-choice.ts';
 import { schemaCheck } from '../../e2e/json-schema.ts';
 
 const identity = { name: 'tidegate', version: '1.2.3' };
@@ -50,7 +51,7 @@ async function serve(rollouts: () => RolloutReport): Promise<string> {
     ...{
       registry,
       identity,
-      engine: 'wasm',
+      engine: wasmChoice,
       rollouts,
       mayChangeStore: false,
       batchRowsMax: 1,
