@@ -12,6 +12,7 @@ import { type TrialOutcome, tryModel } from '../runtime/pool/trial-load.ts';
 import { AnsweredNo } from './failure.ts';
 import { findExternalFiles, withExternalData } from '../registry-store/lifecycle/external-files.ts';
 import { type Inspection, inspectionJson } from './inspect/inspection.ts';
+import { commonFirstSize } from '../registry-store/manifest/signature.ts';
 import { inspectionLines } from './inspect/inspection-text.ts';
 import { readModelFile } from './model-file.ts';
 import { type Output, write } from './output.ts';
@@ -111,7 +112,8 @@ async function tryWithProgress(
     return await tryModel({
       workerFile: workerFile(),
       model: bytes,
-      signature,
+      // As it would be published with --fixed-batch, where it can be: that is what there is to find out.
+      signature: { ...signature, fixedRows: commonFirstSize(signature) },
       warmRows: warmRows(),
       signal,
     });

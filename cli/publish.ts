@@ -20,6 +20,7 @@ interface PublishOptions extends ChangeOptions {
   readonly metric?: ReadonlyMap<string, number>;
   readonly tag?: readonly string[];
   readonly state?: readonly StateDeclaration[];
+  readonly fixedBatch?: true;
   readonly stage: EntryStage;
 }
 
@@ -42,6 +43,7 @@ export function registerPublish(program: Command, output: Output): void {
       'an input that is the output of the call before; may be repeated',
       collectState,
     )
+    .option('--fixed-batch', 'the fixed first dimension is a batch of rows that do not depend on each other')
     .addOption(new Option('--stage <stage>', 'where it stands').choices(entryStages).default('staged'))
     .addHelpText(
       'after',
@@ -53,8 +55,10 @@ Examples:
   $ tidegate publish iris iris.onnx --version 2.0.0 --framework scikit-learn --author Ada \\
       --metric accuracy=0.97 --metric f1=0.96 --tag tabular --why "trained on longer petals"
   $ tidegate publish vad silero_vad.onnx --version 5 --state state=stateN,2x1x128
+  $ tidegate publish ranker ranker-8x512.onnx --version 1.0.0 --fixed-batch
 
-State begins as zeros. Sizes that the model leaves open are said behind a comma.`,
+State begins as zeros. Sizes that the model leaves open are said behind a comma. With --fixed-batch requests
+share runs of a model whose file says 8 x 512, say: you vouch for its rows, and nodes try them when they load it.`,
     )
     .action(async (model: string, file: string, options: PublishOptions) => {
       const { version, snapshot } = await publishFile({ model, file }, options, output);
@@ -99,6 +103,7 @@ async function publishFile(
         metrics: options.metric ?? new Map(),
         tags: options.tag ?? [],
         state: options.state ?? [],
+        fixedBatch: options.fixedBatch === true,
         stage: options.stage,
         progress: (done, total) => {
           bar.step('writing', done, total);

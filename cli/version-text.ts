@@ -47,8 +47,14 @@ export function tensorLines({ signature, state }: VersionMetadata): readonly str
     ...signature.inputs.map((tensor) => `  input      ${tensorText(tensor)}`),
     ...signature.outputs.map((tensor) => `  output     ${tensorText(tensor)}`),
     ...state.map((tensor) => `  state      ${stateText(tensor)}`),
-    `  batching   ${signature.batching === 'rows' ? 'rows of different requests share a run' : 'none, every request runs alone'}`,
+    `  batching   ${batchingText(signature)}`,
   ];
+}
+
+function batchingText({ batching, fixedRows }: VersionMetadata['signature']): string {
+  if (fixedRows !== undefined)
+    return `up to ${fixedRows} rows of different requests share a run, filled up to ${fixedRows}`;
+  return batching === 'rows' ? 'rows of different requests share a run' : 'none, every request runs alone';
 }
 
 /** `state [2, 1, 128], next time stateN` */

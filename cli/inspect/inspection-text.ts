@@ -6,7 +6,7 @@ import type { TrialOutcome } from '../../runtime/pool/trial-load.ts';
 import { runtimeWords } from '../../runtime/worker/refusal-words.ts';
 import { counted, sizeText } from '../quantity.ts';
 import type { FoundFile } from '../../registry-store/lifecycle/external-files.ts';
-import type { Inspection } from './inspection.ts';
+import { type FixedBatch, fixedBatchOf, type Inspection } from './inspection.ts';
 
 const labelWidth = 12;
 /** A line of text, its label included, is not longer than this; what does not fit goes on below. */
@@ -97,10 +97,25 @@ function externalText({ location, status, tensorCount, neededBytes }: FoundFile)
 function batchingLines({ model, trial }: Inspection): readonly string[] {
   const { description, batchObstacle } = model;
   if (description === undefined || trial?.kind === 'refused') return [];
+  const fixed = fixedBatchOf(model, trial);
+  if (fixed !== undefined) return labelled('batching', wrap(fixedBatchText(fixed)));
   const note = trial?.kind === 'loaded' ? trial.note : undefined;
   const why = batchObstacle ?? (note === undefined ? undefined : runtimeWords(note));
   if (why === undefined) return fact('batching', ['rows of different requests share a run']);
   return labelled('batching', wrap(`none, every request runs alone: ${printable(why)}`));
+}
+
+function fixedBatchText({ rows, isIndependent, note }: FixedBatch): string {
+  const alone = 'none, every request runs alone';
+  const sizes = `Every run has ${rows} rows, as the first dimension of every tensor says`;
+  const publish = `with tidegate publish --fixed-batch up to ${rows} rows of different requests share a run`;
+  if (isIndependent === undefined) {
+    return `${alone}, as it is. ${sizes}. If they do not depend on each other, ${publish}.`;
+  }
+  if (isIndependent) {
+    return `${alone}, as it is. ${sizes}, and those that were tried did not depend on each other. If that holds for all, ${publish}.`;
+  }
+  return `${alone}: ${sizes.replace('Every', 'every')}, and those do not pass as a batch: ${printable(runtimeWords(note))}`;
 }
 
 function trialLines({ model, trial }: Inspection): readonly string[] {

@@ -1,4 +1,5 @@
 /** All that `tidegate inspect` found out about one file, and the same as JSON: field names as in `tidegate show --json`. */
+import { commonFirstSize } from '../../registry-store/manifest/signature.ts';
 import type { ModelInspection } from '../../registry-store/onnx/inspect-model.ts';
 import type { TrialOutcome } from '../../runtime/pool/trial-load.ts';
 import type { FoundFile } from '../../registry-store/lifecycle/external-files.ts';
@@ -19,6 +20,26 @@ export interface Inspection {
   readonly trial: TrialOutcome | undefined;
   /** What keeps the model from being served; it can be when there is none. */
   readonly problems: readonly Problem[];
+}
+
+/** Of a model whose file fixes the first dimension of every tensor to one size. */
+export interface FixedBatch {
+  readonly rows: number;
+  /** What the trial showed; undefined where there was none. Never proof that they are. */
+  readonly isIndependent: boolean | undefined;
+  /** What speaks against it; may be empty. */
+  readonly note: string;
+}
+
+/** Undefined for other models. */
+export function fixedBatchOf(
+  { description }: ModelInspection,
+  trial: TrialOutcome | undefined,
+): FixedBatch | undefined {
+  const rows = description === undefined ? undefined : commonFirstSize(description.signature);
+  if (rows === undefined) return undefined;
+  if (trial?.kind !== 'loaded') return { rows, isIndependent: undefined, note: '' };
+  return { rows, isIndependent: trial.batching === 'rows', note: trial.note ?? '' };
 }
 
 export function inspectionJson(inspection: Inspection): object {
@@ -58,17 +79,24 @@ export function inspectionJson(inspection: Inspection): object {
     })),
     signature: description?.signature ?? null,
     batch_obstacle: model.batchObstacle ?? null,
-    runtime: trialJson(inspection.trial),
+    fixed_batch: fixedBatchJson(fixedBatchOf(model, inspection.trial)),
+    runtime: trialJson(inspection),
   };
 }
 
+/** Null when there is none. */
+function fixedBatchJson(fixed: FixedBatch | undefined): object | null {
+  return fixed === undefined ? null : { rows: fixed.rows, independent: fixed.isIndependent ?? null };
+}
+
 /** Null when the runtime was not asked. */
-function trialJson(trial: TrialOutcome | undefined): object | null {
+function trialJson({ model, trial }: Inspection): object | null {
   if (trial === undefined) return null;
   if (trial.kind === 'refused') return { loads: false, code: trial.code, message: trial.message };
   return {
     loads: true,
-    batching: trial.batching,
+    // Of the file as it is: a fixed batch has to be declared.
+    batching: fixedBatchOf(model, trial) === undefined ? trial.batching : 'none',
     note: trial.note ?? null,
     load_ms: trial.loadMs,
     warm_ms: trial.warmMs,

@@ -75,9 +75,15 @@ export function queryFields(query: URLSearchParams): Fields {
     if (name === 'tag') fields.set('tags', values);
     else if (name === 'state') fields.set('state', values);
     else if (name === 'metric') fields.set('metrics', metricsOf(values));
+    else if (name === 'fixed_batch') fields.set(name, booleanOf(values.at(-1)));
     else fields.set(name, values.at(-1));
   }
   return fields;
+}
+
+/** What is neither stays text, so that the reader refuses it by name. */
+function booleanOf(value: string | undefined): boolean | string | undefined {
+  return value === 'true' || value === 'false' ? value === 'true' : value;
 }
 
 /** A metric that is no number stays text, so that the reader refuses it by name. */

@@ -244,6 +244,7 @@ function isSameVersion(known: VersionMetadata, wanted: ModelMetadata, artifact: 
     known.description,
     Object.fromEntries(known.metrics),
     known.tags,
+    known.signature.fixedRows !== undefined,
     stateJson(known.state),
   ];
   const asked = [
@@ -252,6 +253,7 @@ function isSameVersion(known: VersionMetadata, wanted: ModelMetadata, artifact: 
     wanted.description,
     wanted.metrics,
     wanted.tags,
+    wanted.fixedBatch,
     stateJson(declaredState(wanted.state, known.signature)),
   ];
   return (

@@ -95,6 +95,7 @@ const metadataFields = [
   'metrics',
   'tags',
   'state',
+  'fixed_batch',
   'stage',
   'why',
 ] as const;
@@ -133,6 +134,7 @@ export function readRegister(
     if (declared === undefined) reader.reject('state', 'is written as input=output or input=output,2x1x128');
     return declared ?? { input: '', output: '' };
   });
+  const fixedBatch = reader.booleanIfGiven('fixed_batch');
   const metadata: ModelMetadataOptions = {
     name: path?.name ?? reader.text('name'),
     version: path?.version ?? reader.text('version'),
@@ -142,6 +144,7 @@ export function readRegister(
     ...(metrics !== undefined && { metrics }),
     ...(tags !== undefined && { tags }),
     ...(state !== undefined && { state }),
+    ...(fixedBatch !== undefined && { fixedBatch }),
   };
   return reader.finish({
     metadata,

@@ -60,7 +60,15 @@ const versionProperties = {
   created_at: time,
   metrics: { type: 'object', additionalProperties: { type: 'number' } },
   tags: list(text),
-  signature: closed({ inputs: list(tensor), outputs: list(tensor), batching: { enum: ['rows', 'none'] } }),
+  signature: closed(
+    {
+      inputs: list(tensor),
+      outputs: list(tensor),
+      batching: { enum: ['rows', 'none'] },
+      fixed_rows: { type: 'integer', minimum: 2 },
+    },
+    ['fixed_rows'],
+  ),
   state: list(closed({ input: text, output: text, shape: list({ type: 'integer' }) })),
   parameter_count: count,
   size_bytes: count,
@@ -220,12 +228,17 @@ const metadataProperties = {
     ...text,
     description: 'input=output, or input=output,2x1x128 with the sizes it begins with.',
   }),
+  fixed_batch: {
+    type: 'boolean',
+    description:
+      'The rows of its fixed first dimension do not depend on each other: requests may share a run.',
+  },
   stage: { enum: ['staged', 'training'] },
   why,
 };
 
 const registerProperties = { name: text, version: text, ...metadataProperties };
-const registerOptional = ['framework', 'description', 'metrics', 'tags', 'state', 'stage', 'why'];
+const registerOptional = Object.keys(metadataProperties).filter((name) => name !== 'author');
 const model = { model_name: text };
 
 function allOptional(properties: Readonly<Record<string, Schema>>): Schema {

@@ -67,6 +67,12 @@ export function checkRequest(
       `The request has ${rows} rows; one request may have ${limits.requestRowsMax}. Send several requests.`,
     );
   }
+  if (rows > (signature.fixedRows ?? Infinity)) {
+    return fail(
+      'TOO_MANY_ROWS',
+      `The request has ${rows} rows; a run of this model has ${signature.fixedRows ?? 0}. Send several requests.`,
+    );
+  }
   if (bytes > limits.requestBytesMax) {
     return fail(
       'BODY_TOO_LARGE',

@@ -29,6 +29,8 @@ export interface BatchQueueOptions<Queue> {
   readonly costs: CostModel;
   /** One request at a time, whatever its size. */
   readonly runsAlone: boolean;
+  /** Rows that every run has, however many of them were sent; undefined where runs have as many as there are. */
+  readonly fixedRows?: number | undefined;
 }
 
 /** Same model generation, row shapes and outputs. `Queue` is what the owner makes of this class. */
@@ -42,6 +44,7 @@ export class BatchQueue<Member extends BatchMember, Queue> {
    */
   readonly answerCosts: CostModel = new CostModel();
   readonly #runsAlone: boolean;
+  readonly #fixedRows: number | undefined;
   readonly waiting: LevelQueue<Member> = new LevelQueue<Member>();
   /** Rows of those who wait and are not cancelled. */
   waitingRows = 0;
@@ -56,20 +59,23 @@ export class BatchQueue<Member extends BatchMember, Queue> {
     this.line = options.line;
     this.costs = options.costs;
     this.#runsAlone = options.runsAlone;
+    this.#fixedRows = options.fixedRows;
   }
 
   /** Most rows of one batch; 1 means one request at a time, whatever its size. */
   get rowsMax(): number {
-    return this.#runsAlone ? 1 : this.line.tuning.rowsMax;
+    return this.#runsAlone ? 1 : Math.min(this.line.tuning.rowsMax, this.#fixedRows ?? Infinity);
   }
 
   /**
    * Rows that a batch should have of the `available` ones: the largest allowed size that is not more, so that runs are of
    * few sizes, and the rest goes in the next batch. Where even the smallest is more, what there is goes as it is: sizes are
-   * a preference, and a worker does not stay idle for them.
+   * a preference, and a worker does not stay idle for them. A run with a fixed number of rows has that size only, and as many
+   * of them are used as there are.
    */
   rowsFor(available: number): number {
     const most = Math.min(available, this.rowsMax);
+    if (this.#fixedRows !== undefined) return most;
     const { allowedRows } = this.line.tuning;
     for (let index = allowedRows.length - 1; index >= 0; index--) {
       const rows = allowedRows[index];
@@ -88,9 +94,13 @@ export class BatchQueue<Member extends BatchMember, Queue> {
     return this.costs.carefulMs(rows, nowMs) + this.answerCosts.carefulMs(rows, nowMs);
   }
 
-  /** Most rows, from 0 to `rowsMax`, whose callers should have their answers within `budgetMs`. */
+  /**
+   * Most rows, from 0 to `rowsMax`, whose callers should have their answers within `budgetMs`. Where every run has the same rows,
+   * fewer make none shorter: all.
+   */
   rowsWithin(budgetMs: number, nowMs: number): number {
     const { rowsMax } = this;
+    if (this.#fixedRows !== undefined) return rowsMax;
     if (this.carefulMs(rowsMax, nowMs) <= budgetMs) return rowsMax;
     let [fitting, beyond] = [0, rowsMax];
     while (beyond - fitting > 1) {

@@ -10,6 +10,9 @@
  * Between sizes the cost is a straight line. A size that was not run for a second is only believed as far as those that
  * were allow: a run takes no less than one of fewer rows, and no more than as many runs of fewer rows as make up its rows.
  * So one estimate that went wrong, and that nobody can afford to try again, does not stay.
+ *
+ * Where every run has a fixed number of rows, filled up where fewer were sent, there is one size, and rows cost as many runs as
+ * they need.
  */
 
 /** Runs that are remembered of a size. Odd, so that one of them is in the middle. */
@@ -29,27 +32,33 @@ export interface SeedCost {
 export class CostModel {
   /** By the power of two at or below the rows; sizes that never ran are empty. */
   readonly #sizes: (SizeCost | undefined)[] = [];
+  readonly #fixedRows: number | undefined;
   #lastRunMs = -Infinity;
 
-  /** `seeds` are believed until runs say otherwise, and are never a reason to refuse. */
-  constructor(seeds: readonly SeedCost[] = []) {
+  /**
+   * `seeds` are believed until runs say otherwise, and are never a reason to refuse. `fixedRows` is what every run has; undefined
+   * where runs have as many rows as are asked.
+   */
+  constructor(seeds: readonly SeedCost[] = [], fixedRows?: number) {
+    this.#fixedRows = fixedRows;
     for (const { rows, us } of seeds) this.#sizeOf(rows).add(rows, us / 1000, -Infinity);
   }
 
   /** A run of `rows` rows took `ms` and ended at `endedMs`. */
   learn(rows: number, ms: number, endedMs: number): void {
-    this.#sizeOf(rows).add(rows, Math.max(0, ms), endedMs);
+    const run = this.#fixedRows ?? rows;
+    this.#sizeOf(run).add(run, Math.max(0, ms), endedMs);
     this.#lastRunMs = Math.max(this.#lastRunMs, endedMs);
   }
 
   /** What a run of `rows` rows takes, milliseconds; 0 when nothing is known. */
   typicalMs(rows: number, nowMs: number): number {
-    return this.#costMs(rows, nowMs, false);
+    return this.#runsMs(rows, nowMs, false);
   }
 
   /** What all but the slowest of nine such runs keep to, milliseconds; 0 when nothing is known. */
   carefulMs(rows: number, nowMs: number): number {
-    return this.#costMs(rows, nowMs, true);
+    return this.#runsMs(rows, nowMs, true);
   }
 
   /** What `rows` rows take in batches of `rowsMax`, milliseconds. */
@@ -72,6 +81,12 @@ export class CostModel {
   #sizeOf(rows: number): SizeCost {
     const index = Math.min(31 - Math.clz32(rows), sizeCount - 1);
     return (this.#sizes[index] ??= new SizeCost());
+  }
+
+  #runsMs(rows: number, nowMs: number, careful: boolean): number {
+    const fixed = this.#fixedRows;
+    if (fixed === undefined) return this.#costMs(rows, nowMs, careful);
+    return Math.ceil(rows / fixed) * this.#costMs(fixed, nowMs, careful);
   }
 
   #costMs(rows: number, nowMs: number, careful: boolean): number {

@@ -11,7 +11,7 @@ import { answerEvidence } from '../rollout/answer-evidence.ts';
 import type { BatchRun, Outcome } from '../telemetry/version-metrics.ts';
 import type { WireError } from '../wire/error-code.ts';
 import type { InferReply } from '../wire/infer-request.ts';
-import { columnsOf, type RequestBatch } from './batch-tensors.ts';
+import { columnsOf, paddedRowsOf, type RequestBatch } from './batch-tensors.ts';
 import { failureAnswer, internalFault, type RunFailure } from './failure-answers.ts';
 import type { ModelGeneration } from './model-generation.ts';
 import type { RequestLedger } from './request-ledger.ts';
@@ -120,7 +120,8 @@ export class BatchAnswers {
     // What handing over took says how late this event loop comes to what has arrived, requests too.
     batcher.answered(batch, times.answerMs + times.handOverMs, endedMs);
     const lane = { trigger, laneMs, predictedMs };
-    const run = { rows: batchRows, requests: members.length, ...times, ...lane };
+    const paddedRows = paddedRowsOf(batch);
+    const run = { rows: batchRows, paddedRows, requests: members.length, ...times, ...lane };
     metrics.recordBatch(run, endedMs);
     const { onBatch } = this.#options;
     if (onBatch === undefined) return;

@@ -19,6 +19,15 @@ export function runOf(batch: RequestBatch): LaneRun {
   return { session: generation.session, inputs: runInputs(batch), outputs };
 }
 
+/**
+ * Rows that the thread adds to the run of a batch, and cuts off again, because the model only runs so many
+ * (runtime/worker/fixed-rows.ts). They are no rows to anybody else.
+ */
+export function paddedRowsOf({ queue, rows }: RequestBatch): number {
+  const { fixedRows } = queue.generation.signature;
+  return fixedRows === undefined ? 0 : Math.max(0, fixedRows - rows);
+}
+
 /** The inputs of a batch: its shape, and where its members' rows are, neighbours joined into one piece. */
 function runInputs(batch: RequestBatch): RunInput[] {
   const { queue } = batch;

@@ -3,7 +3,7 @@ import { performance } from 'node:perf_hooks';
 import type { VersionMetadata } from '../../registry-store/main.ts';
 import type { LoadOutcome } from '../../runtime/pool/pool-options.ts';
 import type { WorkerPool } from '../../runtime/pool/worker-pool.ts';
-import type { ModelSignature } from '../../runtime/tensor/signature.ts';
+import { asLoaded, type ModelSignature } from '../../runtime/tensor/signature.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { MetricsPage } from '../telemetry/metrics-page.ts';
 import type { DeploymentResources } from '../../registry-store/manifest/deployment.ts';
@@ -35,7 +35,6 @@ export interface NotLoaded {
 interface FileFacts {
   /** The most that a load took; a later one may find room in the thread that earlier ones left. */
   readonly bytesPerReplica: number;
-  readonly batching: ModelSignature['batching'];
 }
 
 /** The file could not be had. */
@@ -55,6 +54,8 @@ export class GenerationLoader {
   readonly #lossesInARow = new Map<string, number>();
   /** By digest. */
   readonly #facts = new Map<string, FileFacts>();
+  /** How it was batched when it was last loaded: by digest and by what its publisher says of it. */
+  readonly #batching = new Map<string, ModelSignature['batching']>();
   readonly #times = new LoadTimes();
 
   constructor(options: GenerationLoaderOptions) {
@@ -81,9 +82,9 @@ export class GenerationLoader {
   /** Not in memory. */
   dormant(version: ServedVersion): ModelGeneration {
     const { signature, artifact } = version;
-    const batching = this.#facts.get(artifact.sha256)?.batching ?? signature.batching;
+    const declared = signature.fixedRows === undefined ? signature.batching : 'rows';
     return this.#made(version, {
-      signature: { ...signature, batching },
+      signature: asLoaded(signature, this.#batching.get(batchingKeyOf(version)) ?? declared),
       session: noSession,
       costs: [],
       bytesPerReplica: this.bytesPerReplica(artifact),
@@ -159,12 +160,18 @@ export class GenerationLoader {
     this.#lossesInARow.delete(sha256);
     const measured = Math.ceil(memoryBytes / replicas);
     const bytesPerReplica = Math.max(measured, this.#facts.get(sha256)?.bytesPerReplica ?? 0);
-    this.#facts.set(sha256, { bytesPerReplica, batching });
+    this.#facts.set(sha256, { bytesPerReplica });
+    this.#batching.set(batchingKeyOf(version), batching);
     this.#options.log.info(
       { model, version: modelVersion, batching, note, inline, loadMs, warmMs, replicas, memoryBytes },
       'version loaded',
     );
-    return this.#made(version, { signature: { ...signature, batching }, session, costs, bytesPerReplica });
+    return this.#made(version, {
+      signature: asLoaded(signature, batching),
+      session,
+      costs,
+      bytesPerReplica,
+    });
   }
 
   #made(
@@ -182,6 +189,10 @@ export class GenerationLoader {
       ...loaded,
     });
   }
+}
+
+function batchingKeyOf({ artifact, signature }: ServedVersion): string {
+  return `${artifact.sha256}/${signature.fixedRows ?? 0}`;
 }
 
 /** Another limit may let it in, so it is not remembered. */

@@ -50,8 +50,9 @@ export class RequestQueue extends BatchQueue<PendingRequest, RequestQueue> {
   constructor(options: RequestQueueOptions) {
     const { generation, line } = options;
     // Of its own: runs of other shapes cost something else.
-    const costs = new CostModel(generation.costs);
-    super({ line, costs, runsAlone: generation.signature.batching === 'none' });
+    const { fixedRows, batching } = generation.signature;
+    const costs = new CostModel(generation.costs, fixedRows);
+    super({ line, costs, runsAlone: batching === 'none', fixedRows });
     this.key = options.key;
     this.generation = generation;
     this.inputRowShapes = options.inputRowShapes;

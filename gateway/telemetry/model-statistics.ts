@@ -75,6 +75,11 @@ export const versionCounters: readonly VersionCounter[] = [
     read: ({ coldStarts }) => coldStarts,
   },
   {
+    name: 'tidegate_padded_rows_total',
+    help: 'Rows that filled runs of a fixed number of rows up and that nobody sent.',
+    read: ({ paddedRows }) => paddedRows,
+  },
+  {
     name: 'tidegate_lane_seconds_total',
     help: 'Time for which batches took their lane: hand-over and run.',
     read: ({ laneSeconds }) => laneSeconds,

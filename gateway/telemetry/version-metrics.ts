@@ -45,6 +45,8 @@ export class OutcomeCounter {
 /** What one run of a batch took, milliseconds. */
 export interface BatchRun {
   readonly rows: number;
+  /** Those that nobody sent, run beside the others because the model only runs so many. */
+  readonly paddedRows: number;
   readonly requests: number;
   /** Handing the batch to where it runs, and its results back. */
   readonly handOverMs: number;
@@ -125,6 +127,8 @@ export class VersionMetrics {
   laneSeconds = 0;
   predictedSeconds = 0;
   readonly predictionErrorSeconds: BucketHistogram = new BucketHistogram(durationBounds);
+  /** Rows that nobody sent, over all batches. */
+  paddedRows = 0;
   /** Batches that failed as a whole and were split. */
   batchesRetried = 0;
   /** The part of `requestSeconds` that belongs to requests which were not answered OK. */
@@ -151,6 +155,7 @@ export class VersionMetrics {
   recordBatch(run: BatchRun, endedMs: number): void {
     this.runSeconds.record(run.runMs / 1000);
     this.batchRows.record(run.rows);
+    this.paddedRows += run.paddedRows;
     this.perRequest.add(run, run.requests);
     this.triggers[run.trigger] += 1;
     this.laneSeconds += run.laneMs / 1000;

@@ -91,14 +91,22 @@ export function modelConfiguration(model: ModelConfiguration): object {
     backend: 'onnxruntime',
     version_policy: { specific: { versions } },
     // 0 says that there is no batch dimension, so that all dimensions are listed.
-    max_batch_size: batched ? model.batchRowsMax : 0,
+    max_batch_size: batched ? (signature.fixedRows ?? model.batchRowsMax) : 0,
     input: signature.inputs.map((spec) => tensorConfiguration(spec, batched)),
     output: signature.outputs.map((spec) => tensorConfiguration(spec, batched)),
     instance_group: [{ name, kind: 'KIND_CPU', count: model.threads }],
-    ...(batched ? { dynamic_batching: { preferred_batch_size: [], max_queue_delay_microseconds: 0 } } : {}),
+    ...(batched && { dynamic_batching: batchingConfiguration(signature) }),
     ...(state !== undefined && { sequence_batching: sequenceConfiguration(model, state) }),
     // Not `ensemble_scheduling`: clients that meet it ask for each of the models, which have no address of their own here.
     parameters: pipeline === undefined ? {} : { pipeline: { string_value: pipeline } },
+  };
+}
+
+/** A size is preferred where a run has it anyway. */
+function batchingConfiguration({ fixedRows }: ModelSignature): object {
+  return {
+    preferred_batch_size: fixedRows === undefined ? [] : [fixedRows],
+    max_queue_delay_microseconds: 0,
   };
 }
 

@@ -3,6 +3,7 @@
  * A version is published once: its name stands for these bytes for ever.
  */
 import { checkModelName, checkVersionName, modelTargetPath } from '../manifest/names.ts';
+import { commonFirstSize, type ModelSignature } from '../manifest/signature.ts';
 import { type StateDeclaration, declaredState } from '../manifest/state-tensor.ts';
 import type { EntryStage } from '../manifest/stage.ts';
 import type { StoreSnapshot } from '../manifest/store-snapshot.ts';
@@ -32,6 +33,11 @@ export interface PublishOptions extends ChangeOptions {
   readonly tags?: readonly string[];
   /** What the version remembers between the calls of a sequence. Default nothing. */
   readonly state?: readonly StateDeclaration[];
+  /**
+   * The file fixes the first dimension of every tensor, and whoever publishes it vouches that those rows do not depend on
+   * each other. Default false.
+   */
+  readonly fixedBatch?: boolean;
   /** Default `staged`. */
   readonly stage?: EntryStage;
   /** Default `describeOnnxModel`. */
@@ -96,6 +102,7 @@ function factsOf(
   onnx: OnnxDescription,
   revision: number,
 ): Omit<VersionMetadata, 'artifact'> {
+  const signature = options.fixedBatch === true ? withFixedRows(onnx.signature) : onnx.signature;
   return {
     name: options.model,
     version: options.version,
@@ -107,8 +114,8 @@ function factsOf(
     tags: options.tags ?? [],
     stage: options.stage ?? 'staged',
     published: { revision, by: options.actor, why: options.why ?? '' },
-    signature: onnx.signature,
-    state: declaredState(options.state ?? [], onnx.signature),
+    signature,
+    state: declaredState(options.state ?? [], signature),
     onnx: {
       irVersion: onnx.irVersion,
       opsets: new Map(Object.entries(onnx.opsets)),
@@ -116,6 +123,19 @@ function factsOf(
       producer: oneLine(onnx.producer),
     },
   };
+}
+
+function withFixedRows(signature: ModelSignature): ModelSignature {
+  const fixedRows = commonFirstSize(signature);
+  if (fixedRows !== undefined) return { ...signature, fixedRows };
+  const sizes = [...signature.inputs, ...signature.outputs].map(
+    ({ name, shape }) => `${name} [${shape.join()}]`,
+  );
+  throw new StoreError(
+    'INVALID_ARGUMENT',
+    'This cannot be published with a fixed batch: the first dimension of every input and output has to be of one ' +
+      `fixed size above 1, and they are ${sizes.join(', ')}. Publish it without.`,
+  );
 }
 
 /** What a tool says about itself is only for people to read: cut to fit rather than refused. */

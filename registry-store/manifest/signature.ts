@@ -38,6 +38,20 @@ export interface ModelSignature {
    * `none`: every request runs alone, with exactly the shapes it sent.
    */
   readonly batching: 'rows' | 'none';
+  /**
+   * Rows of every run of a file that fixes them, at least 2, where its publisher declared that they do not depend on each
+   * other. `batching` is then `none`: a node that proves the same while it loads the file lets requests share runs.
+   */
+  readonly fixedRows?: number | undefined;
+}
+
+/** The size of the first dimension of every tensor, where all have one, of one size, and that is more than a row. */
+export function commonFirstSize({
+  inputs,
+  outputs,
+}: Pick<ModelSignature, 'inputs' | 'outputs'>): number | undefined {
+  const [first, ...others] = [...inputs, ...outputs].map(({ shape }) => shape[0]);
+  return first !== undefined && first > 1 && others.every((size) => size === first) ? first : undefined;
 }
 
 /** Whether a tensor of one shape can be taken as the other. -1 on either side fits anything: what was given is compared again when it is. */

@@ -2,7 +2,7 @@
 import { candidatesOf } from './candidate-arms.ts';
 import type { Deployment } from './deployment.ts';
 import { stateJson } from './state-tensor.ts';
-import type { VersionMetadata } from './version-metadata.ts';
+import { signatureJson, type VersionMetadata } from './version-metadata.ts';
 
 /** Field names follow the metadata in the store. */
 export function versionJson(version: VersionMetadata): Readonly<Record<string, unknown>> {
@@ -16,7 +16,7 @@ export function versionJson(version: VersionMetadata): Readonly<Record<string, u
     created_at: version.createdAt,
     metrics: Object.fromEntries(version.metrics),
     tags: version.tags,
-    signature: version.signature,
+    signature: signatureJson(version.signature),
     ...(version.state.length > 0 && { state: stateJson(version.state) }),
     parameter_count: version.onnx.parameterCount,
     size_bytes: version.artifact.lengthBytes,

@@ -5,7 +5,7 @@
  */
 import { FieldReader, type Parsed, type TextRule } from './field-reader.ts';
 import { parseModelTargetPath } from './names.ts';
-import { type ModelSignature, type TensorSignature, datatypes } from './signature.ts';
+import { commonFirstSize, type ModelSignature, type TensorSignature, datatypes } from './signature.ts';
 import { type StateTensor, readState, stateJson } from './state-tensor.ts';
 import { type Stage, entryStages } from './stage.ts';
 
@@ -77,6 +77,10 @@ export function parseVersionMetadata(artifact: ArtifactReference, custom: unknow
   const onnx = reader.record('onnx');
   const published = reader.record('published');
   const signature = readSignature(reader.record('signature'));
+  const state = readState(reader, signature);
+  if (signature.fixedRows !== undefined && state.length > 0) {
+    reader.reject('has state and a fixed batch; a model with state runs with the rows of its file');
+  }
   const metadata: VersionMetadata = {
     name: reader.text('name', labelRule),
     version: reader.text('version', labelRule),
@@ -93,7 +97,7 @@ export function parseVersionMetadata(artifact: ArtifactReference, custom: unknow
       why: published.text('why', descriptionRule),
     },
     signature,
-    state: readState(reader, signature),
+    state,
     onnx: {
       irVersion: onnx.integer('ir_version', { min: 0, max: Number.MAX_SAFE_INTEGER }),
       opsets: readOpsets(onnx.record('opsets')),
@@ -125,11 +129,7 @@ export function versionMetadataJson(facts: VersionFacts): Readonly<Record<string
       by: facts.published.by,
       why: facts.published.why,
     },
-    signature: {
-      inputs: facts.signature.inputs.map(tensorJson),
-      outputs: facts.signature.outputs.map(tensorJson),
-      batching: facts.signature.batching,
-    },
+    signature: signatureJson(facts.signature),
     ...(facts.state.length > 0 && { state: stateJson(facts.state) }),
     onnx: {
       ir_version: facts.onnx.irVersion,
@@ -137,6 +137,16 @@ export function versionMetadataJson(facts: VersionFacts): Readonly<Record<string
       parameter_count: facts.onnx.parameterCount,
       producer: facts.onnx.producer,
     },
+  };
+}
+
+export function signatureJson(signature: ModelSignature): Readonly<Record<string, unknown>> {
+  const { inputs, outputs, batching, fixedRows } = signature;
+  return {
+    inputs: inputs.map(tensorJson),
+    outputs: outputs.map(tensorJson),
+    batching,
+    ...(fixedRows !== undefined && { fixed_rows: fixedRows }),
   };
 }
 
@@ -158,11 +168,17 @@ function readMetrics(reader: FieldReader): ReadonlyMap<string, number> {
 }
 
 function readSignature(reader: FieldReader): ModelSignature {
-  return {
+  const signature: ModelSignature = {
     inputs: readTensors(reader, 'inputs'),
     outputs: readTensors(reader, 'outputs'),
     batching: reader.oneOf('batching', ['rows', 'none']),
   };
+  if (!reader.has('fixed_rows')) return signature;
+  const fixedRows = reader.integer('fixed_rows', { min: 2, max: Number.MAX_SAFE_INTEGER });
+  if (commonFirstSize(signature) !== fixedRows) {
+    reader.reject(`has a fixed batch of ${fixedRows}, which is not the first size of every tensor`);
+  }
+  return { ...signature, fixedRows };
 }
 
 function readTensors(reader: FieldReader, field: string): readonly TensorSignature[] {

@@ -31,6 +31,8 @@ export interface ModelMetadataOptions {
   readonly tags?: readonly string[];
   /** What the version remembers between the calls of a sequence, at most 64 tensors; held against the file when it is published. */
   readonly state?: readonly StateDeclaration[];
+  /** The rows of the file's fixed first dimension do not depend on each other, so requests may share a run. Default false. */
+  readonly fixedBatch?: boolean;
 }
 
 /** Throws INVALID_ARGUMENT that names the field. An instance never changes. */
@@ -43,6 +45,7 @@ export class ModelMetadata {
   readonly metrics: Readonly<Record<string, number>>;
   readonly tags: readonly string[];
   readonly state: readonly StateDeclaration[];
+  readonly fixedBatch: boolean;
 
   constructor(options: ModelMetadataOptions) {
     for (const checked of [checkModelName(options.name), checkVersionName(options.version)]) {
@@ -56,6 +59,7 @@ export class ModelMetadata {
     this.metrics = checkMetrics(options.metrics ?? {});
     this.tags = checkTags(options.tags ?? []);
     this.state = Object.freeze([...(options.state ?? [])]);
+    this.fixedBatch = options.fixedBatch ?? false;
   }
 }
 

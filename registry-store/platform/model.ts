@@ -28,7 +28,11 @@ export class Model {
 
   /** Comes from `ModelRegistry`; there is nothing to make one from otherwise. */
   constructor(version: VersionMetadata, access: StoreAccess) {
-    this.metadata = new ModelMetadata({ ...version, metrics: Object.fromEntries(version.metrics) });
+    this.metadata = new ModelMetadata({
+      ...version,
+      metrics: Object.fromEntries(version.metrics),
+      fixedBatch: version.signature.fixedRows !== undefined,
+    });
     this.createdAt = version.createdAt;
     this.sha256 = version.artifact.sha256;
     this.sizeBytes = version.artifact.lengthBytes;

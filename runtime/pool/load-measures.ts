@@ -12,7 +12,7 @@ export function isCheap(
 ): boolean {
   const { inlineRunUsMax, inlineModelBytesMax = inlineModelBytesMaxDefault } = limits;
   const bounded = task.signature.inputs.every((input) => input.shape.slice(1).every((size) => size >= 0));
-  const rows = task.warmRows.at(-1) ?? 1;
+  const rows = task.signature.fixedRows ?? task.warmRows.at(-1) ?? 1;
   return (
     bounded &&
     task.model.byteLength <= inlineModelBytesMax &&

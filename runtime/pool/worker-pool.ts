@@ -9,6 +9,7 @@ import { performance } from 'node:perf_hooks';
 import { type EngineChoice, wasmChoice } from '../protocol/engine-choice.ts';
 import type { Loaded, LoadTask, RunTask } from '../protocol/worker-task.ts';
 import { PageArena } from '../tensor/page-arena.ts';
+import { asLoaded } from '../tensor/signature.ts';
 import { faultLimitsDefault, FaultRecord } from './fault-record.ts';
 import type { SessionToLoad } from './fill-thread.ts';
 import { type HeldSession, HeldSessions, type ModelToLoad } from './held-sessions.ts';
@@ -179,7 +180,7 @@ export class WorkerPool {
     const alone = loaded.find((reply) => reply.batching === 'none');
     const batching = alone === undefined ? 'rows' : 'none';
     const costs = lowestCosts(loaded.map((reply) => reply.costs));
-    Object.assign(held, { isTentative: false, costs, signature: { ...model.signature, batching } });
+    Object.assign(held, { isTentative: false, costs, signature: asLoaded(model.signature, batching) });
     const inline =
       alone === undefined && isCheap(task, loaded, this.#options) && (await this.#loadInline(task));
     return {
@@ -239,8 +240,8 @@ export class WorkerPool {
       this.#inlineLater.add(task.session);
       return true;
     }
-    // The event loop stands still meanwhile: nothing is measured a second time.
-    return this.inlineLane.load({ ...task, isMeasured: true });
+    // The event loop stands still meanwhile: nothing is measured a second time. It need not take the model, so it may judge it.
+    return this.inlineLane.load({ ...task, isMeasured: true, batching: undefined });
   }
 
   #lane(index: number): Lane {
@@ -277,10 +278,12 @@ export class WorkerPool {
   }
 
   /** Every thread reads the same bytes: those of a file that is not in shared memory are copied there. */
-  async #taskOf({ session, model, isTentative }: HeldSession): Promise<LoadTask> {
+  async #taskOf({ session, model, isTentative, signature: loaded }: HeldSession): Promise<LoadTask> {
     const { signature, warmRows, chain } = model;
     const shared = inSharedMemory(await model.readModel());
-    const measuring = isTentative ? { costAlone: true as const } : { isMeasured: true as const };
+    const measuring = isTentative
+      ? { costAlone: true as const }
+      : { isMeasured: true as const, batching: loaded?.batching };
     return { kind: 'load', session, model: shared, signature, chain, warmRows, ...measuring };
   }
 

@@ -42,6 +42,8 @@ export interface LoadTask {
   readonly costAlone?: true;
   /** The costs are known: every size is run once, to be warm, and not measured. */
   readonly isMeasured?: true;
+  /** How it is batched is known, and requests are formed for that: this thread has to do as the others, whatever it finds. */
+  readonly batching?: ModelSignature['batching'] | undefined;
 }
 
 export interface UnloadTask {

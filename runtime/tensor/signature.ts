@@ -22,6 +22,27 @@ export interface ModelSignature {
    * `none`: every request runs alone, with exactly the shapes it sent.
    */
   readonly batching: 'rows' | 'none';
+  /**
+   * Rows of every run of a file that fixes them, where whoever published it says that they do not depend on each other: at
+   * least 2. As the store has it, `batching` is then `none` and the shapes are those of the file; see `asLoaded`.
+   */
+  readonly fixedRows?: number | undefined;
+}
+
+/**
+ * What callers meet, once loading has shown how the model is batched. Where its file fixes the rows of a run, and they
+ * proved to be independent, callers send any number of rows up to that: the first dimension stands as -1.
+ */
+export function asLoaded(
+  { inputs, outputs, fixedRows }: ModelSignature,
+  batching: ModelSignature['batching'],
+): ModelSignature {
+  if (batching === 'none' || fixedRows === undefined) return { inputs, outputs, batching };
+  return { inputs: inputs.map(freeFirst), outputs: outputs.map(freeFirst), batching, fixedRows };
+}
+
+function freeFirst(spec: TensorSpec): TensorSpec {
+  return { ...spec, shape: [-1, ...spec.shape.slice(1)] };
 }
 
 /** Product of all dimensions; 1 for a scalar (empty shape). */

@@ -7,6 +7,7 @@ import type { Loaded, LoadTask, RunTask, WorkerFailure, WorkerReply } from '../p
 import type { ModelSignature } from '../tensor/signature.ts';
 import { inputTensor, storeResults } from './arena-tensors.ts';
 import type { Engine } from './engine.ts';
+import { FixedRowsSession } from './fixed-rows.ts';
 import { OnnxSession, type SessionTensor } from './onnx-session.ts';
 import { type LoadedSession, SessionChain } from './session-chain.ts';
 import { engineOfThread } from './thread-engine.ts';
@@ -85,7 +86,8 @@ export class SessionHost {
       return failure('SIGNATURE_MISMATCH', difference);
     }
     const loadedMs = performance.now();
-    const { batching, note, costs } = await warmUp(session, task);
+    const { batching: found, note, costs } = await warmUp(session, task);
+    const batching = task.batching ?? found;
     const warmMs = performance.now() - loadedMs;
     const heapBytes = engine.heapBytes();
     const heapGrownBytes =
@@ -101,7 +103,13 @@ export class SessionHost {
       heapBytes,
       heapGrownBytes,
     };
-    this.#sessions.set(task.session, { session, signature: task.signature, loaded, engine });
+    const { signature } = task;
+    this.#sessions.set(task.session, {
+      session: batching === 'rows' ? takingRows(session, signature) : session,
+      signature,
+      loaded,
+      engine,
+    });
     return loaded;
   }
 
@@ -125,6 +133,12 @@ function open({ model, signature, chain }: LoadTask): Promise<LoadedSession> {
   return chain === undefined
     ? OnnxSession.create(model, signature)
     : SessionChain.open(model, chain, (file, own) => OnnxSession.create(file, own));
+}
+
+/** Fewer rows than a run has only where they are independent: elsewhere what fills them up would change the answers. */
+function takingRows(session: LoadedSession, signature: ModelSignature): LoadedSession {
+  const { fixedRows } = signature;
+  return fixedRows === undefined ? session : new FixedRowsSession(session, signature, fixedRows);
 }
 
 /**

@@ -3,7 +3,8 @@
  * independent, which is what batching assumes and no signature can promise, and measures what runs cost.
  *
  * The probe runs one row, then two rows in one run. A model whose answer then has not twice the rows, or whose first row
- * changed by more than rounding, is never batched.
+ * changed by more than rounding, is never batched. One whose runs have a fixed number of rows cannot be tried so; what is done
+ * with it instead is in independent-rows.ts.
  */
 import { performance } from 'node:perf_hooks';
 import type { LoadTask, RunCost } from '../protocol/worker-task.ts';
@@ -16,13 +17,14 @@ import {
 } from '../tensor/dtype.ts';
 import { halfToNumber, numberToHalf } from '../tensor/half-float.ts';
 import { elementCount, type ModelSignature, type TensorSpec } from '../tensor/signature.ts';
+import { rowDependence } from './independent-rows.ts';
 import type { OnnxSession, SessionTensor } from './onnx-session.ts';
 
 /** What a warm-up needs of a session. */
 export type WarmingSession = Pick<OnnxSession, 'run'>;
 
 /** The part of a load that says how to warm up. */
-export type WarmUpTask = Pick<LoadTask, 'signature' | 'warmRows' | 'costAlone' | 'isMeasured'>;
+export type WarmUpTask = Pick<LoadTask, 'signature' | 'warmRows' | 'costAlone' | 'isMeasured' | 'batching'>;
 
 export interface WarmUpResult {
   readonly batching: ModelSignature['batching'];
@@ -46,11 +48,21 @@ const probeFreeSize = 1;
 
 export async function warmUp(session: WarmingSession, task: WarmUpTask): Promise<WarmUpResult> {
   const { signature } = task;
+  const { fixedRows } = signature;
   const alone = async (note: string | undefined): Promise<WarmUpResult> => {
-    const costs = task.costAlone === true ? await measureCosts(session, { signature, warmRows: [] }) : [];
+    const costs =
+      task.costAlone === true ? await measureCosts(session, { signature, sizes: [fixedRows ?? 1] }) : [];
     return { batching: 'none', note, costs };
   };
   try {
+    if (fixedRows !== undefined) {
+      const isKnown = task.batching === 'rows';
+      const dependence = isKnown ? undefined : await rowDependence(session, signature, fixedRows);
+      if (dependence !== undefined) return await alone(dependence);
+      // A run takes the same however many of its rows somebody sent.
+      const costs = await measureCosts(session, { ...task, sizes: [fixedRows] });
+      return { batching: 'rows', note: undefined, costs };
+    }
     const single = await session.run(probeInputs(signature, 1), undefined);
     if (signature.batching === 'none') return await alone(undefined);
     const pair = await session.run(probeInputs(signature, 2), undefined);
@@ -60,7 +72,8 @@ export async function warmUp(session: WarmingSession, task: WarmUpTask): Promise
         return await alone(`output ${spec.name} ${difference}`);
       }
     }
-    return { batching: 'rows', note: undefined, costs: await measureCosts(session, task) };
+    const costs = await measureCosts(session, { ...task, sizes: [1, ...task.warmRows] });
+    return { batching: 'rows', note: undefined, costs };
   } catch (error) {
     // Made-up values can be outside what a model takes; the first real request will tell. Until then, no joining.
     const reason = error instanceof Error ? error.message : String(error);
@@ -68,13 +81,17 @@ export async function warmUp(session: WarmingSession, task: WarmUpTask): Promise
   }
 }
 
-/** One row first; a size is skipped when the one before it says that even a single run would exceed the budget. */
+/** `sizes` ascend; one is skipped when the one before it says that even a single run would exceed the budget. */
 async function measureCosts(
   session: WarmingSession,
-  { signature, warmRows, isMeasured }: WarmUpTask,
+  {
+    signature,
+    sizes,
+    isMeasured,
+  }: Pick<WarmUpTask, 'signature' | 'isMeasured'> & { readonly sizes: readonly number[] },
 ): Promise<RunCost[]> {
   const costs: RunCost[] = [];
-  for (const rows of [1, ...warmRows]) {
+  for (const rows of sizes) {
     const last = costs.at(-1);
     if (last !== undefined && (last.us * rows) / last.rows > costBudgetMs * 1000) break;
     const inputs = probeInputs(signature, rows);

@@ -7,6 +7,7 @@ import { demoModel } from '../registry-store/temporary-store.ts';
 import { modelFile } from '../cli/command-line.ts';
 import { ControlUnderTest, artifactsOf } from '../gateway/admin/control-under-test.ts';
 import { linearModel } from './pipeline-models.ts';
+import { fixedBatchModel } from './odd-models.ts';
 import { sumModel } from './stateful-models.ts';
 
 const facts = { framework: 'sklearn', author: 'ada', metrics: { accuracy: 0.96 }, tags: ['demo'] };
@@ -248,6 +249,18 @@ describe('a model is sent', () => {
     // The same again is no conflict, the same without state is.
     expect((await control.call('PUT', path, upload)).status).toBe(201);
     const without = path.replace('&state=sum=next,-1x2', '');
+    expect(await control.refusal('PUT', without, upload)).toEqual([409, 'DUPLICATE_VERSION']);
+  });
+
+  test('with a fixed batch, which is part of what may not change', async () => {
+    const control = await ControlUnderTest.start();
+    const path = '/v1/models/fixed/versions/1?author=ada&fixed_batch=true';
+    const upload = { headers: { 'content-type': 'application/octet-stream' }, body: fixedBatchModel(8) };
+    const { status, body } = await control.call('PUT', path, upload);
+    expect(status).toBe(201);
+    expect(body).toMatchObject({ signature: { batching: 'none', fixed_rows: 8 } });
+    expect((await control.call('PUT', path, upload)).status).toBe(201);
+    const without = path.replace('&fixed_batch=true', '');
     expect(await control.refusal('PUT', without, upload)).toEqual([409, 'DUPLICATE_VERSION']);
   });
 

@@ -35,6 +35,8 @@ export interface TestModel {
   readonly file: Uint8Array;
   /** What it remembers between the calls of a sequence. */
   readonly state?: VersionMetadata['state'];
+  /** Declares the fixed first dimension of its tensors to be a batch of independent rows. */
+  readonly fixedRows?: number;
 }
 
 export interface GatewayUnderTest {
@@ -86,8 +88,8 @@ export async function startTestGateway(options: {
   readonly workerFile?: URL;
 }): Promise<GatewayUnderTest> {
   const store = new PuppetStore();
-  for (const { name, version, file, state } of options.models) {
-    store.publish(name, version, file, state);
+  for (const { name, version, file, ...declared } of options.models) {
+    store.publish(name, version, file, declared);
     store.deploy(name, version);
   }
   // Connections that tests keep open hear nothing any more; no processor is ever free while tests run, and copies are counted.

@@ -137,3 +137,36 @@ export function scaleModel(factor: number, paddingBytes = 0): Uint8Array {
   }
   return writeOnnxModel(graph);
 }
+
+/** Runs of `rows` rows and no others, as exported with a fixed batch: which of `width` numbers of a row is largest, and how much so. */
+export function fixedBatchModel(rows: number, width = 64): Uint8Array {
+  const graph = new GraphBuilder('fixed');
+  const x = graph.input('x', tensorType('FP32', [rows, width]));
+  const shares = graph.node('Softmax', [x], { outputs: ['shares'], attributes: { axis: { int: 1 } } });
+  graph.node('ArgMax', [shares], {
+    outputs: ['largest'],
+    attributes: { axis: { int: 1 }, keepdims: { int: 0 } },
+  });
+  graph.output('shares', tensorType('FP32', [rows, width]));
+  graph.output('largest', tensorType('INT64', [rows]));
+  return writeOnnxModel(graph);
+}
+
+/** The same sizes, but the softmax goes over the rows: each of them depends on the others. */
+export function fixedMixingModel(rows: number, width = 3): Uint8Array {
+  const graph = new GraphBuilder('fixed_mixing');
+  const x = graph.input('x', tensorType('FP32', [rows, width]));
+  graph.node('Softmax', [x], { outputs: ['shares'], attributes: { axis: { int: 0 } } });
+  graph.output('shares', tensorType('FP32', [rows, width]));
+  return writeOnnxModel(graph);
+}
+
+/** Looks words up in a fixed number of rows; the runtime fails for an index outside of the table. */
+export function fixedLookupModel(rows: number): Uint8Array {
+  const graph = new GraphBuilder('fixed_lookup');
+  const index = graph.input('index', tensorType('INT64', [rows]));
+  const words = graph.constant('words', tensor('BYTES', [3], ['zero', 'one', 'two']));
+  graph.node('Gather', [words, index], { outputs: ['word'] });
+  graph.output('word', tensorType('BYTES', [rows]));
+  return writeOnnxModel(graph);
+}

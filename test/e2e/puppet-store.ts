@@ -55,7 +55,15 @@ export class PuppetStore implements VerifiedStore {
     for (const listener of this.#listeners) listener({ kind: 'refused', error });
   }
 
-  publish(name: string, version: string, file: Uint8Array, state: VersionMetadata['state'] = []): void {
+  publish(
+    name: string,
+    version: string,
+    file: Uint8Array,
+    {
+      state = [],
+      fixedRows,
+    }: Pick<VersionMetadata['signature'], 'fixedRows'> & Partial<Pick<VersionMetadata, 'state'>> = {},
+  ): void {
     const described = describeOnnxModel(file);
     if (!described.ok) throw new Error(described.message);
     const sha256 = createHash('sha256').update(file).digest('hex');
@@ -72,7 +80,7 @@ export class PuppetStore implements VerifiedStore {
       tags: [],
       stage: 'staged',
       published: { revision: this.#revision, by: 'test', why: 'test' },
-      signature,
+      signature: { ...signature, fixedRows },
       state,
       onnx: { irVersion, opsets: new Map(Object.entries(opsets)), parameterCount, producer },
       artifact: { path: `models/${name}/${version}/model.onnx`, lengthBytes: file.length, sha256 },

@@ -268,12 +268,12 @@ test('a sequence stays on its version when another goes live, and ends when its 
       20_000,
     );
   expect(await send({ sequence_id: 'old', sequence_start: true })).toEqual(['1', 1, 1]);
-  under.store.publish('sum', '2', sumModel(2), sumState);
+  under.store.publish('sum', '2', sumModel(2), { state: sumState });
   under.store.deploy('sum', '2');
   await versionIs('2');
   expect(await send({ sequence_id: 'old' })).toEqual(['1', 2, 1]);
   expect(await send({ sequence_id: 'new', sequence_start: true })).toEqual(['2', 1, 2]);
-  under.store.publish('sum', '3', sumModel(3), sumState);
+  under.store.publish('sum', '3', sumModel(3), { state: sumState });
   under.store.deploy('sum', '3');
   await versionIs('3');
   expect(await send({ sequence_id: 'old' })).toEqual(['SEQUENCE_LOST']);
@@ -283,7 +283,7 @@ test('a sequence stays on its version when another goes live, and ends when its 
 
 test('a version with state cannot be a shadow, and the live version serves on', async () => {
   under = await startTestGateway({ models: [sumFile] });
-  under.store.publish('sum', '2', sumModel(2), sumState);
+  under.store.publish('sum', '2', sumModel(2), { state: sumState });
   under.store.deploy('sum', '1', {
     strategy: 'shadow',
     candidate: { version: '2', sha256: 'a'.repeat(64) },

@@ -292,6 +292,8 @@ describe('register', () => {
     expect(valueOf(facts('author=ada&state=h=hn,')).metadata.state).toEqual([
       { input: 'h', output: 'hn', shape: [] },
     ]);
+    expect(valueOf(facts('author=ada&fixed_batch=true')).metadata.fixedBatch).toBe(true);
+    expect(codeOf(facts('author=ada&fixed_batch=8'))).toContain("'fixed_batch'");
     expect(codeOf(facts('author=ada&name=rose'))).toContain('UNKNOWN_FIELD');
     expect(valueOf(facts('author=ada', '{}')).metadata.author).toBe('ada');
     expect(queryFields(new URLSearchParams('why=a&why=b')).get('why')).toBe('b');

@@ -178,6 +178,13 @@ describe('checkRequest', () => {
       'The request has 9 rows; one request may have 8. Send several requests.',
     ],
     [
+      'more rows than a run of the model has',
+      { ...iris, fixedRows: 4 },
+      [tensor('features', [5, 4])],
+      'TOO_MANY_ROWS',
+      'The request has 5 rows; a run of this model has 4. Send several requests.',
+    ],
+    [
       'more bytes than one request may have, all inputs together',
       pair,
       [tensor('tokens', [1, 512], 'INT64'), tensor('weights', [1, 2])],

@@ -1,10 +1,14 @@
 /** The numbers of the statistics extension, with the worked example of mean batch size that its documentation gives. */
 import { expect, test } from 'vitest';
-import { failuresByReason, modelStatistics } from '../../../gateway/telemetry/model-statistics.ts';
+import {
+  failuresByReason,
+  modelStatistics,
+  versionCounters,
+} from '../../../gateway/telemetry/model-statistics.ts';
 import { VersionMetrics } from '../../../gateway/telemetry/version-metrics.ts';
 
 const sizes = [1, 1, 8, 8];
-const lane = { trigger: 'drained', laneMs: 5, predictedMs: 3 } as const;
+const lane = { trigger: 'drained', laneMs: 5, predictedMs: 3, paddedRows: 2 } as const;
 
 function used(): VersionMetrics {
   const metrics = new VersionMetrics('m', '1');
@@ -69,6 +73,12 @@ test('sort failures by the reasons that dashboards know', () => {
     ['BACKEND', 1],
     ['OTHER', 1],
   ]);
+});
+
+test('count rows that nobody sent by themselves, and nowhere else', () => {
+  const read = (name: string): number | undefined =>
+    versionCounters.find((counter) => counter.name === name)?.read(used());
+  expect([read('tidegate_padded_rows_total'), read('nv_inference_count')]).toEqual([8, 18]);
 });
 
 test('do not grow with every size of batch that a client can think of', () => {

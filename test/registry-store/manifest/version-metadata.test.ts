@@ -89,10 +89,61 @@ describe('refuses', () => {
   });
 });
 
+describe('a fixed batch', () => {
+  const tensors = { inputs: [tensorOf('x', [8, 4])], outputs: [tensorOf('y', [8])] };
+  const fixed = { ...facts, signature: { ...tensors, batching: 'none', fixedRows: 8 } } as const;
+
+  test('is signed with the signature', () => {
+    const json = versionMetadataJson(fixed);
+    expect(json).toMatchObject({ signature: { batching: 'none', fixed_rows: 8 } });
+    expect(parseVersionMetadata(artifact, json)).toEqual({ ok: true, value: { ...fixed, artifact } });
+    expect(versionMetadataJson(facts)['signature']).not.toHaveProperty('fixed_rows');
+  });
+
+  test.each([
+    ['of another size than the tensors have', { ...tensors, batching: 'none', fixed_rows: 4 }],
+    ['of one row', { inputs: [tensorOf('x', [1, 4])], outputs: [], batching: 'none', fixed_rows: 1 }],
+    [
+      'that one tensor does not have',
+      { ...tensors, outputs: [tensorOf('y', [])], batching: 'none', fixed_rows: 8 },
+    ],
+    [
+      'of a tensor that leaves it open',
+      { ...tensors, outputs: [tensorOf('y', [-1])], batching: 'none', fixed_rows: 8 },
+    ],
+  ])('%s is refused', (_, wrong) => {
+    expect(parseVersionMetadata(artifact, { ...versionMetadataJson(fixed), signature: wrong })).toMatchObject(
+      {
+        ok: false,
+        message: expect.stringMatching(/fixed/) as string,
+      },
+    );
+  });
+
+  test('and state are refused together', () => {
+    const all = {
+      ...fixed.signature,
+      inputs: [tensorOf('x', [8, 4]), tensorOf('state', [8, 2])],
+      outputs: [tensorOf('y', [8]), tensorOf('next', [8, 2])],
+    };
+    const state = [{ input: 'state', output: 'next', shape: [8, 2] }];
+    expect(
+      parseVersionMetadata(artifact, versionMetadataJson({ ...fixed, signature: all, state })),
+    ).toMatchObject({
+      ok: false,
+      message: expect.stringContaining('has state and a fixed batch') as string,
+    });
+  });
+});
+
 test('does not mind what a later release adds', () => {
   const custom = { ...versionMetadataJson(facts), reference_bins: [1, 2, 3] };
   expect(parseVersionMetadata(artifact, custom).ok).toBe(true);
 });
+
+function tensorOf(name: string, shape: readonly number[]) {
+  return { name, datatype: 'FP32', shape } as const;
+}
 
 function signature(change: Readonly<Record<string, unknown>>): object {
   const inputs = [{ name: 'x', datatype: 'FP32', shape: [1], ...change }];

@@ -6,7 +6,16 @@ import { isNative } from '../engine-under-test.ts';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { LaneReply } from '../../../runtime/pool/lane.ts';
 import { mayBringBack } from '../../../runtime/pool/thread-policy.ts';
-import { demoModel, type PoolUnderTest, ranOf, runRows, startTestPool } from './pool-under-test.ts';
+import { fixedBatchModel } from '../../e2e/odd-models.ts';
+import {
+  demoModel,
+  outputBytes,
+  type PoolUnderTest,
+  ranOf,
+  runRows,
+  signatureOf,
+  startTestPool,
+} from './pool-under-test.ts';
 import { rowModel, widenModel } from './row-models.ts';
 import { threadsBehind } from './thread-state.ts';
 
@@ -45,6 +54,27 @@ describe('a model with replicas', () => {
     ] as const) {
       expect(lanesThatHold(session)).toEqual(lanes);
       expect(await lanesThatRun(session)).toEqual(lanes);
+    }
+  });
+
+  it('has runs of a fixed number of rows filled up on each of them, also on one that joins later', async () => {
+    test = await startTestPool({ threads: 2 });
+    const file = fixedBatchModel(4, 2);
+    const signature = { ...signatureOf(file), fixedRows: 4 };
+    const loaded = await test.load(file, { signature, replicas: 1 });
+    expect(loaded).toMatchObject({ batching: 'rows', costs: [{ rows: 4 }] });
+    expect(await test.pool.scale(loaded.session, 2)).toBe(2);
+    for (const lane of [0, 1]) {
+      const reply = await runRows(test, {
+        session: loaded.session,
+        width: 2,
+        values: [0, 9, 9, 0, 0, 9],
+        lane,
+      });
+      const [shares, largest] = ranOf(reply).outputs;
+      expect([shares?.shape, largest?.shape]).toEqual([[3, 2], [3]]);
+      const bytes = outputBytes(test.pool, largest, 3 * 8);
+      expect([...new BigInt64Array(Uint8Array.from(bytes).buffer)]).toEqual([1n, 0n, 1n]);
     }
   });
 

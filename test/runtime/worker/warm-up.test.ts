@@ -231,6 +231,50 @@ describe('what runs cost', () => {
   });
 });
 
+describe('a model whose runs have a fixed number of rows', () => {
+  const spec = rowsSignature.inputs[0]!;
+  const signature: ModelSignature = {
+    inputs: [{ ...spec, shape: [8, features] }],
+    outputs: [{ ...rowsSignature.outputs[0]!, shape: [8] }],
+    batching: 'none',
+    fixedRows: 8,
+  };
+
+  it('is batched when its rows are independent, and only ever run with all of them', async () => {
+    const { session, asked } = puppet(sumOfRow);
+    const result = await warmUp(session, { signature, warmRows: [4, 32], isMeasured: true });
+    expect(result).toMatchObject({ batching: 'rows', note: undefined, costs: [{ rows: 8 }] });
+    expect(new Set(asked.map(([input]) => input!.shape[0]))).toEqual(new Set([8]));
+  });
+
+  it('is not tried again where that is known, only run to be warm', async () => {
+    const { session, asked } = puppet(sumOfRow);
+    const known = { signature, warmRows: [4], isMeasured: true, batching: 'rows' } as const;
+    expect(await warmUp(session, known)).toMatchObject({ batching: 'rows', costs: [{ rows: 8 }] });
+    expect(asked.length).toBe(1);
+  });
+
+  it('is not batched when they are not, and measured if asked', async () => {
+    const { session } = puppet(perRow((row, rows) => sum(row) / sum(rows.at(-1)!)));
+    expect(await warmUp(session, { signature, warmRows: [4], costAlone: true, isMeasured: true })).toEqual({
+      batching: 'none',
+      note: 'output y gives a row another answer at another place or beside other rows',
+      costs: [{ rows: 8, us: expect.any(Number) as number }],
+    });
+  });
+
+  it('is not batched when it does not run at all', async () => {
+    const { session } = puppet(() => {
+      throw new Error('out of range');
+    });
+    expect(await warmUp(session, { signature, warmRows: [4] })).toEqual({
+      batching: 'none',
+      note: 'the warm-up run failed: out of range',
+      costs: [],
+    });
+  });
+});
+
 describe('a model that runs every request alone', () => {
   const signature: ModelSignature = { ...rowsSignature, batching: 'none' };
 
