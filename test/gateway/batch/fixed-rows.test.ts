@@ -59,7 +59,7 @@ describe('what such a run takes', () => {
   it('is no reason for a smaller batch, which would take as long', () => {
     expect(queueOf({ costs: costs() }).rowsWithin(1, 0)).toBe(8);
     const batcher = unlimited();
-    const queue = new Queue(8, { line: lineOf(), costs: costs() });
+    const queue = new Queue(8, { line: lineOf(), costs: costs(), fixedRows: 8 });
     // What was only measured at the start never refuses: all of them are late, and all of them go.
     for (let id = 0; id < 8; id++) {
       batcher.arrive(queue, new TestMember(id, queue, 1, undefined, { arrivedMs: 0, deadlineMs: 3 }));
