@@ -12,6 +12,7 @@ import type {
 } from '../registry-store/main.ts';
 import { ruleTexts } from '../registry-store/manifest/cohorts.ts';
 import type { FlipPlan } from '../registry-store/manifest/flip-plan.ts';
+import type { ReplicaLimits } from '../registry-store/manifest/rollout-plan.ts';
 import { durationText, momentText } from './moment.ts';
 import { columns } from './output.ts';
 import { pipelinesText } from './pipeline-text.ts';
@@ -109,11 +110,18 @@ function wayText({ strategy, candidate, trafficBps, others = [], plan, flip }: D
   if (plan !== undefined) {
     const way = plan.steps.map((step) => shareText(step.trafficBps)).join(', ');
     const approved = plan.approvals === 0 ? '' : `, ${counted(plan.approvals, 'approval')}`;
-    return `${strategy} ${candidate.version} by ${way}${approved}${plan.paused ? ', paused' : ''}`;
+    const paused = plan.paused ? ', paused' : '';
+    return `${strategy} ${candidate.version} by ${way}${limitsText(plan.limits)}${approved}${paused}`;
   }
   const share = trafficBps === undefined ? '' : ` at ${shareText(trafficBps)}`;
   const beside = others.map((arm) => `, ${arm.version} at ${shareText(arm.trafficBps)}`).join('');
   return `${strategy.replace('_', '/')} ${candidate.version}${share}${beside}${flipText(flip)}`;
+}
+
+/** `, at most 0 replicas more and 1 fewer on the way` */
+function limitsText(limits: ReplicaLimits | undefined): string {
+  if (limits === undefined) return '';
+  return `, at most ${counted(limits.surge, 'replica')} more and ${limits.unavailable} fewer on the way`;
 }
 
 /** `, flips by itself after 10m and 20 requests, watched for 1h` */

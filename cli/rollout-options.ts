@@ -48,12 +48,15 @@ export function addRolloutOptions(command: Command): Command {
       ).argParser(durationOption),
     )
     .addOption(
-      new Option('--surge <count>', 'with --rolling: replicas at a time (default: 1)').argParser(countOption),
+      new Option(
+        '--surge <count>',
+        'with --rolling: replicas that come at a time, beyond those there are (default: 1)',
+      ).argParser(wholeOption),
     )
     .addOption(
       new Option(
         '--max-unavailable <count>',
-        'with --rolling: 0, as no replica goes before its successor is ready',
+        'with --rolling: replicas of the live version given up before their successors are ready (default: 0)',
       ).argParser(wholeOption),
     )
     .addOption(new Option('--bake <time>', 'watch the last step so long').argParser(durationOption))

@@ -4,7 +4,6 @@
  */
 import type { Deployment } from '../../registry-store/main.ts';
 import { candidatesOf } from '../../registry-store/manifest/candidate-arms.ts';
-import type { DeploymentResources } from '../../registry-store/manifest/deployment.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { DeploymentProblems } from './deployment-problems.ts';
 import type { NotLoaded } from './generation-loader.ts';
@@ -12,8 +11,9 @@ import type { LiveShadows } from './live-shadows.ts';
 import type { ModelGeneration } from './model-generation.ts';
 import type { ModelMemory } from './model-memory.ts';
 import type { ResidentVersions, WantedVersion } from './resident-versions.ts';
+import type { RollingThreads } from './rolling-threads.ts';
 import type { LoadedVersions } from './rollout-course.ts';
-import { watchIdOf } from './rollout-id.ts';
+import { rolloutIdOf, watchIdOf } from './rollout-id.ts';
 import type { RolloutMemory } from './rollout-memory.ts';
 import type { ServedVersion } from './served-version.ts';
 import type { ShadowMirror } from './shadow-mirror.ts';
@@ -24,8 +24,8 @@ export interface DeployedVersionsOptions {
   readonly shadows: LiveShadows;
   /** What this node decided about rollouts. */
   readonly rollouts: RolloutMemory;
-  /** What a candidate is to have beside the live version. */
-  readonly resourcesOf: (deployment: Deployment, live: ModelGeneration) => DeploymentResources | undefined;
+  /** On how many threads versions are, where a rolling replaces one by the other. */
+  readonly rolling: RollingThreads;
   readonly problems: DeploymentProblems;
   readonly log: Logger;
   /** What the routes in force lead to. */
@@ -48,16 +48,40 @@ export class DeployedVersions {
   }
 
   /** `serving` is what takes the requests of the model now, if anything does. */
-  live(model: DeployedModel, serving: ModelGeneration | undefined): Promise<ModelGeneration | NotLoaded> {
+  async live(
+    model: DeployedModel,
+    serving: ModelGeneration | undefined,
+  ): Promise<ModelGeneration | NotLoaded> {
     const { deployment } = model;
-    const isHeld = this.#isDividing(deployment) || this.#options.memory.isPinned(deployment.model);
-    return this.#obtain(model, { name: deployment.version, want: isHeld ? 'held' : 'ahead', serving });
+    const { rolling, memory } = this.#options;
+    const isHeld = this.#isDividing(deployment) || memory.isPinned(deployment.model);
+    const candidate = await this.#shrunkCandidate(model);
+    const versions = { live: this.#loaded(deployment.model, deployment.version), candidate };
+    const resources = rolling.ofLive(deployment, versions, this.#mayCome(model));
+    const want = isHeld ? 'held' : 'ahead';
+    return this.#obtain(model, { name: deployment.version, want, serving, resources });
   }
 
   /** Those beside the live one. */
   async beside(model: DeployedModel, live: ModelGeneration): Promise<LoadedVersions> {
     const previous = await this.#previous(model, live);
     return { live, previous, candidates: await this.#candidates(model, live) };
+  }
+
+  /**
+   * Once traffic goes where it is to go: whoever has fewer replicas than it should have gets the room of the version that is
+   * only kept for a rollback, and the live version its own where the candidate for which it made room did not come.
+   */
+  async settle({ deployment }: DeployedModel, { live, previous, candidates }: LoadedVersions): Promise<void> {
+    const { rolling, resident, retryLater } = this.#options;
+    if (deployment.plan?.limits !== undefined && candidates.size === 0) {
+      await resident.refit(live, rolling.ofLive(deployment, { live }, false));
+    }
+    if (previous === undefined || this.#isWatched(deployment)) return;
+    for (const generation of [live, ...candidates.values()]) {
+      // It may still be answering.
+      if (!(await resident.giveWay(previous, generation))) retryLater(deployment.model);
+    }
   }
 
   /** What traffic is divided between stays in memory; what is only kept for a rollback is the first to go. */
@@ -69,7 +93,8 @@ export class DeployedVersions {
 
   /** One that requests wait for. */
   asked({ deployment, versions }: DeployedModel, name: string): Promise<ModelGeneration | NotLoaded> {
-    return this.#obtain({ deployment, versions }, { name, want: 'asked', serving: undefined });
+    const { resources } = deployment;
+    return this.#obtain({ deployment, versions }, { name, want: 'asked', serving: undefined, resources });
   }
 
   async mirror({ deployment, versions }: DeployedModel): Promise<ShadowMirror | undefined> {
@@ -83,12 +108,39 @@ export class DeployedVersions {
     return undefined;
   }
 
+  /** The candidate of a rolling, in memory, on no more threads than it is to be on: those it gives back are the live version's. */
+  async #shrunkCandidate(model: DeployedModel): Promise<ModelGeneration | undefined> {
+    const { rolling, resident } = this.#options;
+    const { deployment } = model;
+    const { plan, candidate: pin } = deployment;
+    if (plan?.limits === undefined || pin === undefined) return undefined;
+    const candidate = this.#loaded(deployment.model, pin.version);
+    const live = this.#loaded(deployment.model, deployment.version);
+    const resources = rolling.ofCandidate(deployment, { live, candidate });
+    if (candidate === undefined || resources === 'none') return candidate;
+    if (rolling.isOnMore(candidate, resources)) await resident.refit(candidate, resources);
+    return candidate;
+  }
+
+  /** Whether room for the candidate has any use, as far as is known before it is loaded. */
+  #mayCome({ deployment, versions }: DeployedModel): boolean {
+    const version = versions.get(deployment.candidate?.version ?? '');
+    return version !== undefined && this.#options.resident.refusalToLoad(version) === undefined;
+  }
+
+  /** What there is of a version in memory. */
+  #loaded(model: string, version: string): ModelGeneration | undefined {
+    const generation = this.#options.routed(model, version);
+    return generation?.isDormant === false ? generation : undefined;
+  }
+
   /** The version before the live one, as far as it loads. */
   async #previous(model: DeployedModel, live: ModelGeneration): Promise<ModelGeneration | undefined> {
     const { previousVersion: name, model: modelName } = model.deployment;
     if (name === undefined) return undefined;
     const want = this.#isWatched(model.deployment) ? 'held' : 'spare';
-    const loaded = await this.#obtain(model, { name, want, serving: live });
+    const resources = this.#options.rolling.ofSpare(model.deployment);
+    const loaded = await this.#obtain(model, { name, want, serving: live, resources });
     if (!('reason' in loaded)) return loaded;
     this.#options.log.warn(
       { model: modelName, version: name, reason: loaded.reason },
@@ -105,7 +157,7 @@ export class DeployedVersions {
     model: DeployedModel,
     live: ModelGeneration,
   ): Promise<ReadonlyMap<string, ModelGeneration>> {
-    const { problems } = this.#options;
+    const { problems, rolling, rollouts } = this.#options;
     const { deployment } = model;
     const { strategy } = deployment;
     const candidates = new Map<string, ModelGeneration>();
@@ -114,8 +166,14 @@ export class DeployedVersions {
       problems.strategyUnsupported(deployment);
       return candidates;
     }
-    const resources = this.#options.resourcesOf(deployment, live);
     for (const { version } of candidatesOf(deployment)) {
+      const candidate = this.#loaded(deployment.model, version);
+      const resources = rolling.ofCandidate(deployment, { live, candidate });
+      if (resources === 'none') {
+        if (!rollouts.has(rolloutIdOf(deployment)))
+          problems.candidateNotServed({ model: deployment.model, version }, noThread);
+        continue;
+      }
       const loaded = await this.#obtain(model, { name: version, want: 'held', serving: live, resources });
       if ('reason' in loaded)
         problems.candidateNotServed({ model: deployment.model, version }, loaded.reason);
@@ -129,14 +187,13 @@ export class DeployedVersions {
     {
       name,
       ...wanted
-    }: Pick<WantedVersion, 'want' | 'serving'> &
-      Partial<Pick<WantedVersion, 'resources'>> & { readonly name: string },
+    }: Pick<WantedVersion, 'want' | 'serving' | 'resources'> & { readonly name: string },
   ): Promise<ModelGeneration | NotLoaded> {
     const { resident, routed, retryLater } = this.#options;
-    const { model, resources } = deployment;
+    const { model } = deployment;
     const version = versions.get(name);
     if (version === undefined) return { reason: 'the version is not in the store', mayPass: false };
-    const outcome = await resident.obtain({ resources, ...wanted, version, known: routed(model, name) });
+    const outcome = await resident.obtain({ ...wanted, version, known: routed(model, name) });
     // Whoever waits for it asks again by himself.
     if ('reason' in outcome && outcome.mayPass && wanted.want !== 'asked') retryLater(model);
     return outcome;
@@ -153,3 +210,6 @@ export class DeployedVersions {
     return this.#options.rollouts.flipOf(watchIdOf(watch.rolloutId))?.isComplete !== true;
   }
 }
+
+const noThread =
+  'ROLLING_LIMITS: with the signed limits of its replicas this node has no thread for it beside the one that the live version keeps. Allow a surge, or give the node more threads.';

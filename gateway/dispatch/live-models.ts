@@ -24,6 +24,7 @@ import type { ModelGeneration } from './model-generation.ts';
 import type { ModelMemory } from './model-memory.ts';
 import type { ModelArm } from './live-rollout.ts';
 import { LiveRollouts, type LiveRolloutsOptions } from './live-rollouts.ts';
+import { RollingThreads } from './rolling-threads.ts';
 import type { LoadedVersions } from './rollout-course.ts';
 import type { LiveReplicas } from './live-replicas.ts';
 import type { LiveShadows } from './live-shadows.ts';
@@ -55,6 +56,7 @@ export class LiveModels {
   readonly #resident: ResidentVersions;
   readonly #rollouts: LiveRollouts;
   readonly #replicas: LiveReplicas;
+  readonly #rolling: RollingThreads;
   readonly #models = new Map<string, Routes>();
   readonly #notReady = new Map<string, string>();
   readonly #problems: DeploymentProblems;
@@ -75,12 +77,17 @@ export class LiveModels {
       bring: (model, snapshot) => this.#bringInLine(model, snapshot),
       wake: (generation, snapshot) => this.#wake(generation, snapshot),
     });
+    this.#rolling = new RollingThreads({
+      pool: options.pool,
+      memory: options.memory,
+      affordable: (generation) => modelMemory.affordable(generation),
+    });
     this.#versions = new DeployedVersions({
       resident: this.#resident,
       memory: modelMemory,
       shadows,
       rollouts: options.memory,
-      resourcesOf: (deployment, live) => this.#rollouts.resourcesOf(deployment, live),
+      rolling: this.#rolling,
       problems: this.#problems,
       log,
       routed: (model, version) => this.#routed(model, version),
@@ -90,6 +97,7 @@ export class LiveModels {
     });
     this.#rollouts = new LiveRollouts({
       ...options,
+      rolling: this.#rolling,
       moved: (model) => {
         this.#line.lookAgain(new Set([model]));
       },
@@ -227,6 +235,7 @@ export class LiveModels {
       ...(course.split !== undefined && { split: course.split }),
       ...(mirror !== undefined && { mirror }),
     });
+    await this.#versions.settle(model, loaded);
   }
 
   /** Swaps the routes of one model and lets go of what is no longer in them. */
@@ -265,9 +274,18 @@ export class LiveModels {
   }
 
   #retireSafely(generation: ModelGeneration): void {
-    this.#resident.retire(generation).catch((error: unknown) => {
-      this.#options.log.error({ err: error, model: generation.modelName }, 'version could not be released');
-    });
+    const { modelName } = generation;
+    this.#resident
+      .retire(generation)
+      .then(() => {
+        const { live } = this.#models.get(modelName) ?? {};
+        // What it left room for.
+        const lacks = live !== undefined && this.#replicas.lacksMemory(live);
+        if (lacks || this.#rolling.isLimited(modelName)) this.#line.lookAgain(new Set([modelName]));
+      })
+      .catch((error: unknown) => {
+        this.#options.log.error({ err: error, model: modelName }, 'version could not be released');
+      });
   }
 
   async #wake(dormant: ModelGeneration, snapshot: StoreSnapshot): Promise<Woken> {

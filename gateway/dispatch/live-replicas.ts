@@ -72,6 +72,17 @@ export class LiveReplicas {
     this.#scaling.watch(generation, () => this.#demandOf(generation, resources).scaled);
   }
 
+  /** The same once more, since there may be room by now. */
+  async refit(generation: ModelGeneration): Promise<void> {
+    const known = this.#placed.get(generation.session);
+    if (known !== undefined) await this.fit(generation, known.resources);
+  }
+
+  /** Whether it is on fewer threads than its deployment asks for because of the memory that all models share. */
+  lacksMemory({ session }: ModelGeneration): boolean {
+    return this.#placed.get(session)?.shortfall?.reason === 'MODEL_MEMORY';
+  }
+
   /** Before traffic moves: every version that gets more of it gets the replicas for that. */
   prepare(carriers: Carriers): Promise<void> {
     return this.#scaling.prepare(carriers);

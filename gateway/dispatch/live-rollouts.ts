@@ -4,10 +4,7 @@
  */
 import type { Deployment } from '../../registry-store/main.ts';
 import { armsOf } from '../../registry-store/manifest/candidate-arms.ts';
-import type { DeploymentResources } from '../../registry-store/manifest/deployment.ts';
-import type { WorkerPool } from '../../runtime/pool/worker-pool.ts';
 import type { CallerCounts } from '../rollout/caller-rates.ts';
-import { replicasAt } from '../rollout/rolling-replicas.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Gauge } from '../telemetry/metrics-page.ts';
 import type { RolloutDecision, RolloutReport, RolloutState } from '../telemetry/rollout-report.ts';
@@ -16,7 +13,8 @@ import { LiveFlip } from './live-flip.ts';
 import { type Carried, LiveRollout, type ModelArm, type ModelSplit } from './live-rollout.ts';
 import type { ModelGeneration } from './model-generation.ts';
 import type { NodeAgreement } from './node-agreement.ts';
-import { type Course, courseOf, type LoadedVersions, stepBps } from './rollout-course.ts';
+import type { RollingThreads } from './rolling-threads.ts';
+import { type Course, courseOf, type LoadedVersions } from './rollout-course.ts';
 import type { RolloutMemory } from './rollout-memory.ts';
 import type { RolloutWatch } from './rollout-watch.ts';
 
@@ -32,7 +30,7 @@ export interface LiveRolloutsOptions {
   /** Of the processes of this node. */
   readonly agreement: NodeAgreement;
   readonly log: Logger;
-  readonly pool: Pick<WorkerPool, 'replicasOf'>;
+  readonly rolling: Pick<RollingThreads, 'readyBps'>;
   /** The candidate is worse: told once for each rollout. */
   readonly rollBack: (arm: ModelArm) => void;
   /** A rollout went on to its next step: ask for the split of the model anew. */
@@ -82,29 +80,15 @@ export class LiveRollouts {
   /** What becomes of the traffic, at the step where this node stands. What was rolled back here stays so. */
   begin(deployment: Deployment, loaded: LoadedVersions): Course {
     const { model } = deployment;
-    const { memory } = this.#options;
-    const course = courseOf(deployment, loaded, { memory, replicasOf: (each) => this.#replicasOf(each) });
+    const { memory, rolling } = this.#options;
+    const readyBps = rolling.readyBps.bind(rolling);
+    const course = courseOf(deployment, loaded, { memory, readyBps });
     if (course.split !== undefined) this.#deployments.set(course.split, deployment);
     this.#givenUp.set(
       model,
       course.rolledBack.map((id) => givenUp(deployment, id)),
     );
     return course;
-  }
-
-  /**
-   * What a candidate is to have beside `live` at the step where this node stands: that of a rolling is on as many threads as
-   * its share needs.
-   */
-  resourcesOf(deployment: Deployment, live: ModelGeneration): DeploymentResources | undefined {
-    const { resources, strategy } = deployment;
-    if (strategy !== 'rolling') return resources;
-    const replicas = replicasAt(stepBps(deployment, this.#options.memory), this.#replicasOf(live));
-    return { ...resources, replicas };
-  }
-
-  #replicasOf({ session }: ModelGeneration): number {
-    return this.#options.pool.replicasOf(session);
   }
 
   /** The split without a candidate; undefined when none is left. */
@@ -252,6 +236,8 @@ export class LiveRollouts {
         const others = this.#givenUp.get(stable.modelName) ?? [];
         this.#givenUp.set(stable.modelName, [...others, givenUp(deployment, rolloutId)]);
         this.#decided(current, 'rolled_back', reason);
+        // The old version takes back the replicas that it gave up.
+        if (deployment.plan?.limits !== undefined) moved(stable.modelName);
       },
       moved: () => {
         moved(stable.modelName);

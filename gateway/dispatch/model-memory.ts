@@ -94,6 +94,12 @@ export class ModelMemory {
     return this.#generations(this.#table.idle(performance.now()));
   }
 
+  /** Whether nothing holds it: neither a rollout nor work under way. */
+  mayGo({ session }: ModelGeneration): boolean {
+    const entry = this.#entries.get(session);
+    return entry !== undefined && this.#holdOf(entry) === undefined;
+  }
+
   /** On how many threads a version may be, beside the others that are here; Infinity for as many as there are. */
   affordable(generation: ModelGeneration): number {
     if (this.bytesMax === undefined) return Infinity;

@@ -18,7 +18,7 @@ import type { ServedVersion } from './served-version.ts';
 
 export interface ResidentVersionsOptions extends GenerationLoaderOptions {
   readonly memory: ModelMemory;
-  readonly replicas: Pick<LiveReplicas, 'fit' | 'forget'>;
+  readonly replicas: Pick<LiveReplicas, 'fit' | 'refit' | 'lacksMemory' | 'forget'>;
   readonly limits: Pick<Limits, 'modelIdleMsMax'>;
   /** Called for a generation that no request holds any more, before it is unloaded. */
   readonly forget: (generation: ModelGeneration) => void;
@@ -94,6 +94,24 @@ export class ResidentVersions {
     return want === 'ahead' && isServed ? outcome : this.#loader.dormant(version);
   }
 
+  /** On as many threads as it is to have by now. */
+  async refit(generation: ModelGeneration, resources: DeploymentResources | undefined): Promise<void> {
+    if (!generation.isDormant) await this.#options.replicas.fit(generation, resources);
+  }
+
+  /**
+   * What is only kept for a rollback goes where another version has fewer replicas than it should for lack of memory. False
+   * where it should and cannot now.
+   */
+  async giveWay(spare: ModelGeneration, other: ModelGeneration): Promise<boolean> {
+    const { memory, replicas } = this.#options;
+    if (spare.isDormant || spare === other || !replicas.lacksMemory(other)) return true;
+    if (!memory.mayGo(spare)) return false;
+    this.#evict(spare, 'room');
+    await replicas.refit(other);
+    return true;
+  }
+
   /** No route leads to it any more. Resolves when its last request let go and it is out of memory. */
   async retire(generation: ModelGeneration): Promise<void> {
     if (generation.isDormant) return;
@@ -104,6 +122,11 @@ export class ResidentVersions {
     await pool.unload(generation.session);
     const { modelName: model, modelVersion: version } = generation;
     log.info({ model, version }, 'version released');
+  }
+
+  /** Why a version cannot be loaded whatever is tried, as far as is known. */
+  refusalToLoad(version: ServedVersion): NotLoaded | undefined {
+    return this.#loader.refusalOf(version) ?? this.refusalOf(version.artifact);
   }
 
   /** Why no request and no deployment can bring it into memory here; undefined when one may. */
@@ -117,7 +140,7 @@ export class ResidentVersions {
 
   async #load({ version, resources, want, serving }: WantedVersion): Promise<ModelGeneration | NotLoaded> {
     const { artifact } = version;
-    const refusal = this.#loader.refusalOf(version) ?? this.refusalOf(artifact);
+    const refusal = this.refusalToLoad(version);
     if (refusal !== undefined) return refusal;
     const bytesPerReplica = this.#loader.bytesPerReplica(artifact);
     const plan = this.#plan({ resources, bytesPerReplica, want, serving });

@@ -5,10 +5,10 @@
 import type { Deployment } from '../../registry-store/main.ts';
 import { isJudged } from '../../registry-store/manifest/deployment.ts';
 import { within } from '../rollout/rollout-steps.ts';
-import { readyBps } from '../rollout/rolling-replicas.ts';
 import { TrafficSplit } from '../route/traffic-split.ts';
 import { type ModelSplit, stepStateOf } from './live-rollout.ts';
 import type { ModelGeneration } from './model-generation.ts';
+import type { RollingThreads } from './rolling-threads.ts';
 import { rolloutIdOf, watchIdOf } from './rollout-id.ts';
 import type { RolloutMemory } from './rollout-memory.ts';
 
@@ -31,8 +31,8 @@ export interface Course {
 /** What a node knows beside what is deployed and loaded. */
 export interface NodeKnowledge {
   readonly memory: RolloutMemory;
-  /** On how many threads a loaded version is, warm. */
-  readonly replicasOf: (generation: ModelGeneration) => number;
+  /** The share of the step at which this node stands, as far as the threads for it hold the candidate. */
+  readonly readyBps: RollingThreads['readyBps'];
 }
 
 /** Every node and every start divides alike at the same share. */
@@ -91,7 +91,7 @@ export function stepBps(deployment: Deployment, memory: RolloutMemory): number {
 function dividedCourse(
   deployment: Deployment,
   { live, candidates }: Pick<LoadedVersions, 'live' | 'candidates'>,
-  { memory, replicasOf }: NodeKnowledge,
+  { memory, readyBps }: NodeKnowledge,
 ): Course {
   const { plan, cohorts, layout, candidate, others = [] } = deployment;
   const rolloutId = rolloutIdOf(deployment);
@@ -103,17 +103,13 @@ function dividedCourse(
   if (dropped.length === arms.length) return { live, rolledBack };
   // The clock of the first step runs from here, when the candidate is ready.
   if (plan !== undefined) stepStateOf(memory, rolloutId, plan);
-  const trafficBps = stepBps(deployment, memory);
   const first = candidates.get(candidate?.version ?? '') ?? live;
   const split = new TrafficSplit({
     rolloutId,
     stable: live,
     // One that is not loaded is dropped, and nobody is sent there.
     candidate: first,
-    trafficBps:
-      deployment.strategy === 'rolling'
-        ? readyBps(trafficBps, { ready: replicasOf(first), replicas: replicasOf(live) })
-        : trafficBps,
+    trafficBps: readyBps(deployment, { live, candidate: first }),
     others: others.map((arm) => ({ ...arm, candidate: candidates.get(arm.version) ?? live })),
     layout,
     dropped,

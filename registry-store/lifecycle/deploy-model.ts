@@ -92,6 +92,7 @@ export async function deployModel(options: DeployOptions): Promise<DeployResult>
     const kept = settings(before, options);
     const { resources } = kept;
     const plan = planOf(strategy, options, resources?.replicas ?? resources?.autoScaling?.minReplicas);
+    checkLimits(plan, kept);
     // A share of traffic has to be a share of something.
     const isFirst = before === undefined && !hasTraffic(strategy);
     const next =
@@ -216,6 +217,15 @@ function checkAnalysis(isCompared: boolean, analysis: RolloutAnalysis | undefine
   }
   const problem = analysisProblem(analysis);
   if (problem !== undefined) throw new StoreError('INVALID_STRATEGY', problem);
+}
+
+/** What the load decides about cannot be what a limit counts from. */
+function checkLimits(plan: RolloutPlan | undefined, { resources }: GivenSettings): void {
+  if (plan?.limits === undefined || resources?.autoScaling === undefined) return;
+  throw new StoreError(
+    'INVALID_STRATEGY',
+    'Replicas that follow the load are not given up by a rolling. Leave --max-unavailable out, or say a fixed number with --replicas.',
+  );
 }
 
 function checkCohorts(strategy: DeploymentStrategy, cohorts: Cohorts | undefined): void {

@@ -4,6 +4,8 @@ import { type FlipPlan, previewRequestsMax, previewRequestsMinDefault } from '..
 import {
   holdProblem,
   planJson,
+  replicaLimitMax,
+  type ReplicaLimits,
   type RolloutPlan,
   type RolloutStep,
   rolloutStepsMax,
@@ -15,9 +17,15 @@ import { StoreError } from '../store-error.ts';
 export interface PlanRequest {
   /** The way of a `canary`, which then begins with the share of the first step. */
   readonly steps?: readonly RolloutStep[];
-  /** Replicas that a `rolling` replaces at a time. Default 1. */
+  /**
+   * Replicas that a `rolling` adds at a time, and, beside `maxUnavailable`, may have at most beyond those of the deployment.
+   * Default 1; 0 only where some may be unavailable.
+   */
   readonly surge?: number;
-  /** Replicas that a `rolling` may take away before others are ready: none, which is all that a node can do. */
+  /**
+   * Replicas of the live version that a `rolling` may give up before their successors are ready, fewer than the deployment
+   * has. Default 0: it keeps all of them until the other version is promoted.
+   */
   readonly maxUnavailable?: number;
   /** How long a `rolling` watches each before the next, milliseconds. Default 10 s. */
   readonly holdMs?: number;
@@ -50,16 +58,13 @@ export function planOf(
       'A surge, unavailable replicas and a hold of its own go with rolling only.',
     );
   }
-  if (maxUnavailable !== undefined && maxUnavailable !== 0) {
-    throw new StoreError(
-      'INVALID_STRATEGY',
-      'No replica is ever unavailable: a thread holds the old version and the new one, and the old one stays whole until the new one is promoted. Leave it out, or say 0.',
-    );
-  }
   if (steps !== undefined && strategy !== 'canary') {
     throw new StoreError('INVALID_STRATEGY', 'Steps are the way of a canary.');
   }
-  const way = strategy === 'rolling' ? rollingSteps(replicas ?? rollingPartsDefault, request) : steps;
+  const limits = strategy === 'rolling' ? limitsOf(request, replicas) : undefined;
+  const atOnce = limits === undefined ? surge : limits.surge + limits.unavailable;
+  const parts = replicas ?? rollingPartsDefault;
+  const way = strategy === 'rolling' ? rollingSteps(parts, { atOnce, holdMs }) : steps;
   if (way === undefined) {
     if (bakeMs === undefined && deadlineMs === undefined) return undefined;
     throw new StoreError('INVALID_STRATEGY', 'A bake time and a deadline go with steps or with rolling.');
@@ -72,6 +77,7 @@ export function planOf(
     approvals: 0,
     ...(bakeMs !== undefined && { bakeMs }),
     ...(deadlineMs !== undefined && { deadlineMs }),
+    ...(limits !== undefined && { limits }),
     paused: false,
   };
 }
@@ -113,12 +119,41 @@ export function keptPlan(
   return isSame ? old : plan;
 }
 
-/** The share of the candidate is that of the replicas which have it: it grows by `surge` of them at a time. */
-function rollingSteps(replicas: number, { surge = 1, holdMs }: PlanRequest): readonly RolloutStep[] {
-  if (!Number.isInteger(surge) || surge < 1) {
-    throw new StoreError('INVALID_STRATEGY', 'A surge is a whole number of replicas from 1.');
+/** Undefined where the live version gives up nothing. Codes: INVALID_STRATEGY. */
+function limitsOf(
+  { surge = 1, maxUnavailable: unavailable = 0 }: PlanRequest,
+  replicas: number | undefined,
+): ReplicaLimits | undefined {
+  const problem = limitsProblem({ surge, unavailable }, replicas);
+  if (problem !== undefined) throw new StoreError('INVALID_STRATEGY', problem);
+  return unavailable === 0 ? undefined : { surge, unavailable };
+}
+
+function limitsProblem(
+  { surge, unavailable }: ReplicaLimits,
+  replicas: number | undefined,
+): string | undefined {
+  const fits = [surge, unavailable].every(
+    (limit) => Number.isInteger(limit) && limit >= 0 && limit <= replicaLimitMax,
+  );
+  if (!fits) return `A surge and unavailable replicas are whole numbers from 0 to ${replicaLimitMax}.`;
+  if (surge === 0 && unavailable === 0) {
+    return 'With neither a surge nor an unavailable replica no replica could be replaced. Say --surge 1 or --max-unavailable 1.';
   }
-  const atOnce = Math.max(surge, Math.ceil(replicas / rolloutStepsMax));
+  if (unavailable === 0) return undefined;
+  if (replicas === undefined) {
+    return 'Replicas are given up out of a number that is known. Say how many the deployment has, such as --replicas 4.';
+  }
+  if (unavailable < replicas) return undefined;
+  return `Of ${replicas} replicas at most ${replicas - 1} may be unavailable: one has to answer.`;
+}
+
+/** The share of the candidate is that of the replicas which have it: it grows by `atOnce` of them. */
+function rollingSteps(
+  replicas: number,
+  { atOnce: wanted = 1, holdMs }: { readonly atOnce: number | undefined; readonly holdMs: number | undefined },
+): readonly RolloutStep[] {
+  const atOnce = Math.max(wanted, Math.ceil(replicas / rolloutStepsMax));
   const steps = Math.ceil(replicas / atOnce);
   return Array.from({ length: steps }, (_, index) => ({
     trafficBps: Math.floor((10_000 * Math.min(replicas, (index + 1) * atOnce)) / replicas),

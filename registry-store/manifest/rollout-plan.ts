@@ -1,6 +1,6 @@
 /**
- * The plan of a canary, signed as a whole: shares in ascending order, how long each is held, and which steps a person has
- * approved. A node goes through it on its own evidence and never beyond it; operators change it by signing.
+ * The plan of a canary or a rolling, signed as a whole: shares in ascending order, how long each is held, and which steps a
+ * person has approved. A node goes through it on its own evidence and never beyond it; operators change it by signing.
  */
 import type { FieldReader } from './field-reader.ts';
 
@@ -11,6 +11,14 @@ export interface RolloutStep {
   readonly holdMs?: number;
 }
 
+/** How many replicas both versions of a `rolling` may have together on a node, against those that the deployment has. */
+export interface ReplicaLimits {
+  /** At most so many more, 0 to 1024. */
+  readonly surge: number;
+  /** At most so many fewer that are ready, 1 to 1024; the live version gives up so many before their successors are ready. */
+  readonly unavailable: number;
+}
+
 export interface RolloutPlan {
   readonly steps: readonly RolloutStep[];
   /** The first so many steps that wait for approval have it. */
@@ -19,6 +27,8 @@ export interface RolloutPlan {
   readonly bakeMs?: number;
   /** A step that has not ended so long after it could have, milliseconds, ends the rollout: back to the live version. */
   readonly deadlineMs?: number;
+  /** Of a `rolling`. Left out, the live version keeps all its replicas until the other one is promoted. */
+  readonly limits?: ReplicaLimits;
   /** True holds every node where it is. Going back is still possible, and a node still does so by itself. */
   readonly paused: boolean;
 }
@@ -28,6 +38,8 @@ export const holdMsMin = 1000;
 export const holdMsMax: number = 30 * 24 * 60 * 60 * 1000;
 const holdRule = { min: holdMsMin, max: holdMsMax };
 const trafficBpsMax = 10_000;
+/** What a limit of replicas may be: as many as a deployment may have. */
+export const replicaLimitMax = 1024;
 
 /** Why these cannot be the steps of a plan; undefined when they can. */
 export function stepsProblem(steps: readonly RolloutStep[]): string | undefined {
@@ -68,7 +80,15 @@ export function readPlan(reader: FieldReader): RolloutPlan {
     approvals: reader.integer('approvals', { min: 0, max: rolloutStepsMax }),
     ...(reader.has('bake_ms') && { bakeMs: reader.integer('bake_ms', holdRule) }),
     ...(reader.has('deadline_ms') && { deadlineMs: reader.integer('deadline_ms', holdRule) }),
+    ...(reader.has('limits') && { limits: readLimits(reader.record('limits')) }),
     paused: reader.boolean('paused'),
+  };
+}
+
+function readLimits(reader: FieldReader): ReplicaLimits {
+  return {
+    surge: reader.integer('surge', { min: 0, max: replicaLimitMax }),
+    unavailable: reader.integer('unavailable', { min: 1, max: replicaLimitMax }),
   };
 }
 
@@ -77,6 +97,7 @@ export function planJson({
   approvals,
   bakeMs,
   deadlineMs,
+  limits,
   paused,
 }: RolloutPlan): Readonly<Record<string, unknown>> {
   return {
@@ -87,6 +108,7 @@ export function planJson({
     approvals,
     ...(bakeMs !== undefined && { bake_ms: bakeMs }),
     ...(deadlineMs !== undefined && { deadline_ms: deadlineMs }),
+    ...(limits !== undefined && { limits: { ...limits } }),
     paused,
   };
 }

@@ -82,6 +82,11 @@ test('what it is judged by is said with it, signed and shown', async () => {
 test('a rolling says its way', async () => {
   const said = ['deploy', 'iris', '--version', '3.0.0', '--rolling', '--replicas', '4', '--surge', '2'];
   expect(await cli.ok(...said, '--hold', '1m')).toMatch(/rolling 3\.0\.0 by 50%, 100%/);
+  const tight = ['deploy', 'iris', '--version', '3.0.0', '--rolling', '--replicas', '2', '--surge', '0'];
+  expect(await cli.ok(...tight, '--max-unavailable', '1')).toMatch(
+    /rolling 3\.0\.0 by 50%, 100%, at most 0 replicas more and 1 fewer on the way/,
+  );
+  expect((await cli.run(...tight)).err).toMatch(/INVALID_STRATEGY: With neither a surge/);
 });
 
 test('a blue/green that gateways flip is promoted with its watch, another one, or none', async () => {

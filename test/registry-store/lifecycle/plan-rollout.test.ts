@@ -22,6 +22,15 @@ describe('a rolling', () => {
     expect(plan?.steps.every(({ holdMs }) => holdMs === 10_000)).toBe(true);
   });
 
+  test('that may give up replicas takes as many at a time as may come and go, and says so', () => {
+    expect(planOf('rolling', { surge: 0, maxUnavailable: 1 }, 2)).toMatchObject({
+      steps: [{ trafficBps: 5000 }, { trafficBps: 10_000 }],
+      limits: { surge: 0, unavailable: 1 },
+    });
+    expect(sharesOf(planOf('rolling', { maxUnavailable: 2 }, 6))).toEqual([5000, 10_000]);
+    expect(planOf('rolling', {}, 4)).not.toHaveProperty('limits');
+  });
+
   test('of very many takes several at a time, so that the plan stays within its limit', () => {
     const plan = planOf('rolling', { holdMs: 2000 }, 1024);
     expect(plan?.steps).toHaveLength(20);
@@ -32,8 +41,12 @@ describe('a rolling', () => {
 describe('is refused:', () => {
   const steps = [{ trafficBps: 100 }];
   test.each<[string, Parameters<typeof planOf>]>([
-    ['a surge of none', ['rolling', { surge: 0 }, 4]],
-    ['a replica that is unavailable', ['rolling', { maxUnavailable: 1 }, 4]],
+    ['neither a surge nor an unavailable replica', ['rolling', { surge: 0 }, 4]],
+    ['the same, said', ['rolling', { surge: 0, maxUnavailable: 0 }, 4]],
+    ['a replica given up of nobody knows how many', ['rolling', { maxUnavailable: 1 }, undefined]],
+    ['all replicas given up', ['rolling', { maxUnavailable: 4 }, 4]],
+    ['the only replica given up', ['rolling', { surge: 0, maxUnavailable: 1 }, 1]],
+    ['fewer than none given up', ['rolling', { maxUnavailable: -1 }, 4]],
     ['an unavailable replica of a canary', ['canary', { steps, maxUnavailable: 0 }, 4]],
     ['half a replica', ['rolling', { surge: 1.5 }, 4]],
     ['a surge of a canary', ['canary', { steps, surge: 1 }, 4]],

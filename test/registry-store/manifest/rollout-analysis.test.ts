@@ -47,10 +47,17 @@ test('a rolling has steps whose first share is its own, a bake time and a deadli
       approvals: 0,
       bakeMs: 60_000,
       deadlineMs: 600_000,
+      limits: { surge: 0, unavailable: 1 },
       paused: false,
     },
   };
   expect(read(deploymentJson(rolling))).toEqual({ deployment: rolling, problem: undefined });
+  const { plan } = deploymentJson(rolling) as { readonly plan: object };
+  const limited = (limits: object): string | undefined =>
+    read({ ...deploymentJson(rolling), plan: { ...plan, limits } }).problem;
+  expect(limited({ surge: 0, unavailable: 0 })).toMatch(/unavailable/);
+  expect(limited({ surge: -1, unavailable: 1 })).toMatch(/surge/);
+  expect(read({ ...deploymentJson(canary), plan }).problem).toMatch(/limits replicas without a rolling/);
 });
 
 describe('is refused', () => {
