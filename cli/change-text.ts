@@ -127,11 +127,12 @@ function limitsText(limits: ReplicaLimits | undefined): string {
 /** `, flips by itself after 10m and 20 requests, watched for 1h` */
 function flipText(flip: FlipPlan | undefined): string {
   if (flip === undefined) return '';
-  const { autoAfterMs, previewRequestsMin, watchMs } = flip;
+  const { autoAfterMs, previewRequestsMin, watchMs, mirrorBps } = flip;
   const after = autoAfterMs === undefined ? '' : ` after ${durationText(autoAfterMs)} and`;
   const way = autoAfterMs === undefined ? 'judged with' : `flips by itself${after}`;
   const watch = watchMs === undefined ? '' : `, watched for ${durationText(watchMs)}`;
-  return `, ${way} ${counted(previewRequestsMin, 'request')}${watch}`;
+  const mirror = mirrorBps === undefined ? '' : `, with copies of ${shareText(mirrorBps)}`;
+  return `, ${way} ${counted(previewRequestsMin, 'request')}${mirror}${watch}`;
 }
 
 /** `2 replicas, 1 to 4 replicas at 70% CPU, 1.5 cores, 512 MiB`, or nothing. */

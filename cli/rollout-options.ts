@@ -13,7 +13,7 @@ import {
 } from '../registry-store/manifest/rollout-analysis.ts';
 import { previewRequestsMinDefault } from '../registry-store/manifest/flip-plan.ts';
 import type { PlanRequest } from '../registry-store/lifecycle/plan-rollout.ts';
-import { callersOption, countOption, durationOption, sharesOption } from './quantity.ts';
+import { callersOption, countOption, durationOption, shareOption, sharesOption } from './quantity.ts';
 
 type Gates = Readonly<Partial<Record<GateMetric, Gate>>>;
 
@@ -28,6 +28,7 @@ export interface RolloutOptions {
   readonly autoPromoteAfter?: number;
   readonly previewRequests?: number;
   readonly watch?: number;
+  readonly mirror?: number;
   readonly gate?: Gates;
   readonly minCallers?: number;
   readonly inconclusiveAfter?: number;
@@ -85,6 +86,12 @@ export function addRolloutOptions(command: Command): Command {
     )
     .addOption(
       new Option(
+        '--mirror <percent>',
+        'with --blue-green: give the preview copies of a share of the requests, answers unused, to judge it by',
+      ).argParser(shareOption),
+    )
+    .addOption(
+      new Option(
         '--gate <metric=action>',
         `what follows when it is worse in ${gateMetrics.join(', ')}: ${gateActions.join(', ')}; latency=pause:1.5 tolerates 1.5 times as many; repeatable`,
       ).argParser(gateOption),
@@ -113,6 +120,7 @@ export function planRequest(options: RolloutOptions): PlanRequest {
     autoPromoteAfter: autoPromoteAfterMs,
     previewRequests: previewRequestsMin,
     watch: watchMs,
+    mirror,
   } = options;
   if (steps === undefined && rolling !== true && holdMs !== undefined) {
     throw new InvalidArgumentError('--hold goes with --steps, such as --steps 1,5,25,50,100, or --rolling.');
@@ -129,6 +137,7 @@ export function planRequest(options: RolloutOptions): PlanRequest {
     ...(autoPromoteAfterMs !== undefined && { autoPromoteAfterMs }),
     ...(previewRequestsMin !== undefined && { previewRequestsMin }),
     ...(watchMs !== undefined && { watchMs }),
+    ...(mirror !== undefined && { mirrorBps: Math.round(mirror * 100) }),
   };
 }
 

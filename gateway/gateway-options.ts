@@ -1,7 +1,8 @@
 /** What a gateway is started with, and what whoever started it holds in hands. */
 import type { VerifiedStore, VersionMetadata } from '../registry-store/main.ts';
-import type { JudgeCounts } from './rollout/judge-counts.ts';
+import type { FlipState } from './rollout/flip-course.ts';
 import type { StepState } from './rollout/rollout-steps.ts';
+import type { SharedCounts } from './rollout/shared-counts.ts';
 import type { RolloutDecision } from './telemetry/rollout-report.ts';
 import type { WorkerPool } from '../runtime/pool/worker-pool.ts';
 import type { EngineChoice } from '../runtime/protocol/engine-choice.ts';
@@ -15,6 +16,8 @@ import type { RepositoryControl } from './socket/repository-routes.ts';
 import type { Logger } from './telemetry/logger.ts';
 import type { MetricList } from './telemetry/merged-metrics.ts';
 import type { ServerIdentity } from './wire/oip-metadata.ts';
+
+export type { SharedCounts };
 
 export interface GatewayOptions {
   readonly host: string;
@@ -75,7 +78,7 @@ export interface Siblings {
   /** What each of them counts, for the metrics of the node. */
   metrics(): Promise<readonly MetricList[]>;
   /** This process went back from a rollout, and the others should. */
-  rolledBack(rolloutId: string): void;
+  rolledBack(rolloutId: string, reason: string): void;
   /** How many there are with this one: a caller may come to each of them. */
   readonly processes: number;
   /** What this process counted of its rollouts until now, told again and again. */
@@ -84,18 +87,14 @@ export interface Siblings {
   wentOn(step: SharedStep): void;
 }
 
-/** Counts of one rollout, of one process or of several together. */
-export interface SharedCounts {
-  readonly rolloutId: string;
-  readonly counts: JudgeCounts;
-}
-
 /** Where the node stands with a rollout from now on, and what was decided. */
 export interface SharedStep {
   readonly model: string;
   readonly rolloutId: string;
-  /** Absent where only something was decided. */
+  /** Of one in steps; absent where only something was decided. */
   readonly state?: StepState;
+  /** Of a blue/green and of the watch after a promotion. */
+  readonly flip?: FlipState;
   readonly decisions: readonly RolloutDecision[];
 }
 
@@ -124,7 +123,7 @@ export interface Gateway {
   /** What this process alone counts. */
   ownMetrics(): Promise<MetricList>;
   /** Another process of the node went back from a rollout: so does this one, now or when it begins. */
-  goBack(rolloutId: string): void;
+  goBack(rolloutId: string, reason?: string): void;
   /** What the other processes of the node counted, all of it each time. */
   countedByOthers(rollouts: readonly SharedCounts[]): void;
   /** Whether this process decides for the node when a rollout goes on; of several, none does until it is told so. */

@@ -289,9 +289,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     close: () => stop.close(),
     retire: () => stop.retire(),
     ownMetrics: () => metrics.own(),
-    goBack: (rolloutId) => {
-      watches.get(rolloutId)?.giveUp('another process of this node went back from it');
-      memory.add(rolloutId);
+    goBack: (rolloutId, reason = 'another process of this node went back from it') => {
+      watches.get(rolloutId)?.giveUp(reason);
+      memory.add(rolloutId, reason);
     },
     countedByOthers: (rollouts) => {
       agreement.countedByOthers(rollouts);
@@ -299,10 +299,11 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     lead: (isLeading) => {
       agreement.lead(isLeading);
     },
-    follow: ({ model, rolloutId, state, decisions }) => {
+    follow: ({ model, rolloutId, state, flip, decisions }) => {
       for (const decision of decisions) memory.note(decision);
-      if (state === undefined) return;
-      memory.setStep(rolloutId, state);
+      if (state !== undefined) memory.setStep(rolloutId, state);
+      if (flip !== undefined) memory.setFlip(rolloutId, flip);
+      if ((state ?? flip) === undefined) return;
       void live.apply(store.current, new Set([model]));
     },
   };

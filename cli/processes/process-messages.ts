@@ -12,7 +12,7 @@ export type ToProcess =
   /** Answer with `own`. */
   | { readonly kind: 'ask'; readonly ticket: number }
   /** Another process went back from this rollout. */
-  | { readonly kind: 'goBack'; readonly rolloutId: string }
+  | { readonly kind: 'goBack'; readonly rolloutId: string; readonly reason: string }
   /** The answer to `counted`. */
   | { readonly kind: 'othersCounted'; readonly rollouts: readonly SharedCounts[] }
   /** Whether this process decides when a rollout goes on. */
@@ -28,7 +28,7 @@ export type FromProcess =
   | { readonly kind: 'own'; readonly ticket: number; readonly list: MetricList }
   /** It is about to end; what it counted should not be lost. */
   | { readonly kind: 'last'; readonly list: MetricList }
-  | { readonly kind: 'rolledBack'; readonly rolloutId: string }
+  | { readonly kind: 'rolledBack'; readonly rolloutId: string; readonly reason: string }
   /** What it counted of its rollouts, all of it each time; what did the others? */
   | { readonly kind: 'counted'; readonly rollouts: readonly SharedCounts[] }
   | { readonly kind: 'wentOn'; readonly step: SharedStep };

@@ -80,8 +80,8 @@ export class ProcessShare implements Siblings {
     });
   }
 
-  rolledBack(rolloutId: string): void {
-    send({ kind: 'rolledBack', rolloutId });
+  rolledBack(rolloutId: string, reason: string): void {
+    send({ kind: 'rolledBack', rolloutId, reason });
   }
 
   counted(rollouts: readonly SharedCounts[]): void {
@@ -110,7 +110,7 @@ export class ProcessShare implements Siblings {
         return;
       case 'goBack':
         if (this.#gateway === undefined) this.#early.push(message);
-        else this.#gateway.goBack(message.rolloutId);
+        else this.#gateway.goBack(message.rolloutId, message.reason);
         return;
       case 'othersCounted':
         this.#gateway?.countedByOthers(message.rollouts);

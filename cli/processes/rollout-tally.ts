@@ -3,37 +3,33 @@
  * process and not by process: a new one with the number of one that ended goes on from its counts on the disk, so adding those
  * of both would count twice.
  */
-import type { SharedCounts } from '../../gateway/gateway-options.ts';
-import { countsJson, readCounts } from '../../gateway/rollout/judge-counts.ts';
-import { type JudgeSnapshot, mergeSnapshots } from '../../gateway/rollout/judge-snapshot.ts';
+import {
+  mergeShared,
+  type OthersCounted,
+  readShared,
+  type SharedCounts,
+  sharedJson,
+} from '../../gateway/rollout/shared-counts.ts';
 
 export class RolloutTally {
-  readonly #bySlot = new Map<number, ReadonlyMap<string, JudgeSnapshot>>();
+  readonly #bySlot = new Map<number, ReadonlyMap<string, OthersCounted>>();
 
   /** All that the process with this number counted, each time. */
   said(slot: number, rollouts: readonly SharedCounts[]): void {
-    this.#bySlot.set(
-      slot,
-      new Map(
-        rollouts.flatMap(({ rolloutId, counts }) => {
-          const snapshot = readCounts(counts);
-          return snapshot === undefined ? [] : [[rolloutId, snapshot] as const];
-        }),
-      ),
-    );
+    this.#bySlot.set(slot, new Map(rollouts.map((shared) => [shared.rolloutId, readShared(shared)])));
   }
 
   /** What the others counted of the same rollouts; those that nobody else counted are left out. */
   besides(slot: number): readonly SharedCounts[] {
     return [...(this.#bySlot.get(slot)?.keys() ?? [])].flatMap((rolloutId) => {
       const others = [...this.#bySlot].flatMap(([other, rollouts]) => {
-        const snapshot = other === slot ? undefined : rollouts.get(rolloutId);
-        return snapshot === undefined ? [] : [snapshot];
+        const counted = other === slot ? undefined : rollouts.get(rolloutId);
+        return counted === undefined ? [] : [counted];
       });
       const [first, ...rest] = others;
       if (first === undefined) return [];
-      const together = rest.reduce((one, snapshot) => mergeSnapshots(one, snapshot), first);
-      return [{ rolloutId, counts: countsJson(together) }];
+      const together = rest.reduce((one, counted) => mergeShared(one, counted), first);
+      return [sharedJson(rolloutId, together)];
     });
   }
 }

@@ -58,7 +58,8 @@ export class Supervisor {
   readonly #delay = new RestartDelay();
   readonly #metrics = new NodeMetrics();
   readonly #tally = new RolloutTally();
-  readonly #rolledBack = new Set<string>();
+  /** With the reason, by the id of the rollout. */
+  readonly #rolledBack = new Map<string, string>();
   /** Where the node stands with its rollouts, by id. */
   readonly #steps = new Map<string, SharedStep>();
   #leading: Member | undefined;
@@ -192,7 +193,8 @@ export class Supervisor {
           member.state = 'serving';
           const { isWhole, welcome } = message;
           this.#options.log.info({ process: slot, pid: handle.pid }, 'process serves');
-          for (const rolloutId of this.#rolledBack) handle.send({ kind: 'goBack', rolloutId });
+          for (const [rolloutId, reason] of this.#rolledBack)
+            handle.send({ kind: 'goBack', rolloutId, reason });
           // What was decided stands in the memory that it took over.
           for (const step of this.#steps.values()) {
             handle.send({ kind: 'follow', step: { ...step, decisions: [] } });
@@ -249,7 +251,7 @@ export class Supervisor {
         this.#metrics.said(member, message.list);
         return;
       case 'rolledBack':
-        this.#goBack(member, message.rolloutId);
+        this.#goBack(member, message);
         return;
       case 'counted':
         this.#tally.said(member.slot, message.rollouts);
@@ -262,7 +264,7 @@ export class Supervisor {
   }
 
   #follow(from: Member, step: SharedStep): void {
-    if (step.state !== undefined) {
+    if ((step.state ?? step.flip) !== undefined) {
       this.#steps.delete(step.rolloutId);
       this.#steps.set(step.rolloutId, step);
       const [oldest] = this.#steps.keys();
@@ -273,13 +275,13 @@ export class Supervisor {
     }
   }
 
-  #goBack(from: Member, rolloutId: string): void {
+  #goBack(from: Member, { rolloutId, reason }: { readonly rolloutId: string; readonly reason: string }): void {
     if (this.#rolledBack.has(rolloutId)) return;
-    this.#rolledBack.add(rolloutId);
-    const [oldest] = this.#rolledBack;
+    this.#rolledBack.set(rolloutId, reason);
+    const [oldest] = this.#rolledBack.keys();
     if (this.#rolledBack.size > rolloutsMax && oldest !== undefined) this.#rolledBack.delete(oldest);
     for (const member of this.#members) {
-      if (member !== from) member.handle.send({ kind: 'goBack', rolloutId });
+      if (member !== from) member.handle.send({ kind: 'goBack', rolloutId, reason });
     }
   }
 

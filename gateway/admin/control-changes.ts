@@ -19,6 +19,7 @@ import {
   readRegisterJson,
   readRollback,
   readScale,
+  readUndeploy,
 } from './control-requests.ts';
 import { readJsonBody } from './request-fields.ts';
 
@@ -80,7 +81,7 @@ export class ControlChanges {
       case 'scale':
         return this.#run(readScale(fields.value, model), told, (wanted) => operations.scale(wanted, asker));
       case 'undeploy':
-        return this.#run(readModel(fields.value, model), told, (wanted) =>
+        return this.#run(readUndeploy(fields.value, model), told, (wanted) =>
           operations.undeploy(wanted, asker),
         );
       case 'promote':

@@ -37,7 +37,7 @@ const bodies: Readonly<
 > = {
   deploy: ['DeployModelRequest', 'DeployRequest'],
   scale: ['ScaleDeploymentRequest', 'ScaleRequest'],
-  undeploy: ['ModelNameRequest', 'WhyRequest'],
+  undeploy: ['UndeployModelRequest', 'UndeployRequest'],
   promote: ['PromoteCanaryRequest', 'PromoteRequest'],
   rollback: ['RollbackStoreRequest', 'RollbackRequest'],
   pause: ['ModelNameRequest', 'WhyRequest'],

@@ -40,6 +40,7 @@ import type {
   RegisterRequest,
   RollbackRequest,
   ScaleRequest,
+  UndeployRequest,
 } from './control-requests.ts';
 import type { ControlStore } from './control-store.ts';
 
@@ -124,7 +125,7 @@ export class ControlOperations {
   }
 
   async deploy(wanted: DeployRequest, asker: Asker): Promise<ChangeOutcome> {
-    const { model, version, config, steps, others, flip, pipeline, why } = wanted;
+    const { model, version, config, steps, others, flip, limits, pipeline, why } = wanted;
     const refusal = await this.#memoryRefusal(model, [version, ...(others ?? []).map((arm) => arm.version)]);
     if (refusal !== undefined) return refuse('MODEL_MEMORY', refusal);
     const { strategy, trafficBps, resources, batching, cache } = configured(config);
@@ -135,6 +136,7 @@ export class ControlOperations {
         version,
         strategy,
         ...flip,
+        ...limits,
         ...(others !== undefined && { others }),
         ...(pipeline !== undefined && { pipeline }),
         ...(steps !== undefined ? { steps } : trafficBps !== undefined && { trafficBps }),
@@ -156,11 +158,12 @@ export class ControlOperations {
       .find((refusal) => refusal !== undefined);
   }
 
-  async undeploy({ model, why }: ModelRequest, asker: Asker): Promise<ChangeOutcome> {
+  async undeploy({ model, version, why }: UndeployRequest, asker: Asker): Promise<ChangeOutcome> {
     const { revision, changed } = await this.#access.change(reasonOf(asker, why), (change) =>
-      undeployModel({ ...change, model }),
+      undeployModel({ ...change, model, ...(version !== undefined && { version }) }),
     );
-    return { ok: true, body: { model, undeployed: true, revision }, revision, changed };
+    const body = { model, version: version ?? null, undeployed: true, revision };
+    return { ok: true, body, revision, changed };
   }
 
   /** A promote that names the version may be sent again; one that does not is refused when there is no candidate. */

@@ -21,9 +21,11 @@ import { RequestFields, shown } from './request-fields.ts';
 import { readSettings, settingsFields } from './settings-fields.ts';
 import {
   type FlipRequest,
+  type LimitsRequest,
   msOf,
   type Other,
   readFlip,
+  readLimits,
   readOthers,
   readSteps,
   seconds,
@@ -51,6 +53,7 @@ export interface DeployRequest {
   readonly steps: readonly RolloutStep[] | undefined;
   readonly others: readonly Other[] | undefined;
   readonly flip: FlipRequest;
+  readonly limits: LimitsRequest;
   /** Without models it ends one; undefined leaves it as it is. */
   readonly pipeline: PipelineRequest | undefined;
   readonly why: string | undefined;
@@ -65,6 +68,11 @@ export interface ScaleRequest {
 export interface ModelRequest {
   readonly model: string;
   readonly why: string | undefined;
+}
+
+export interface UndeployRequest extends ModelRequest {
+  /** When given, only this version goes, and the model stays deployed with the others. */
+  readonly version: string | undefined;
 }
 
 export interface PromoteRequest extends ModelRequest {
@@ -113,7 +121,8 @@ const resourceFields = [
 const scalingFields = [...resourceFields, ...settingsFields] as const;
 const rolloutFields = [
   ...['strategy', 'canary_traffic_percentage', 'others', 'steps'],
-  ...['auto_promote_after_seconds', 'preview_requests_min', 'watch_seconds', 'pipeline'],
+  ...['auto_promote_after_seconds', 'preview_requests_min', 'mirror_percentage', 'watch_seconds'],
+  ...['surge', 'max_unavailable', 'pipeline'],
 ] as const;
 const revisions = { min: 1, max: Number.MAX_SAFE_INTEGER };
 
@@ -197,6 +206,7 @@ export function readDeploy(fields: Fields, pathModel: string | undefined): Contr
     steps,
     others: readOthers(reader),
     flip: readFlip(reader),
+    limits: readLimits(reader),
     pipeline: readPipelineField(reader),
     why: reader.textIfGiven('why'),
   });
@@ -218,6 +228,16 @@ export function readModel(fields: Fields, pathModel: string | undefined): Contro
   const reader = new RequestFields(fields, [...(pathModel === undefined ? ['model_name'] : []), 'why']);
   return reader.finish({
     model: pathModel ?? reader.text('model_name'),
+    why: reader.textIfGiven('why'),
+  });
+}
+
+export function readUndeploy(fields: Fields, pathModel: string | undefined): ControlResult<UndeployRequest> {
+  const names = pathModel === undefined ? (['model_name', 'model_version'] as const) : (['version'] as const);
+  const reader = new RequestFields(fields, [...names, 'why']);
+  return reader.finish({
+    model: pathModel ?? reader.text('model_name'),
+    version: reader.textIfGiven(pathModel === undefined ? 'model_version' : 'version'),
     why: reader.textIfGiven('why'),
   });
 }

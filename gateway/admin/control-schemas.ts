@@ -1,6 +1,7 @@
 /** The shapes of what the control API sends and takes, as JSON Schema 2020-12, which OpenAPI 3.1 speaks. */
 import { type Schema, list, object, ref, text } from '../openapi/schemas.ts';
 import { previewRequestsMax, previewRequestsMinDefault } from '../../registry-store/manifest/flip-plan.ts';
+import { replicaLimitMax } from '../../registry-store/manifest/rollout-plan.ts';
 import {
   allowedRowsCountMax,
   batchDelayUsMax,
@@ -26,6 +27,7 @@ const positive: Schema = { type: 'integer', minimum: 1 };
 const time: Schema = { type: 'string', description: 'ISO 8601 in UTC.' };
 const sha256: Schema = { type: 'string', pattern: '^[0-9a-f]{64}$' };
 const percentage: Schema = { type: 'number', minimum: 0, maximum: 100, multipleOf: 0.01 };
+const replicaLimit: Schema = { ...count, maximum: replicaLimitMax };
 const stage: Schema = { enum: ['training', 'staged', 'production', 'archived'] };
 const strategies = ['all', 'blue_green', 'canary', 'rolling', 'shadow'];
 const revision: Schema = { ...positive, description: 'Counts every change of the store.' };
@@ -130,16 +132,17 @@ const deploymentProperties = {
         approvals: count,
         bake_ms: positive,
         deadline_ms: positive,
+        limits: closed({ surge: replicaLimit, unavailable: replicaLimit }),
         paused: yesOrNo,
       },
-      ['bake_ms', 'deadline_ms'],
+      ['bake_ms', 'deadline_ms', 'limits'],
     ),
   ),
   flip: orNull(
-    closed({ auto_after_ms: positive, preview_requests_min: positive, watch_ms: positive }, [
-      'auto_after_ms',
-      'watch_ms',
-    ]),
+    closed(
+      { auto_after_ms: positive, preview_requests_min: positive, watch_ms: positive, mirror_bps: positive },
+      ['auto_after_ms', 'watch_ms', 'mirror_bps'],
+    ),
   ),
   watch: orNull(closed({ rollout_id: text, watch_ms: positive })),
   analysis: orNull(
@@ -175,6 +178,11 @@ const resourceProperties = {
   cache,
 };
 
+const undeployedVersion: Schema = {
+  ...text,
+  description: 'One candidate, or the version kept for going back; default the model with all of them.',
+};
+
 const rolloutProperties = {
   strategy: { enum: [...strategies, 'immediate'], description: '`immediate` is `all`, the default.' },
   canary_traffic_percentage: {
@@ -199,6 +207,18 @@ const rolloutProperties = {
     ...positive,
     maximum: previewRequestsMax,
     description: `For blue_green: requests that the preview must have answered before (default ${previewRequestsMinDefault}).`,
+  },
+  mirror_percentage: {
+    ...percentage,
+    description: 'For blue_green: share of the requests of which the preview gets copies, answers unused, to judge it by.',
+  },
+  surge: {
+    ...replicaLimit,
+    description: 'For rolling: replicas that come at a time, beyond those that there are (default 1).',
+  },
+  max_unavailable: {
+    ...replicaLimit,
+    description: 'For rolling: replicas of the live version given up before their successors are ready (default 0).',
   },
   watch_seconds: {
     ...positive,
@@ -259,7 +279,7 @@ export const controlSchemas: Readonly<Record<string, Schema>> = {
   Deployment: closed(deploymentProperties),
   DeploymentWithRevision: closed({ ...deploymentProperties, revision }),
   Deployments: closed({ revision, deployments: list(ref('Deployment')) }),
-  Undeployed: closed({ model: text, undeployed: { const: true }, revision }),
+  Undeployed: closed({ model: text, version: orNull(text), undeployed: { const: true }, revision }),
   RolledBack: closed({
     to_revision: positive,
     model: orNull(text),
@@ -294,6 +314,8 @@ export const controlSchemas: Readonly<Record<string, Schema>> = {
   ScaleRequest: allOptional({ ...resourceProperties, why }),
   ModelNameRequest: closed({ ...model, why }, ['why']),
   WhyRequest: allOptional({ why }),
+  UndeployModelRequest: closed({ ...model, model_version: undeployedVersion, why }, ['model_version', 'why']),
+  UndeployRequest: allOptional({ version: undeployedVersion, why }),
   PromoteCanaryRequest: closed({ ...model, model_version: text, ...promoteProperties }, [
     'model_version',
     ...Object.keys(promoteProperties),

@@ -2,6 +2,7 @@
 import type { RolloutStep } from '../../registry-store/main.ts';
 import type { PlanRequest } from '../../registry-store/lifecycle/plan-rollout.ts';
 import { previewRequestsMax } from '../../registry-store/manifest/flip-plan.ts';
+import { replicaLimitMax } from '../../registry-store/manifest/rollout-plan.ts';
 import { RequestFields, fieldsOf } from './request-fields.ts';
 
 /** A further candidate of a canary. */
@@ -11,7 +12,13 @@ export interface Other {
 }
 
 /** How a blue/green goes on; only what was given. */
-export type FlipRequest = Pick<PlanRequest, 'autoPromoteAfterMs' | 'previewRequestsMin' | 'watchMs'>;
+export type FlipRequest = Pick<
+  PlanRequest,
+  'autoPromoteAfterMs' | 'previewRequestsMin' | 'watchMs' | 'mirrorBps'
+>;
+
+/** How many replicas a rolling may have more and fewer on its way; only what was given. */
+export type LimitsRequest = Pick<PlanRequest, 'surge' | 'maxUnavailable'>;
 
 /** What a time may be that a rollout waits. */
 export const seconds: { readonly min: number; readonly max: number } = { min: 1, max: 30 * 86_400 };
@@ -43,8 +50,8 @@ export function readOthers(reader: RequestFields): readonly Other[] | undefined 
   });
 }
 
-function bpsOf(reader: RequestFields): number | undefined {
-  const percentage = reader.numberIfGiven('percentage');
+function bpsOf(reader: RequestFields, field = 'percentage'): number | undefined {
+  const percentage = reader.numberIfGiven(field);
   if (percentage === undefined) return undefined;
   const trafficBps = Math.round(percentage * 100);
   return Math.abs(trafficBps - percentage * 100) > 1e-6 ? undefined : trafficBps;
@@ -54,11 +61,22 @@ export function readFlip(reader: RequestFields): FlipRequest {
   const autoPromoteAfterMs = msOf(reader.wholeIfGiven('auto_promote_after_seconds', seconds));
   const previewRequestsMin = reader.wholeIfGiven('preview_requests_min', { min: 1, max: previewRequestsMax });
   const watchMs = msOf(reader.wholeIfGiven('watch_seconds', seconds));
+  const mirrorBps = bpsOf(reader, 'mirror_percentage');
+  if (mirrorBps === undefined && reader.has('mirror_percentage')) {
+    reader.reject('mirror_percentage', 'is not 0.01 to 100 in steps of 0.01');
+  }
   return {
     ...(autoPromoteAfterMs !== undefined && { autoPromoteAfterMs }),
     ...(previewRequestsMin !== undefined && { previewRequestsMin }),
     ...(watchMs !== undefined && { watchMs }),
+    ...(mirrorBps !== undefined && { mirrorBps }),
   };
+}
+
+export function readLimits(reader: RequestFields): LimitsRequest {
+  const surge = reader.wholeIfGiven('surge', { min: 0, max: replicaLimitMax });
+  const maxUnavailable = reader.wholeIfGiven('max_unavailable', { min: 0, max: replicaLimitMax });
+  return { ...(surge !== undefined && { surge }), ...(maxUnavailable !== undefined && { maxUnavailable }) };
 }
 
 export function msOf(wholeSeconds: number | undefined): number | undefined {

@@ -12,7 +12,7 @@ import type { ModelGeneration } from './model-generation.ts';
 import type { ModelMemory } from './model-memory.ts';
 import type { ResidentVersions, WantedVersion } from './resident-versions.ts';
 import type { RollingThreads } from './rolling-threads.ts';
-import type { LoadedVersions } from './rollout-course.ts';
+import type { Course, LoadedVersions } from './rollout-course.ts';
 import { rolloutIdOf, watchIdOf } from './rollout-id.ts';
 import type { RolloutMemory } from './rollout-memory.ts';
 import type { ServedVersion } from './served-version.ts';
@@ -97,11 +97,19 @@ export class DeployedVersions {
     return this.#obtain({ deployment, versions }, { name, want: 'asked', serving: undefined, resources });
   }
 
-  async mirror({ deployment, versions }: DeployedModel): Promise<ShadowMirror | undefined> {
-    const { strategy, candidate, model } = deployment;
-    if (strategy !== 'shadow' || candidate === undefined) return undefined;
+  /** What gets copies: a shadow, or a preview for which they were signed. */
+  async mirror(
+    { deployment, versions }: DeployedModel,
+    { split }: Pick<Course, 'split'>,
+  ): Promise<ShadowMirror | undefined> {
+    const { strategy, candidate, model, flip } = deployment;
+    const isPreview = split?.arms.some(({ stage }) => stage === 'preview') === true;
+    const trafficBps = isPreview ? flip?.mirrorBps : deployment.trafficBps;
+    if (candidate === undefined || trafficBps === undefined || !(isPreview || strategy === 'shadow')) {
+      return undefined;
+    }
     const { shadows, problems, retryLater } = this.#options;
-    const mirror = await shadows.mirrorOf(deployment, versions.get(candidate.version));
+    const mirror = await shadows.mirrorOf({ ...deployment, trafficBps }, versions.get(candidate.version));
     if (!('reason' in mirror)) return mirror;
     problems.candidateNotServed({ model, version: candidate.version }, mirror.reason);
     if (mirror.mayPass) retryLater(model);

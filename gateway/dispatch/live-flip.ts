@@ -9,7 +9,8 @@ import type { JudgedTotals } from '../rollout/judge.ts';
 import { judgeSettings } from '../rollout/judge-settings.ts';
 import type { Verdict } from '../rollout/judge-verdict.ts';
 import { ReferenceJudge } from '../rollout/reference-judge.ts';
-import type { RolloutPhase, RolloutState } from '../telemetry/rollout-report.ts';
+import type { RolloutDecision, RolloutPhase, RolloutState } from '../telemetry/rollout-report.ts';
+import { JudgeHold } from './judge-hold.ts';
 import { judgeReport } from './judge-report.ts';
 import type { Carried, LiveRolloutOptions, ModelArm } from './live-rollout.ts';
 import { RolloutWatch } from './rollout-watch.ts';
@@ -19,11 +20,14 @@ export class LiveFlip implements Carried {
   readonly #options: LiveRolloutOptions;
   #deployment: Deployment;
   #arm: ModelArm;
-  #isHeldByJudge = false;
+  readonly #hold = new JudgeHold();
 
   constructor(options: LiveRolloutOptions) {
-    const { deployment, arm, memory, rollBack } = options;
+    const { deployment, arm, memory, rollBack, agreement } = options;
+    const { processes } = agreement;
     const isPreview = arm.stage === 'preview';
+    // What people try out is few requests of few callers; what callers send is as many as they are.
+    const isMirrored = isPreview && deployment.flip?.mirrorBps !== undefined;
     const reference = memory.flipOf(arm.rolloutId)?.reference;
     this.#options = options;
     this.#deployment = deployment;
@@ -32,11 +36,14 @@ export class LiveFlip implements Carried {
       share: arm.share,
       judge: new ReferenceJudge({
         settings: judgeSettings(deployment.analysis),
-        unit: isPreview ? 'request' : 'caller',
+        unit: isPreview && !isMirrored ? 'request' : 'caller',
+        ...(isPreview && { beside: isMirrored ? 'copies' : 'live' }),
         reference: () => (isPreview ? this.watch.reference : (reference ?? nothingCounted)),
         requestsMin: isPreview ? (deployment.flip?.previewRequestsMin ?? 1) : 0,
+        processes,
       }),
       costs: arm.stable.costs,
+      processes,
       rollBack: (reason) => {
         rollBack(this.#arm, reason);
       },
@@ -57,20 +64,26 @@ export class LiveFlip implements Carried {
   tick(nowMs: number): void {
     const verdict = this.watch.look(nowMs);
     if (verdict.kind === 'rollback') return;
-    const { memory, onDecision, moved } = this.#options;
-    if (verdict.kind === 'pause' && !this.#isHeldByJudge) onDecision('paused', verdict.reason);
-    this.#isHeldByJudge = verdict.kind === 'pause';
+    const { memory, agreement, onDecision, moved } = this.#options;
+    const news = this.#hold.news(verdict);
+    // Two processes that each flip by a clock of their own would answer one caller with two versions.
+    if (!agreement.isLeading) return;
+    if (news !== undefined) this.#tellOthers([onDecision(news, verdict.reason)]);
     const { rolloutId, stage, candidate } = this.#arm;
     const state = this.#state(nowMs);
     const next = this.#next(state, { nowMs, verdict: verdict.kind });
     if (next === state) return;
     memory.setFlip(rolloutId, next);
+    const decisions: RolloutDecision[] = [];
     if (stage === 'preview' && next.reference !== undefined) {
-      onDecision('flipped', `all requests go to ${candidate.modelVersion} now; ${verdict.reason}`);
+      const reason = `all requests go to ${candidate.modelVersion} now; ${verdict.reason}`;
+      decisions.push(onDecision('flipped', reason));
     }
     if (next.isComplete === true) {
-      onDecision(this.#deployment.watch === undefined ? 'completed' : 'kept', verdict.reason);
+      const isKept = this.#deployment.watch !== undefined;
+      decisions.push(onDecision(isKept ? 'kept' : 'completed', verdict.reason));
     }
+    this.#tellOthers(decisions, next);
     moved();
   }
 
@@ -96,6 +109,12 @@ export class LiveFlip implements Carried {
       },
       judge: judgeReport(verdict, this.#totals),
     };
+  }
+
+  #tellOthers(decisions: readonly RolloutDecision[], flip?: FlipState): void {
+    const { rolloutId, stable } = this.#arm;
+    const facts = { model: stable.modelName, rolloutId, decisions };
+    this.#options.agreement.wentOn(flip === undefined ? facts : { ...facts, flip });
   }
 
   /** After a flip nobody meets the version before; what it did until then is what counts. */

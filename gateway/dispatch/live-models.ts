@@ -227,7 +227,7 @@ export class LiveModels {
     // Once more: it may have been rolled back while replicas came.
     const course = this.#rollouts.begin(deployment, loaded);
     if (course.rolledBack.length > 0) this.#problems.rolledBack(name);
-    const mirror = await this.#versions.mirror(model);
+    const mirror = await this.#versions.mirror(model, course);
     this.#versions.assignRoles(model, loaded);
     this.#replace(name, {
       live: course.live,

@@ -12,6 +12,7 @@ import { isSameAnalysis } from '../../registry-store/manifest/rollout-analysis.t
 import { isOverdue, nextStep, phaseOf, type StepState, within } from '../rollout/rollout-steps.ts';
 import type { SplitArm, TrafficSplit } from '../route/traffic-split.ts';
 import type { RolloutDecision, RolloutState } from '../telemetry/rollout-report.ts';
+import { JudgeHold } from './judge-hold.ts';
 import { judgeReport } from './judge-report.ts';
 import type { ModelGeneration } from './model-generation.ts';
 import type { NodeAgreement } from './node-agreement.ts';
@@ -56,7 +57,9 @@ export class LiveRollout implements Carried {
   readonly #options: LiveRolloutOptions;
   #deployment: Deployment;
   #arm: ModelArm;
-  #isHeldByJudge = false;
+  readonly #hold = new JudgeHold();
+  /** The step that was told to wait for approval. */
+  #waitingStep: number | undefined;
   #lookedForReplicasMs = 0;
 
   constructor(options: LiveRolloutOptions) {
@@ -68,6 +71,7 @@ export class LiveRollout implements Carried {
       share: arm.share,
       judge: new CanaryJudge(this.#settingsOf(deployment)),
       costs: arm.stable.costs,
+      processes: options.agreement.processes,
       rollBack: (reason) => {
         this.#options.rollBack(this.#arm, reason);
       },
@@ -81,6 +85,7 @@ export class LiveRollout implements Carried {
   /** Another share, or another plan, of the same rollout. */
   follow(deployment: Deployment, arm: ModelArm, nowMs: number): void {
     const wasPaused = this.#deployment.plan?.paused === true;
+    const approvalsBefore = this.#deployment.plan?.approvals ?? 0;
     const isPaused = deployment.plan?.paused === true;
     const isJudgedAlike =
       isSameAnalysis(this.#deployment.analysis, deployment.analysis) &&
@@ -89,18 +94,22 @@ export class LiveRollout implements Carried {
     this.#arm = arm;
     this.watch.setShare(arm.share, nowMs);
     if (!isJudgedAlike) this.watch.setSettings(this.#settingsOf(deployment));
+    const { onDecision } = this.#options;
+    const counted = (): string => this.watch.opinion(nowMs).reason;
     if (isPaused !== wasPaused) {
-      this.#options.onDecision(isPaused ? 'paused' : 'resumed', 'signed in the store');
+      onDecision(isPaused ? 'paused' : 'resumed', `signed in the store; ${counted()}`);
+    }
+    if ((deployment.plan?.approvals ?? 0) > approvalsBefore) {
+      onDecision('approved', `signed in the store; ${counted()}`);
     }
   }
 
   tick(nowMs: number): void {
     const verdict = this.watch.look(nowMs);
     if (verdict.kind === 'rollback') return;
-    const isNewlyHeld = verdict.kind === 'pause' && !this.#isHeldByJudge;
-    this.#isHeldByJudge = verdict.kind === 'pause';
+    const news = this.#hold.news(verdict);
     if (!this.#options.agreement.isLeading) return;
-    if (isNewlyHeld) this.#tellOthers([this.#options.onDecision('paused', verdict.reason)]);
+    if (news !== undefined) this.#tellOthers([this.#options.onDecision(news, verdict.reason)]);
     const { plan } = this.#deployment;
     if (plan !== undefined) this.#walkOn(plan, { nowMs, verdict: this.#withReplicas(verdict, plan) });
   }
@@ -147,7 +156,10 @@ export class LiveRollout implements Carried {
       return;
     }
     const next = nextStep(plan, state, moment);
-    if (next === state) return;
+    if (next === state) {
+      this.#tellOfWaiting(plan, state, { nowMs, verdict });
+      return;
+    }
     memory.setStep(rolloutId, next);
     const decisions = next.isComplete === true ? [onDecision('completed', verdict.reason)] : [];
     const hasMoved = next.step !== state.step;
@@ -157,6 +169,22 @@ export class LiveRollout implements Carried {
     }
     this.#tellOthers(decisions, next);
     if (hasMoved) moved();
+  }
+
+  /** Nothing but a person's word is missing. */
+  #tellOfWaiting(
+    plan: RolloutPlan,
+    state: StepState,
+    { nowMs, verdict }: { readonly nowMs: number; readonly verdict: Verdict },
+  ): void {
+    const approved = { ...plan, approvals: plan.steps.length };
+    const isWaiting =
+      phaseOf(plan, state, verdict.kind) === 'awaiting_approval' &&
+      nextStep(approved, state, { nowMs, verdict: verdict.kind }) !== state;
+    if (!isWaiting || this.#waitingStep === state.step) return;
+    this.#waitingStep = state.step;
+    const place = `step ${state.step + 1} of ${plan.steps.length}`;
+    this.#tellOthers([this.#options.onDecision('awaits_approval', `${place}; ${verdict.reason}`)]);
   }
 
   /** A rolling that has too few replicas for its step stays, whatever the judge says in its favour. */

@@ -53,6 +53,9 @@ const messages: Readonly<Record<RolloutDecision['decision'], string>> = {
   began: 'rollout began',
   next_step: 'rollout went on to its next step',
   paused: 'rollout paused',
+  held: 'rollout held where it is',
+  awaits_approval: 'rollout waits for approval',
+  approved: 'rollout approved',
   resumed: 'rollout resumed',
   rolled_back: 'candidate taken out of the traffic',
   flipped: 'all traffic flipped to the candidate',
@@ -172,16 +175,23 @@ export class LiveRollouts {
     watches.delete(rolloutId);
     this.#options.counts.end(rolloutId);
     // One that this node went back from has left already, with its reason.
-    if (!this.#rollouts.delete(rolloutId)) return;
+    const rollout = this.#rollouts.get(rolloutId);
+    if (rollout === undefined) return;
+    this.#rollouts.delete(rolloutId);
     // It goes on after its flip, which is told.
     if (arms.some((arm) => arm.rolloutId === rolloutId)) return;
     if (deployment?.watch !== undefined && this.#isKept(before, live)) return;
     const isNew = (arm: ModelArm): boolean => !armsBefore.some((known) => known.rolloutId === arm.rolloutId);
     const newcomer = arms.find(isNew);
+    // What it came to until now.
+    const { reason } = rollout.watch.opinion(Date.now());
     if (live === before.candidate)
-      this.#decided(before, 'promoted', `${live.modelVersion} is the live version now`);
-    else if (newcomer === undefined) this.#decided(before, 'ended', 'the store says so');
-    else this.#decided(before, 'superseded', `${newcomer.candidate.modelVersion} is the candidate now`);
+      this.#decided(before, 'promoted', `${live.modelVersion} is the live version now; ${reason}`);
+    else if (newcomer === undefined) this.#decided(before, 'ended', `the store says so; ${reason}`);
+    else {
+      const { modelVersion } = newcomer.candidate;
+      this.#decided(before, 'superseded', `${modelVersion} is the candidate now; ${reason}`);
+    }
   }
 
   /** The watch of a promoted version is over and it stays, which is told. */
@@ -232,7 +242,7 @@ export class LiveRollouts {
         this.#rollouts.delete(rolloutId);
         rollBack(current);
         // Callers are safe by now; the disk may take its time.
-        memory.add(rolloutId);
+        memory.add(rolloutId, reason);
         const others = this.#givenUp.get(stable.modelName) ?? [];
         this.#givenUp.set(stable.modelName, [...others, givenUp(deployment, rolloutId)]);
         this.#decided(current, 'rolled_back', reason);

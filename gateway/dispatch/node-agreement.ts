@@ -1,19 +1,18 @@
 /**
- * What the processes of one node agree on about rollouts that divide traffic: each judges by what all of them counted, and
- * one of them decides when a rollout goes on, which the others follow. Going back needs no agreement: whoever sees reason
+ * What the processes of one node agree on about rollouts: each judges by what all of them counted, and one of them decides
+ * when a rollout goes on or flips, which the others follow. Going back needs no agreement: whoever sees reason
  * to does so at once, and the others after it. A gateway that is the whole node agrees with itself.
  */
 import type { Siblings, SharedCounts, SharedStep } from '../gateway-options.ts';
-import { readCounts } from '../rollout/judge-counts.ts';
-import type { JudgeSnapshot } from '../rollout/judge-snapshot.ts';
+import { type OthersCounted, readShared } from '../rollout/shared-counts.ts';
 import type { RolloutWatch } from './rollout-watch.ts';
 
-type Watch = Pick<RolloutWatch, 'evidence' | 'setOthers'>;
+type Watch = Pick<RolloutWatch, 'sharedAs' | 'setOthers'>;
 
 export class NodeAgreement {
   readonly #siblings: Siblings | undefined;
   #isLeading: boolean;
-  #others: ReadonlyMap<string, JudgeSnapshot> = new Map();
+  #others: ReadonlyMap<string, OthersCounted> = new Map();
 
   constructor(siblings: Siblings | undefined) {
     this.#siblings = siblings;
@@ -34,21 +33,15 @@ export class NodeAgreement {
   }
 
   countedByOthers(rollouts: readonly SharedCounts[]): void {
-    this.#others = new Map(
-      rollouts.flatMap(({ rolloutId, counts }) => {
-        const snapshot = readCounts(counts);
-        return snapshot === undefined ? [] : [[rolloutId, snapshot] as const];
-      }),
-    );
+    this.#others = new Map(rollouts.map((shared) => [shared.rolloutId, readShared(shared)]));
   }
 
   /** Tells the others what was counted here, and the watches, by rollout, what they counted. */
   exchange(watches: ReadonlyMap<string, { readonly watch: Watch }>): void {
     if (this.#siblings === undefined || watches.size === 0) return;
-    const rollouts = [...watches].flatMap(([rolloutId, { watch }]) => {
+    const rollouts = [...watches].map(([rolloutId, { watch }]) => {
       watch.setOthers(this.#others.get(rolloutId));
-      const counts = watch.evidence?.counts;
-      return counts === undefined ? [] : [{ rolloutId, counts }];
+      return watch.sharedAs(rolloutId);
     });
     this.#siblings.counted(rollouts);
   }

@@ -41,6 +41,8 @@ export type { AcceptedRequest, IncomingRequest } from './incoming-request.ts';
 /** The version for a request, and what its outcome is evidence for. */
 interface Target extends Routed<ModelGeneration, ShadowMirror> {
   readonly trial?: Trial | undefined;
+  /** The same for the copy that `mirror` gets. */
+  readonly copyTrial?: Trial | undefined;
 }
 
 export interface RequestDoorOptions {
@@ -222,8 +224,14 @@ export class RequestDoor {
     if (isOther(routed, expectedVersion)) return forceNotAllowed;
     incoming.sink.routed?.({ id, variant, modelVersion: routed.value.modelVersion });
     if (evidence === undefined) return routed;
+    const { watches } = this.#options;
+    const { mirror, value, rollout } = routed;
     // Without a key each request is a caller of its own.
-    return { ...routed, trial: trialFor(this.#options.watches, evidence, key ?? String(Math.random())) };
+    const trial = trialFor(watches, evidence, key ?? String(Math.random()));
+    if (mirror === undefined) return { ...routed, trial };
+    if (key === undefined || !mirror.takes(key)) return { ok: true, value, rollout, trial };
+    const copyTrial = trialFor(watches, { ...evidence, arm: 'candidate' }, key);
+    return { ...routed, trial: trial && { ...trial, isCopied: true }, copyTrial };
   }
 
   #keyOfNobody(): string | undefined {
@@ -276,7 +284,7 @@ export class RequestDoor {
 
   #admit(
     incoming: IncomingRequest,
-    { value: generation, trial, mirror }: Target,
+    { value: generation, trial, mirror, copyTrial }: Target,
     early: EarlyBody | undefined,
   ): RunRequest | WireError {
     const { dispatcher, cache, limits } = this.#options;
@@ -306,7 +314,7 @@ export class RequestDoor {
       dueWithinMs,
     });
     // What is not run says nothing new to a shadow.
-    if (pair !== undefined && pending instanceof PendingRequest) pair.copy(decoded.value);
+    if (pair !== undefined && pending instanceof PendingRequest) pair.copy(decoded.value, copyTrial);
     return pending;
   }
 }

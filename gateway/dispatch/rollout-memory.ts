@@ -20,7 +20,7 @@ export interface RolloutMemoryOptions {
   readonly file: string | undefined;
   readonly onTrouble: (trouble: unknown) => void;
   /** A rollout was added that was not known: others on this machine may want to know. */
-  readonly onAdded?: ((rolloutId: string) => void) | undefined;
+  readonly onAdded?: ((rolloutId: string, reason: string) => void) | undefined;
 }
 
 export class RolloutMemory {
@@ -43,8 +43,8 @@ export class RolloutMemory {
     return this.#ids.has(rolloutId);
   }
 
-  add(rolloutId: string): void {
-    if (!this.#ids.has(rolloutId)) this.#options.onAdded?.(rolloutId);
+  add(rolloutId: string, reason: string): void {
+    if (!this.#ids.has(rolloutId)) this.#options.onAdded?.(rolloutId, reason);
     this.#ids.add(rolloutId);
     const [oldest] = this.#ids;
     if (this.#ids.size > rolloutsMax && oldest !== undefined) this.#ids.delete(oldest);

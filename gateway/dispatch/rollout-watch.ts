@@ -5,7 +5,7 @@
 import type { RunCost } from '../../runtime/protocol/worker-task.ts';
 import { murmur3 } from '../route/murmur3.ts';
 import type { AnswerEvidence } from '../rollout/answer-evidence.ts';
-import { type CallerCounts, CallerRates, callerTables } from '../rollout/caller-rates.ts';
+import { addCallerCounts, type CallerCounts, CallerRates, callerTables } from '../rollout/caller-rates.ts';
 import type {
   Failure,
   Judge,
@@ -13,11 +13,11 @@ import type {
   JudgeEvidence,
   Outcome as JudgedOutcome,
 } from '../rollout/judge.ts';
-import type { JudgeSnapshot } from '../rollout/judge-snapshot.ts';
 import type { JudgeSettings } from '../rollout/judge-options.ts';
 import type { Verdict } from '../rollout/judge-verdict.ts';
 import type { Kept } from '../rollout/kept.ts';
 import { rowScale } from '../rollout/row-scale.ts';
+import type { OthersCounted, SharedCounts } from '../rollout/shared-counts.ts';
 import type { Evidence } from '../route/traffic-split.ts';
 import type { Outcome } from '../telemetry/version-metrics.ts';
 
@@ -29,6 +29,8 @@ export interface RolloutWatchOptions {
   readonly costs: readonly RunCost[];
   /** Told once, with the reason in words and numbers. */
   readonly rollBack: (reason: string) => void;
+  /** Of this node. Default 1. */
+  readonly processes?: number;
 }
 
 /** One request of a rollout, by its key; told what became of it. */
@@ -38,6 +40,8 @@ export interface Trial {
   /** Of the candidate when the request was routed. */
   readonly share: number;
   readonly keyHash: number;
+  /** Of the stable version: the candidate gets a copy of the request. */
+  readonly isCopied?: true;
 }
 
 /**
@@ -81,7 +85,9 @@ const failures: ReadonlyMap<Outcome, Failure> = new Map<Outcome, Failure>([
 
 export class RolloutWatch {
   readonly #judge: Judge;
-  readonly #reference = new CallerRates();
+  readonly #reference: CallerRates;
+  /** What the other processes counted of the stable version. */
+  #referenceOfOthers: CallerCounts | undefined;
   readonly #rollBack: (reason: string) => void;
   readonly #costs: readonly RunCost[];
   #share: number;
@@ -90,8 +96,9 @@ export class RolloutWatch {
   /** Compared when somebody last looked. */
   #runsSeen = 0;
 
-  constructor({ share, judge, costs, rollBack }: RolloutWatchOptions) {
+  constructor({ share, judge, costs, rollBack, processes = 1 }: RolloutWatchOptions) {
     this.#judge = judge;
+    this.#reference = new CallerRates('caller', processes);
     this.#costs = costs;
     this.#share = share;
     this.#rollBack = rollBack;
@@ -115,7 +122,7 @@ export class RolloutWatch {
 
   /** `nowMs` since 1970, never before that of an earlier call. */
   ended(trial: Trial, outcome: Outcome, nowMs: number, answered?: Answered): void {
-    const { arm, share, keyHash } = trial;
+    const { arm, share, keyHash, isCopied } = trial;
     const failure = outcome === 'OK' && answered?.isFinite === false ? 'nan' : failures.get(outcome);
     if (this.#isOver || (outcome !== 'OK' && failure === undefined)) return;
     if (arm === 'stable') this.#reference.add(keyHash, nowMs, failure === 'crash' ? 'error' : failure);
@@ -126,6 +133,7 @@ export class RolloutWatch {
       keyHash,
       nowMs,
       failed: failure !== undefined,
+      ...(isCopied === true && { isCopied }),
       ...(failure !== undefined && { failure }),
       ...(answered !== undefined && this.#known(answered)),
     });
@@ -136,6 +144,11 @@ export class RolloutWatch {
 
   #known({ runMs, batchRows, predictedClass, score }: Answered): Partial<JudgedOutcome> {
     return { serviceMs: runMs * rowScale(this.#costs, batchRows), predictedClass, score };
+  }
+
+  /** What is to be said now, and nothing is done. */
+  opinion(nowMs: number): Verdict {
+    return this.#judge.judge(nowMs);
   }
 
   /** What is to be done now; goes back by itself if it is that. */
@@ -163,9 +176,21 @@ export class RolloutWatch {
     return this.#judge.evidence;
   }
 
+  /** For the other processes of this node. */
+  sharedAs(rolloutId: string): SharedCounts {
+    const { evidence, flipCounts: flip } = this.#judge;
+    return {
+      rolloutId,
+      reference: this.#reference.counts,
+      ...(evidence !== undefined && { counts: evidence.counts }),
+      ...(flip !== undefined && { flip }),
+    };
+  }
+
   /** What the other processes of this node counted, or nobody else. */
-  setOthers(others: JudgeSnapshot | undefined): void {
-    this.#judge.setOthers?.(others);
+  setOthers(others: OthersCounted | undefined): void {
+    this.#judge.setOthers(others);
+    this.#referenceOfOthers = others?.reference;
   }
 
   /** Requests since this watch began, to see whether anything was counted since then. */
@@ -193,8 +218,9 @@ export class RolloutWatch {
     );
   }
 
-  /** What the stable version did: what its successor is held against once nobody is on it any more. */
+  /** What the stable version did on this node: what its successor is held against once nobody is on it any more. */
   get reference(): CallerCounts {
-    return this.#reference.counts;
+    const own = this.#reference.counts;
+    return this.#referenceOfOthers === undefined ? own : addCallerCounts(own, this.#referenceOfOthers);
   }
 }

@@ -20,6 +20,7 @@ import { Dispatcher } from './dispatcher.ts';
 import { GenerationLoader, type NotLoaded } from './generation-loader.ts';
 import { ModelGeneration } from './model-generation.ts';
 import type { ReplySink } from './request-queue.ts';
+import type { Trial } from './rollout-watch.ts';
 import type { ServedVersion } from './served-version.ts';
 
 export interface ShadowLaneOptions {
@@ -127,9 +128,9 @@ export class ShadowLane {
   }
 
   /** False when the copy is dropped. It never throws. The bytes of the request may be reused when this returns. */
-  send(request: InferRequest, sink: ReplySink): boolean {
+  send(request: InferRequest, sink: ReplySink, trial?: Trial): boolean {
     try {
-      return this.#send(request, sink);
+      return this.#send(request, sink, trial);
     } catch (fault) {
       this.reportFault(fault);
       return false;
@@ -142,12 +143,14 @@ export class ShadowLane {
   }
 
   /** Copies under way are told SHUTTING_DOWN. */
-  close(): Promise<void> {
+  async close(): Promise<void> {
+    // A copy may have led to the end of its own rollout: its batch is answered first.
+    await Promise.resolve();
     this.#dispatcher.failAll(fail('SHUTTING_DOWN', 'The shadow rollout ended.'));
-    return this.#pool.close();
+    await this.#pool.close();
   }
 
-  #send(request: InferRequest, sink: ReplySink): boolean {
+  #send(request: InferRequest, sink: ReplySink, trial: Trial | undefined): boolean {
     if (this.#doCallersWait() || !this.#busy.mayBegin(performance.now())) return false;
     const admitted = checkRequest(request, this.#generation.signature, this.#limits);
     if (!admitted.ok) {
@@ -161,6 +164,7 @@ export class ShadowLane {
       request: admitted.value,
       id: undefined,
       sink,
+      trial,
       options: undefined,
       dueWithinMs: waitMsMax,
     });

@@ -12,6 +12,7 @@ import {
 import type { WireError } from '../wire/error-code.ts';
 import type { InferReply, InferRequest, OutputColumn } from '../wire/infer-request.ts';
 import type { ReplySink } from './request-queue.ts';
+import type { Trial } from './rollout-watch.ts';
 import type { ShadowLane } from './shadow-lane.ts';
 
 export interface ShadowMirrorOptions {
@@ -64,9 +65,12 @@ export class ShadowMirror {
 
   /**
    * Listens to the sink of a request that is about to be queued. `copy` then hands it to the candidate; it is called only
-   * when the live version took it.
+   * when the live version took it. `trial`, where the candidate is judged by it, is told what became of the copy.
    */
-  pair(sink: ReplySink): { readonly sink: ReplySink; readonly copy: (request: InferRequest) => void } {
+  pair(sink: ReplySink): {
+    readonly sink: ReplySink;
+    readonly copy: (request: InferRequest, trial?: Trial) => void;
+  } {
     const pair = new AnswerPair(this.counts);
     return {
       sink: {
@@ -84,8 +88,8 @@ export class ShadowMirror {
           sink.cached?.(use);
         },
       },
-      copy: (request) => {
-        if (this.#lane.send(request, pair)) this.counts.sent += 1;
+      copy: (request, trial) => {
+        if (this.#lane.send(request, pair, trial)) this.counts.sent += 1;
         else pair.drop();
       },
     };

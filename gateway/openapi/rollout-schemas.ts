@@ -7,7 +7,7 @@ const moment: Schema = { type: 'string', format: 'date-time' };
 
 const phases = ['running', 'paused', 'awaiting_approval', 'bake', 'preview', 'complete', 'rolled_back'];
 const decisions = [
-  ...['began', 'next_step', 'paused', 'resumed'],
+  ...['began', 'next_step', 'paused', 'held', 'resumed', 'awaits_approval', 'approved'],
   ...['rolled_back', 'flipped', 'completed', 'promoted', 'kept', 'superseded', 'ended'],
 ];
 

@@ -30,6 +30,13 @@ export function isCallerCounts(value: unknown): value is CallerCounts {
   return [trials, failed.error, failed.nan].every((count) => Number.isInteger(count) && Number(count) >= 0);
 }
 
+export function addCallerCounts(one: CallerCounts, other: CallerCounts): CallerCounts {
+  return {
+    trials: one.trials + other.trials,
+    failed: { error: one.failed.error + other.failed.error, nan: one.failed.nan + other.failed.nan },
+  };
+}
+
 /** How many tables are kept of one. */
 export const callerTables = 3;
 
@@ -40,13 +47,16 @@ const windowMs = 60_000;
 
 export class CallerRates {
   readonly #unit: TrialUnit;
+  readonly #windowMs: number;
   readonly #windows = new Uint32Array(2 ** 16);
   readonly #failedCallers: Readonly<Record<Fault, KeySet>> = { error: new KeySet(), nan: new KeySet() };
   readonly #failed = { error: 0, nan: 0 };
   #trials = 0;
 
-  constructor(unit: TrialUnit = 'caller') {
+  /** A caller comes to each of so many processes and is a trial in each: less often then, so that it has no more weight. */
+  constructor(unit: TrialUnit = 'caller', processes = 1) {
     this.#unit = unit;
+    this.#windowMs = windowMs * processes;
   }
 
   /** `keyHash` is an unsigned 32-bit number; `nowMs` never before that of an earlier call. */
@@ -89,7 +99,7 @@ export class CallerRates {
     if (this.#unit === 'request') return true;
     const seat = seatOf(keyHash);
     // Not from zero, which is what an empty seat has.
-    const window = 1 + Math.floor(nowMs / windowMs);
+    const window = 1 + Math.floor(nowMs / this.#windowMs);
     if (this.#windows[seat] === window) return false;
     this.#windows[seat] = window;
     return true;

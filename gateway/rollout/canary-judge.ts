@@ -19,9 +19,11 @@ import { type EvidencePeaks, evidencePeaks, type Verdict, verdictOn } from './ju
 import type { Judge, JudgedTotals, JudgeEvidence, Outcome } from './judge.ts';
 import { KeySet } from './key-set.ts';
 import { LatencyCuts, latencyQuantiles } from './latency-cuts.ts';
-import { addTotals, MetricCounts } from './metric-counts.ts';
+import { addJudged } from './judged-totals.ts';
+import { MetricCounts } from './metric-counts.ts';
 import { predictionBins, PredictionBins } from './prediction-bins.ts';
 import { RunGroups } from './run-groups.ts';
+import type { OthersCounted } from './shared-counts.ts';
 import { seatOf, UnitLedger } from './unit-ledger.ts';
 
 /** Kinds of events that the ledger tells apart. Run times and predictions have ways of their own to count once. */
@@ -145,8 +147,8 @@ export class CanaryJudge implements Judge {
    * What others counted of the same rollout, all of it each time: from now on it is judged by their counts and its own. What
    * was shown once is not taken back where they are gone.
    */
-  setOthers(others: JudgeSnapshot | undefined): void {
-    this.#others = others;
+  setOthers(others: OthersCounted | undefined): void {
+    this.#others = others?.snapshot;
   }
 
   snapshot(): JudgeSnapshot {
@@ -269,14 +271,4 @@ export class CanaryJudge implements Judge {
     const isCounted = this.#options.unit === 'request' || this.#predictedKeys.add(keyHash);
     prediction.add(bin, arm, share, isCounted, isCounted);
   }
-}
-
-function addJudged(one: JudgedTotals, other: JudgedTotals): JudgedTotals {
-  return {
-    requests: addTotals(one.requests, other.requests),
-    failed: addTotals(one.failed, other.failed),
-    notFinite: addTotals(one.notFinite, other.notFinite),
-    crashed: addTotals(one.crashed, other.crashed),
-    candidateKeys: one.candidateKeys + other.candidateKeys,
-  };
 }

@@ -19,8 +19,15 @@ export interface Verdict {
   readonly kind: 'rollback' | 'pause' | 'hold' | 'promote' | 'healthy';
   /** What decided; undefined where it was no comparison. */
   readonly metric?: MetricName | 'shares' | undefined;
+  /** A `hold` for want of requests, as each rollout begins with: nobody decided anything. */
+  readonly isEarly?: true;
   /** One sentence with the numbers, for people. */
   readonly reason: string;
+}
+
+/** Whether it keeps a rollout where it is for a reason that somebody should know. */
+export function isHolding({ kind, isEarly }: Verdict): boolean {
+  return kind === 'pause' || (kind === 'hold' && isEarly !== true);
 }
 
 /** The strongest evidence so far, as logarithms: what was shown once is not taken back (Ville's inequality). */
@@ -73,6 +80,7 @@ export function verdictOn(
   if (!isComparable) {
     return {
       kind: 'hold',
+      isEarly: true,
       reason: `the candidate met ${candidateKeys} callers of the ${options.candidateKeysMin} needed`,
     };
   }

@@ -17,21 +17,29 @@ import {
   faults,
   type TrialUnit,
 } from './caller-rates.ts';
-import type { Judge, JudgedTotals, Outcome } from './judge.ts';
+import { type FlipCounts, failedCallersLeast, mergeFlipCounts } from './flip-counts.ts';
+import type { Judge, Outcome } from './judge.ts';
+import { isArmTotals, type JudgedTotals } from './judged-totals.ts';
 import { type JudgeOptions, type JudgeSettings, judgeOptions, type Role } from './judge-options.ts';
 import { bytesOf, fillTables, isAlike, type Kept, type SeatTable } from './kept.ts';
-import type { ArmTotals } from './metric-counts.ts';
 import type { Verdict } from './judge-verdict.ts';
 import { KeySet } from './key-set.ts';
+import type { OthersCounted } from './shared-counts.ts';
 
 export interface ReferenceJudgeOptions {
   readonly settings?: JudgeSettings;
   /** `request` for a preview, which few people try out; `caller` for what all callers meet. */
   readonly unit: TrialUnit;
-  /** What the version before did until now, or until the flip. */
+  /**
+   * What the version before did until the flip; or until now, as long as it is `live`; or to callers of whose requests the
+   * other gets copies: `copies`, which are held against the same callers, as some fail more often than others.
+   */
   readonly reference: () => CallerCounts;
+  readonly beside?: 'live' | 'copies';
   /** Requests that must have been answered before anything good is said. */
   readonly requestsMin: number;
+  /** Of this node: a caller may come to each of them. Default 1. */
+  readonly processes?: number;
 }
 
 /** Counts after which the test is sharpest: of a preview, of all callers, and of the version before during a preview. */
@@ -52,6 +60,9 @@ export class ReferenceJudge implements Judge {
   readonly #requestsMin: number;
   readonly #reference: () => CallerCounts;
   readonly #rates: CallerRates;
+  readonly #beside: ReferenceJudgeOptions['beside'];
+  /** Of the version before. */
+  readonly #copied: CallerRates;
   readonly #callers = new KeySet();
   readonly #requests = { candidate: 0, stable: 0 };
   readonly #failed = { candidate: 0, stable: 0 };
@@ -61,13 +72,17 @@ export class ReferenceJudge implements Judge {
   /** Callers of the row, so that one of them is no row. */
   #rowCallers = new Set<number>();
   #crashesInARow = 0;
+  #others: FlipCounts | undefined;
 
-  constructor({ settings = {}, unit, reference, requestsMin }: ReferenceJudgeOptions) {
+  constructor(options: ReferenceJudgeOptions) {
+    const { settings = {}, unit, reference, beside, requestsMin, processes = 1 } = options;
     this.#options = judgeOptions(settings);
     this.#unit = unit;
     this.#requestsMin = requestsMin;
-    this.#reference = reference;
-    this.#rates = new CallerRates(unit);
+    this.#beside = beside;
+    this.#copied = new CallerRates('caller', processes);
+    this.#reference = beside === 'copies' ? () => this.#counts.copied : reference;
+    this.#rates = new CallerRates(unit, processes);
   }
 
   /** Nothing but failures is compared. */
@@ -77,12 +92,13 @@ export class ReferenceJudge implements Judge {
     this.#options = judgeOptions(settings);
   }
 
-  record({ arm, keyHash, nowMs = 0, failure }: Outcome): void {
+  record({ arm, keyHash, nowMs = 0, failure, isCopied }: Outcome): void {
     this.#requests[arm] += 1;
     const fault = failure === undefined ? undefined : failure === 'nan' ? 'nan' : 'error';
     if (fault === 'error') this.#failed[arm] += 1;
     if (fault === 'nan') this.#notFinite[arm] += 1;
     if (failure === 'crash') this.#crashed[arm] += 1;
+    if (isCopied === true) this.#copied.add(keyHash, nowMs, fault);
     if (arm === 'stable') return;
     this.#rates.add(keyHash, nowMs, fault);
     this.#callers.add(keyHash);
@@ -101,26 +117,48 @@ export class ReferenceJudge implements Judge {
   }
 
   get totals(): JudgedTotals {
+    return this.#counts.totals;
+  }
+
+  /** Of this process alone. */
+  get flipCounts(): FlipCounts {
+    const failedCallers = {
+      error: this.#rates.failedCallers('error'),
+      nan: this.#rates.failedCallers('nan'),
+    };
     return {
-      requests: { ...this.#requests },
-      failed: { ...this.#failed },
-      notFinite: { ...this.#notFinite },
-      crashed: { ...this.#crashed },
-      candidateKeys: this.#callers.size,
+      rates: this.#rates.counts,
+      copied: this.#copied.counts,
+      failedCallers,
+      failedCallersMost: failedCallers,
+      totals: {
+        requests: { ...this.#requests },
+        failed: { ...this.#failed },
+        notFinite: { ...this.#notFinite },
+        crashed: { ...this.#crashed },
+        candidateKeys: this.#callers.size,
+      },
+      processes: 1,
     };
   }
 
+  /** From now on it is judged by their counts and its own; rows of failures are its own. */
+  setOthers(others: OthersCounted | undefined): void {
+    this.#others = others?.flip;
+  }
+
   keep(): Kept {
-    const rates = this.#rates.keep();
+    const [rates, copied] = [this.#rates.keep(), this.#copied.keep()];
     const counts = {
       kind: this.#unit,
       rates: rates.counts,
+      copied: copied.counts,
       requests: { ...this.#requests },
       failed: { ...this.#failed },
       not_finite: { ...this.#notFinite },
       crashed: { ...this.#crashed },
     };
-    return { counts, tables: [...rates.tables, ...bytesOf(this.#tables)] };
+    return { counts, tables: [...rates.tables, ...copied.tables, ...bytesOf(this.#tables)] };
   }
 
   /** A row of failures begins anew: it is found again with the next callers, if it is one. */
@@ -128,16 +166,24 @@ export class ReferenceJudge implements Judge {
     if (typeof counts !== 'object' || counts === null) return false;
     const kept = counts as Readonly<Record<string, unknown>>;
     const totals = ['requests', 'failed', 'not_finite', 'crashed'].flatMap((name) =>
-      isTotals(kept[name]) ? [kept[name]] : [],
+      isArmTotals(kept[name]) ? [kept[name]] : [],
     );
-    const own = tables.slice(callerTables);
+    const [rates, copied] = [tables.slice(0, callerTables), tables.slice(callerTables, 2 * callerTables)];
+    const own = tables.slice(2 * callerTables);
     if (kept['kind'] !== this.#unit || totals.length < 4 || !isAlike(this.#tables, own)) return false;
-    if (!this.#rates.resume({ counts: kept['rates'], tables: tables.slice(0, callerTables) })) return false;
+    // The second first: of two kinds of counts that do not go together none is taken.
+    if (!this.#copied.resume({ counts: kept['copied'], tables: copied })) return false;
+    if (!this.#rates.resume({ counts: kept['rates'], tables: rates })) return false;
     fillTables(this.#tables, own);
     this.#callers.recount();
     const counters = [this.#requests, this.#failed, this.#notFinite, this.#crashed];
     for (const [index, counter] of counters.entries()) Object.assign(counter, totals[index]);
     return true;
+  }
+
+  get #counts(): FlipCounts {
+    const own = this.flipCounts;
+    return this.#others === undefined ? own : mergeFlipCounts(own, this.#others);
   }
 
   get #tables(): readonly SeatTable[] {
@@ -178,9 +224,8 @@ export class ReferenceJudge implements Judge {
   #alarm(fault: Fault): Verdict | undefined {
     const { role, tolerated } = this.#options.metrics[fault];
     const { falseAlarmMax, rateDifferenceMin } = this.#options;
-    if (role === 'none' || this.#rates.failedCallers(fault) < failedCallersMin[this.#unit]) {
-      return undefined;
-    }
+    const failedCallers = failedCallersLeast(this.#counts, fault);
+    if (role === 'none' || failedCallers < failedCallersMin[this.#unit]) return undefined;
     const [one, other] = this.#pair(fault);
     const evidence = logEvidenceAbove(one, other, { ratio: tolerated, difference: rateDifferenceMin });
     // The error is spent on the kinds of failures in equal parts.
@@ -194,10 +239,10 @@ export class ReferenceJudge implements Judge {
   }
 
   #pair(fault: Fault): readonly [Rate, Rate] {
-    const { trials, failed } = this.#rates.counts;
+    const { trials, failed } = this.#counts.rates;
     const before = this.#reference();
     // After the flip its count is known before the first look, whatever it has failed: the test may be made for it.
-    const best = this.#unit === 'caller' ? Math.max(before.trials, 1) : trialsBest.reference;
+    const best = this.#beside === undefined ? Math.max(before.trials, 1) : trialsBest.reference;
     return [
       { events: failed[fault], trials, trialsBest: trialsBest[this.#unit] },
       { events: before.failed[fault], trials: before.trials, trialsBest: best },
@@ -205,11 +250,12 @@ export class ReferenceJudge implements Judge {
   }
 
   #progress(): Verdict {
-    const answered = this.#requests.candidate;
+    const answered = this.#counts.totals.requests.candidate;
     const rates = this.#ratesText('error');
     if (answered < this.#requestsMin) {
       return {
         kind: 'hold',
+        isEarly: true,
         reason: `${rates}; it got ${answered} of the ${this.#requestsMin} requests needed`,
       };
     }
@@ -226,12 +272,6 @@ export class ReferenceJudge implements Judge {
     const trials = this.#unit === 'request' ? 'requests' : 'callers of a minute';
     return `the new version ${did} for ${one.events} of ${one.trials} ${trials}, the one before for ${other.events} of ${other.trials} callers of a minute`;
   }
-}
-
-function isTotals(value: unknown): value is ArmTotals {
-  if (typeof value !== 'object' || value === null || !('candidate' in value) || !('stable' in value))
-    return false;
-  return [value.candidate, value.stable].every((count) => Number.isInteger(count) && Number(count) >= 0);
 }
 
 /** A row this long is one, whatever comes. */

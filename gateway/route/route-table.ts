@@ -14,7 +14,7 @@ export interface ModelRoutes<Target, Mirror = unknown> {
   readonly versions: ReadonlyMap<string, Target>;
   /** While a rollout divides the requests that name no version; see traffic-split.ts. */
   readonly split?: TrafficSplit<Target>;
-  /** Gets copies of requests that name no version, while a shadow rollout is on. */
+  /** Gets copies of requests that name no version, while a shadow rollout or a preview that wants them is on. */
   readonly mirror?: Mirror;
 }
 
@@ -47,7 +47,7 @@ export class RouteTable<Target, Mirror = unknown> {
     if (routes === undefined) return this.#unknownModel(modelName);
     const { split, mirror } = routes;
     if (version === undefined || version === '') {
-      if (split !== undefined) return split.choose(caller);
+      if (split !== undefined) return mirror === undefined ? split.choose(caller) : { ...split.choose(caller), mirror };
       // Who names a version tries something out: it is not what users do, and is not copied.
       return mirror === undefined ? succeed(routes.live) : { ok: true, value: routes.live, mirror };
     }

@@ -1,6 +1,6 @@
 /** Makes the plan that is signed with a rollout: what an operator said about the way, checked, and with what follows from it. */
 import type { Deployment, DeploymentStrategy } from '../manifest/deployment.ts';
-import { type FlipPlan, previewRequestsMax, previewRequestsMinDefault } from '../manifest/flip-plan.ts';
+import { type FlipPlan, mirrorBpsMax, previewRequestsMax, previewRequestsMinDefault } from '../manifest/flip-plan.ts';
 import {
   holdProblem,
   planJson,
@@ -36,6 +36,7 @@ export interface PlanRequest {
   readonly autoPromoteAfterMs?: number;
   readonly previewRequestsMin?: number;
   readonly watchMs?: number;
+  readonly mirrorBps?: number;
 }
 
 const rollingHoldMsDefault = 10_000;
@@ -84,12 +85,14 @@ export function planOf(
 
 /** How a blue/green goes on; undefined for one that waits for people and is not judged. Codes: INVALID_STRATEGY. */
 export function flipOf(strategy: DeploymentStrategy, request: PlanRequest): FlipPlan | undefined {
-  const { autoPromoteAfterMs, previewRequestsMin = previewRequestsMinDefault, watchMs } = request;
-  if ((autoPromoteAfterMs ?? request.previewRequestsMin ?? watchMs) === undefined) return undefined;
+  const { autoPromoteAfterMs, previewRequestsMin = previewRequestsMinDefault, watchMs, mirrorBps } = request;
+  if ((autoPromoteAfterMs ?? request.previewRequestsMin ?? watchMs ?? mirrorBps) === undefined) {
+    return undefined;
+  }
   if (strategy !== 'blue_green') {
     throw new StoreError(
       'INVALID_STRATEGY',
-      'Promotion by the nodes, requests of a preview and a watch go with blue_green. What comes of another rollout is watched when it is promoted with a watch.',
+      'Promotion by the nodes, requests of a preview, copies for it and a watch go with blue_green. What comes of another rollout is watched when it is promoted with a watch.',
     );
   }
   const fits = previewRequestsMin >= 1 && previewRequestsMin <= previewRequestsMax;
@@ -98,13 +101,21 @@ export function flipOf(strategy: DeploymentStrategy, request: PlanRequest): Flip
     holdProblem('watch', watchMs) ??
     (Number.isInteger(previewRequestsMin) && fits
       ? undefined
-      : `A preview needs 1 to ${previewRequestsMax} requests.`);
+      : `A preview needs 1 to ${previewRequestsMax} requests.`) ??
+    mirrorProblem(mirrorBps);
   if (problem !== undefined) throw new StoreError('INVALID_STRATEGY', problem);
   return {
     ...(autoPromoteAfterMs !== undefined && { autoAfterMs: autoPromoteAfterMs }),
     previewRequestsMin,
     ...(watchMs !== undefined && { watchMs }),
+    ...(mirrorBps !== undefined && { mirrorBps }),
   };
+}
+
+function mirrorProblem(mirrorBps: number | undefined): string | undefined {
+  const fits =
+    mirrorBps === undefined || (Number.isInteger(mirrorBps) && mirrorBps >= 1 && mirrorBps <= mirrorBpsMax);
+  return fits ? undefined : 'A mirror copies 0.01% to 100% of the requests, in steps of 0.01%.';
 }
 
 /** Saying the same again, as a pipeline does, must neither resume a rollout nor take an approval back. */

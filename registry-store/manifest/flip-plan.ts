@@ -13,6 +13,11 @@ export interface FlipPlan {
   readonly previewRequestsMin: number;
   /** So long after the flip nodes watch the new version, and go back by themselves, milliseconds. Left out, they do not. */
   readonly watchMs?: number;
+  /**
+   * Share of the keys whose requests are copied to the preview, in hundredths of a percent, 1 to 10000; what becomes of them
+   * counts like requests that name it. Left out, there are no copies.
+   */
+  readonly mirrorBps?: number;
 }
 
 /** A version that was promoted, and is watched beside the one before it. */
@@ -24,6 +29,7 @@ export interface PromotionWatch {
 
 export const previewRequestsMinDefault = 20;
 export const previewRequestsMax = 1_000_000;
+export const mirrorBpsMax = 10_000;
 const times = { min: holdMsMin, max: holdMsMax };
 
 export const rolloutIdRule: TextRule = { lengthMax: 200, pattern: /^[\x21-\x7e]+$/ };
@@ -34,15 +40,17 @@ export function readFlipPlan(reader: FieldReader): FlipPlan {
     ...(reader.has('auto_after_ms') && { autoAfterMs: reader.integer('auto_after_ms', times) }),
     previewRequestsMin: reader.integer('preview_requests_min', { min: 1, max: previewRequestsMax }),
     ...(reader.has('watch_ms') && { watchMs: reader.integer('watch_ms', times) }),
+    ...(reader.has('mirror_bps') && { mirrorBps: reader.integer('mirror_bps', { min: 1, max: mirrorBpsMax }) }),
   };
 }
 
 export function flipPlanJson(plan: FlipPlan): Readonly<Record<string, unknown>> {
-  const { autoAfterMs, previewRequestsMin, watchMs } = plan;
+  const { autoAfterMs, previewRequestsMin, watchMs, mirrorBps } = plan;
   return {
     ...(autoAfterMs !== undefined && { auto_after_ms: autoAfterMs }),
     preview_requests_min: previewRequestsMin,
     ...(watchMs !== undefined && { watch_ms: watchMs }),
+    ...(mirrorBps !== undefined && { mirror_bps: mirrorBps }),
   };
 }
 

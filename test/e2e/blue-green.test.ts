@@ -37,10 +37,10 @@ const id = 'm:blue-green';
 const good = 3;
 const fatal = 42;
 
-function blueGreen(flip: NonNullable<Deployment['flip']>): void {
+function blueGreen(flip: NonNullable<Deployment['flip']>, rolloutId = id): void {
   const sha256 = under.store.current.models.get('m')?.get('2.0.0')?.artifact.sha256 ?? '';
   const candidate = { version: '2.0.0', sha256 };
-  under.store.deploy('m', '1.0.0', { strategy: 'blue_green', candidate, rolloutId: id, flip });
+  under.store.deploy('m', '1.0.0', { strategy: 'blue_green', candidate, rolloutId, flip });
 }
 
 interface Met {
@@ -123,6 +123,35 @@ test('a candidate that fails in its preview is never flipped to', async () => {
   expect((await ask(1, fatal)).status).toBe(200);
   const [over] = (await report()).rollouts;
   expect(over).toMatchObject({ phase: 'rolled_back', strategy: 'blue_green', candidate: '2.0.0' });
+}, 60_000);
+
+test('a preview that gets copies is judged by what callers send, before any of them meets it', async () => {
+  const mirrored = { ...ms, mirrorBps: 10_000 };
+  blueGreen(mirrored);
+  await eventually(() => reasons(began).length === 1, 'the preview');
+  let asked = 0;
+  while (reasons(out).length === 0 && asked < 400) {
+    // Every second caller sends what the new version fails for.
+    expect(await ask(asked, asked % 2 === 0 ? fatal : good)).toMatchObject({ status: 200, version: '1.0.0' });
+    asked += 1;
+  }
+  expect(reasons(out)[0]).toMatch(
+    /^the new version failed for \d+ of \d+ callers of a minute, the one before for 0 of \d+ callers of a minute; /,
+  );
+  await eventually(() => under.log.some(({ msg }) => msg === 'shadow ended'), 'the end of the copies');
+
+  // Another rollout of the same two, to which callers send only what it knows: nobody ever names it.
+  blueGreen(mirrored, 'm:again');
+  await eventually(() => reasons(began).length === 2, 'the next preview');
+  let user = 1000;
+  const isFlipped = async (): Promise<boolean> => {
+    await ask((user += 1), good);
+    return reasons(flipped).length === 1;
+  };
+  await eventually(isFlipped, 'the flip', 20_000);
+  expect(reasons(flipped)[0]).toMatch(/now; the new version failed for 0 of \d+ callers of a minute/);
+  const copies = (): number => under.log.filter(({ msg }) => msg === 'shadow ended').length;
+  await eventually(() => copies() === 2, 'the end of the copies after the flip');
 }, 60_000);
 
 test('one that turns bad after the flip is sent back by the node, which remembers it after a restart', async () => {

@@ -100,8 +100,15 @@ test('the older paths: register, deploy, promote, scale, roll back, undeploy', a
   const deployments = await control.call('GET', '/deployments', { as: 'read' });
   expect(deployments.body['deployments']).toMatchObject([{ model: 'iris', version: '1.0.0' }]);
 
+  const dropped = await control.call('POST', '/undeploy_model', {
+    as: 'deploy',
+    body: { model_name: 'iris', model_version: '2.0.0' },
+  });
+  expect(dropped.body).toMatchObject({ model: 'iris', version: '2.0.0', undeployed: true });
+  expect((await readStatus(control.store.reader)).snapshot.deployments.get('iris')?.version).toBe('1.0.0');
+
   const gone = await control.call('POST', '/undeploy_model', { as: 'deploy', body: { model_name: 'iris' } });
-  expect(gone.body).toMatchObject({ model: 'iris', undeployed: true });
+  expect(gone.body).toMatchObject({ model: 'iris', version: null, undeployed: true });
   expect((await readStatus(control.store.reader)).snapshot.deployments.size).toBe(0);
   const reloaded = await control.call('POST', '/reload_platform');
   expect(reloaded.body).toMatchObject({
@@ -122,6 +129,7 @@ test('the older paths: register, deploy, promote, scale, roll back, undeploy', a
     'scale token:deploy',
     'rollback token:deploy',
     'undeploy token:deploy',
+    'undeploy token:deploy',
   ]);
   expect(events[1]?.why).toBe('a first one');
   const lines = await control.audit();
@@ -133,6 +141,7 @@ test('the older paths: register, deploy, promote, scale, roll back, undeploy', a
     ['/promote_canary', 'OK', 'iris'],
     ['/scale_deployment', 'OK', 'iris'],
     ['/rollback', 'OK', 'iris'],
+    ['/undeploy_model', 'OK', 'iris'],
     ['/undeploy_model', 'OK', 'iris'],
     ['/reload_platform', 'OK', null],
   ]);

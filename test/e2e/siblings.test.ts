@@ -6,6 +6,7 @@ import type { SharedCounts, SharedStep } from '../../gateway/gateway-options.ts'
 import type { Siblings } from '../../gateway/main.ts';
 import { CanaryJudge } from '../../gateway/rollout/canary-judge.ts';
 import type { JudgeCounts } from '../../gateway/rollout/judge-counts.ts';
+import { ReferenceJudge } from '../../gateway/rollout/reference-judge.ts';
 import type { Deployment } from '../../registry-store/main.ts';
 import { eventually } from './deadline.ts';
 import { demoModel, type GatewayUnderTest, startTestGateway } from './gateway-under-test.ts';
@@ -137,6 +138,53 @@ describe('a rollout', () => {
     await eventually(() => logged('candidate taken out of the traffic') === 1, 'the way back');
     const back = under.log.find(({ msg }) => msg === 'candidate taken out of the traffic');
     expect(back).toMatchObject({ reason: expect.stringMatching(/60 of 200 requests/) as unknown });
+  });
+
+  test('is flipped by the one that decides, on what all processes counted, and by the others after it', async () => {
+    const steps: SharedStep[] = [];
+    const said: SharedCounts[] = [];
+    await start({
+      counted: (rollouts) => void said.push(...rollouts),
+      wentOn: (step) => void steps.push(step),
+    });
+    const flip = { autoAfterMs: 1000, previewRequestsMin: 40, watchMs: 60_000 };
+    const signed = { strategy: 'blue_green', trafficBps: undefined, flip } as unknown as Partial<Deployment>;
+    divide('flip', signed);
+    await eventually(() => logged('rollout began') === 1, 'the preview');
+    // What is asked here by name is too little; another process was asked often enough.
+    const elsewhere = new ReferenceJudge({
+      ...{ unit: 'request', beside: 'live', requestsMin: 40 },
+      reference: () => ({ trials: 0, failed: { error: 0, nan: 0 } }),
+    });
+    for (let request = 0; request < 40; request += 1)
+      elsewhere.record({ arm: 'candidate', share: 0, keyHash: request, failed: false });
+    const reference = { trials: 300, failed: { error: 6, nan: 0 } };
+    under.gateway.countedByOthers([{ rolloutId: 'flip', flip: elsewhere.flipCounts, reference }]);
+    await ask();
+    await eventually(() => said.some((shared) => shared.reference?.trials === 1), 'what was counted here');
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    expect([logged('all traffic flipped to the candidate'), steps]).toEqual([0, []]);
+
+    under.gateway.lead(true);
+    await eventually(() => logged('all traffic flipped to the candidate') === 1, 'the flip');
+    const together = { trials: 301, failed: { error: 6, nan: 0 } };
+    expect(steps).toMatchObject([{ rolloutId: 'flip', flip: { reference: together } }]);
+    expect(steps[0]?.decisions[0]?.reason).toMatch(
+      /^all requests go to 2\.0\.0 now; the new version failed for 0 of 40 requests, the one before for 6 of 301 callers/,
+    );
+    const { headers } = await ask();
+    expect([headers.get('x-model-version'), headers.get('x-variant')]).toEqual(['2.0.0', 'promoted']);
+
+    // The other way about: another one decides that the next is flipped.
+    under.gateway.lead(false);
+    divide('next', signed);
+    await eventually(() => logged('rollout began') === 2, 'the next preview');
+    expect((await ask()).headers.get('x-model-version')).toBe('1.0.0');
+    under.gateway.follow({
+      ...{ model: 'iris', rolloutId: 'next', decisions: [] },
+      flip: { sinceMs: Date.now(), reference },
+    });
+    await eventually(async () => (await ask()).headers.get('x-model-version') === '2.0.0', 'the flip of the others');
   });
 
   test('that this process goes back from is told the others, once', async () => {

@@ -237,9 +237,9 @@ describe('at the end', () => {
 
 test('what one process went back from all the others go back from, also those that come later', async () => {
   const { all } = await begun(3);
-  await all[1]?.says({ kind: 'rolledBack', rolloutId: 'r1' });
-  await all[2]?.says({ kind: 'rolledBack', rolloutId: 'r1' });
-  const goBack = { kind: 'goBack', rolloutId: 'r1' };
+  await all[1]?.says({ kind: 'rolledBack', rolloutId: 'r1', reason: 'worse' });
+  await all[2]?.says({ kind: 'rolledBack', rolloutId: 'r1', reason: 'worse' });
+  const goBack = { kind: 'goBack', rolloutId: 'r1', reason: 'worse' };
   expect(all.map(({ told }) => told)).toEqual([[goBack], [], [goBack]]);
   await all[0]?.exit(1);
   await vi.advanceTimersByTimeAsync(100);

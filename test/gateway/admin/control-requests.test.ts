@@ -110,6 +110,7 @@ describe('deploy', () => {
       steps: undefined,
       others: undefined,
       flip: {},
+      limits: {},
       why: 'new',
     });
   });
@@ -161,11 +162,19 @@ describe('deploy', () => {
   test('how a blue/green goes on is said in seconds, and what is watched after a promotion', () => {
     const said = { auto_promote_after_seconds: 600, preview_requests_min: 5, watch_seconds: 60 };
     const { flip } = valueOf(readDeploy(fields({ version: '2', strategy: 'blue_green', ...said }), 'iris'));
-    expect(flip).toEqual({ autoPromoteAfterMs: 600_000, previewRequestsMin: 5, watchMs: 60_000 });
+    expect(flip).toEqual({ ...{ autoPromoteAfterMs: 600_000, previewRequestsMin: 5 }, watchMs: 60_000 });
+    const mirrored = { strategy: 'blue_green', mirror_percentage: 12.5 };
+    expect(valueOf(readDeploy(fields({ version: '2', ...mirrored }), 'iris')).flip).toEqual({ mirrorBps: 1250 });
+    const limited = { strategy: 'rolling', surge: 0, max_unavailable: 1 };
+    const { limits } = valueOf(readDeploy(fields({ version: '2', ...limited }), 'iris'));
+    expect(limits).toEqual({ surge: 0, maxUnavailable: 1 });
     for (const wrong of [
       { watch_seconds: 0 },
       { auto_promote_after_seconds: '10m' },
       { preview_requests_min: 0 },
+      { mirror_percentage: 0.001 },
+      { surge: -1 },
+      { max_unavailable: 0.5 },
     ]) {
       const [name = ''] = Object.keys(wrong);
       expect(codeOf(readDeploy(fields({ version: '2', ...wrong }), 'iris'))).toContain(`'${name}'`);

@@ -84,3 +84,47 @@ test.each([
   expect(reasons).toHaveLength(1);
   expect(reasons[0]).toMatch(/^the candidate failed in \d+ of \d+ requests/);
 });
+
+test('what keeps a rollout where it is, and what lets it go on, is told once each with its numbers', () => {
+  const told: string[] = [];
+  const memory = new RolloutMemory({ file: undefined, onTrouble: () => undefined });
+  memory.setStep('r', { step: 0, sinceMs: 0 });
+  const signed = (approvals: number, toleratedPercent: number): Deployment =>
+    ({
+      ...{ model: 'iris', strategy: 'canary' },
+      plan: { steps: [{ trafficBps: 5000 }, { trafficBps: 10_000 }], approvals, paused: false },
+      analysis: { gates: { error: { action: 'hold', toleratedPercent } } },
+    }) as unknown as Deployment;
+  const rollout = new LiveRollout({
+    deployment: signed(0, 100),
+    arm: armAt(5000),
+    memory,
+    agreement: new NodeAgreement(undefined),
+    onDecision: (decision, reason) => {
+      told.push(`${decision}: ${reason}`);
+      return { at: '', model: 'iris', rollout_id: 'r', decision, reason };
+    },
+    rollBack: () => undefined,
+    moved: () => undefined,
+  });
+  // Nobody decided that a rollout begins without requests.
+  rollout.tick(0);
+  for (let user = 0; user < 400; user += 1) {
+    const arm = user % 2 === 0 ? 'candidate' : 'stable';
+    const outcome = arm === 'candidate' && user % 8 === 0 ? 'MODEL_FAILED' : 'OK';
+    rollout.watch.ended(rollout.watch.trial(arm, `${user}`), outcome, user);
+  }
+  for (let nowMs = 1000; nowMs < 4000; nowMs += 1000) rollout.tick(nowMs);
+  // Somebody looked, and tolerates so many.
+  rollout.follow(signed(0, 10_000), armAt(5000), 4000);
+  for (let nowMs = 5000; nowMs < 8000; nowMs += 1000) rollout.tick(nowMs);
+  rollout.follow(signed(1, 10_000), armAt(5000), 8000);
+  rollout.tick(9000);
+  expect(told).toEqual([
+    expect.stringMatching(/^held: the candidate failed in 50 of 200 requests, the stable version in 0 of 200; /),
+    expect.stringMatching(/^resumed: the candidate failed in 50 of 200/),
+    expect.stringMatching(/^awaits_approval: step 1 of 2; the candidate failed in 50 of 200/),
+    expect.stringMatching(/^approved: signed in the store; the candidate failed in 50 of 200/),
+    expect.stringMatching(/^next_step: step 2 of 2; the candidate failed in 50 of 200/),
+  ]);
+});

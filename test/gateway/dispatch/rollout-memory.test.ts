@@ -24,8 +24,8 @@ function open(file: string | undefined = join(folder, 'state', 'rollouts.json'))
 describe('RolloutMemory', () => {
   test('knows after a restart what it was told before', () => {
     const before = open();
-    before.add('iris:1:2');
-    before.add('iris:1:3');
+    before.add('iris:1:2', 'worse');
+    before.add('iris:1:3', 'worse');
     const after = open();
     expect(['iris:1:2', 'iris:1:3', 'iris:1:4'].map((id) => after.has(id))).toEqual([true, true, false]);
     expect(troubles).toEqual([]);
@@ -33,7 +33,7 @@ describe('RolloutMemory', () => {
 
   test('forgets the oldest when there are too many', () => {
     const memory = open(undefined);
-    for (let rollout = 0; rollout <= 1000; rollout += 1) memory.add(`r${rollout}`);
+    for (let rollout = 0; rollout <= 1000; rollout += 1) memory.add(`r${rollout}`, 'worse');
     expect([memory.has('r0'), memory.has('r1'), memory.has('r1000')]).toEqual([false, true, true]);
   });
 
@@ -44,7 +44,7 @@ describe('RolloutMemory', () => {
       writeFileSync(file, text);
       const memory = open(file);
       expect(troubles).toHaveLength(1);
-      memory.add('iris:1:2');
+      memory.add('iris:1:2', 'worse');
       expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual({
         rolled_back: ['iris:1:2'],
         steps: {},
@@ -96,7 +96,7 @@ describe('RolloutMemory', () => {
     const file = join(folder, 'a-file');
     writeFileSync(file, '');
     const memory = open(join(file, 'rollouts.json'));
-    memory.add('iris:1:2');
+    memory.add('iris:1:2', 'worse');
     expect(memory.has('iris:1:2')).toBe(true);
     expect(troubles.length).toBeGreaterThan(0);
   });

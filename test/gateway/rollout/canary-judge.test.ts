@@ -183,6 +183,7 @@ describe('nothing can be said', () => {
   test('before the candidate met enough callers', () => {
     expect(judgeOf({ requests: 48 }).judge()).toEqual({
       kind: 'hold',
+      isEarly: true,
       reason: 'the candidate met 12 callers of the 30 needed',
     });
   });

@@ -32,7 +32,7 @@ function read(json: unknown): { readonly deployment: Deployment; readonly proble
   return { deployment, problem: reader.problem };
 }
 
-test.each([blueGreen, promoted, { ...blueGreen, flip: { previewRequestsMin: 1 } }])(
+test.each([blueGreen, promoted, { ...blueGreen, flip: { previewRequestsMin: 1, mirrorBps: 2000 } }])(
   'is read back as it was signed',
   (deployment) => {
     expect(read(deploymentJson(deployment))).toEqual({ deployment, problem: undefined });
