@@ -64,8 +64,12 @@ export class DeployedVersions {
 
   /** Those beside the live one. */
   async beside(model: DeployedModel, live: ModelGeneration): Promise<LoadedVersions> {
-    const previous = await this.#previous(model, live);
-    return { live, previous, candidates: await this.#candidates(model, live) };
+    const { plan, candidate, previousVersion } = model.deployment;
+    // Where replicas are counted, a version that comes back is counted as what it is about to be.
+    const comesBack = plan?.limits !== undefined && candidate?.version === previousVersion;
+    const previous = comesBack ? undefined : await this.#previous(model, live);
+    const candidates = await this.#candidates(model, live);
+    return { live, previous: comesBack ? candidates.get(candidate?.version ?? '') : previous, candidates };
   }
 
   /**
@@ -73,11 +77,13 @@ export class DeployedVersions {
    * only kept for a rollback, and the live version its own where the candidate for which it made room did not come.
    */
   async settle({ deployment }: DeployedModel, { live, previous, candidates }: LoadedVersions): Promise<void> {
-    const { rolling, resident, retryLater } = this.#options;
-    if (deployment.plan?.limits !== undefined && candidates.size === 0) {
+    const { rolling, resident, rollouts, retryLater } = this.#options;
+    // Of one that was given up, the room is free when its last request is answered.
+    const isGivenUp = rollouts.has(rolloutIdOf(deployment));
+    if (deployment.plan?.limits !== undefined && candidates.size === 0 && !isGivenUp) {
       await resident.refit(live, rolling.ofLive(deployment, { live }, false));
     }
-    if (previous === undefined || this.#isWatched(deployment)) return;
+    if (previous === undefined || this.#isNeeded(previous, { deployment, candidates })) return;
     for (const generation of [live, ...candidates.values()]) {
       // It may still be answering.
       if (!(await resident.giveWay(previous, generation))) retryLater(deployment.model);
@@ -85,10 +91,11 @@ export class DeployedVersions {
   }
 
   /** What traffic is divided between stays in memory; what is only kept for a rollback is the first to go. */
-  assignRoles({ deployment }: DeployedModel, { live, previous }: LoadedVersions): void {
+  assignRoles({ deployment }: DeployedModel, { live, previous, candidates }: LoadedVersions): void {
     const { memory } = this.#options;
     memory.assign(live, this.#isDividing(deployment) ? 'rollout' : 'live');
-    if (previous !== undefined) memory.assign(previous, this.#isWatched(deployment) ? 'rollout' : 'spare');
+    if (previous === undefined) return;
+    memory.assign(previous, this.#isNeeded(previous, { deployment, candidates }) ? 'rollout' : 'spare');
   }
 
   /** One that requests wait for. */
@@ -210,6 +217,14 @@ export class DeployedVersions {
   /** Whether traffic is divided, copied or watched, or is about to be. */
   #isDividing(deployment: Deployment): boolean {
     return candidatesOf(deployment).length > 0 || this.#isWatched(deployment);
+  }
+
+  /** Whether the version before is more than kept for a rollback: watched beside the live one, or about to come back. */
+  #isNeeded(
+    previous: ModelGeneration,
+    { deployment, candidates }: Pick<DeployedModel, 'deployment'> & Pick<LoadedVersions, 'candidates'>,
+  ): boolean {
+    return this.#isWatched(deployment) || [...candidates.values()].includes(previous);
   }
 
   /** Whether this node may still go back to the version before by itself, or has done so. */

@@ -225,11 +225,11 @@ export class RequestDoor {
     incoming.sink.routed?.({ id, variant, modelVersion: routed.value.modelVersion });
     if (evidence === undefined) return routed;
     const { watches } = this.#options;
-    const { mirror, value, rollout } = routed;
+    const { mirror, value } = routed;
     // Without a key each request is a caller of its own.
     const trial = trialFor(watches, evidence, key ?? String(Math.random()));
     if (mirror === undefined) return { ...routed, trial };
-    if (key === undefined || !mirror.takes(key)) return { ok: true, value, rollout, trial };
+    if (key === undefined || !mirror.takes(key)) return { ok: true, value, rollout: routed.rollout, trial };
     const copyTrial = trialFor(watches, { ...evidence, arm: 'candidate' }, key);
     return { ...routed, trial: trial && { ...trial, isCopied: true }, copyTrial };
   }

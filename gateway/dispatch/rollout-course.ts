@@ -8,7 +8,6 @@ import { within } from '../rollout/rollout-steps.ts';
 import { TrafficSplit } from '../route/traffic-split.ts';
 import { type ModelSplit, stepStateOf } from './live-rollout.ts';
 import type { ModelGeneration } from './model-generation.ts';
-import type { RollingThreads } from './rolling-threads.ts';
 import { rolloutIdOf, watchIdOf } from './rollout-id.ts';
 import type { RolloutMemory } from './rollout-memory.ts';
 
@@ -32,7 +31,10 @@ export interface Course {
 export interface NodeKnowledge {
   readonly memory: RolloutMemory;
   /** The share of the step at which this node stands, as far as the threads for it hold the candidate. */
-  readonly readyBps: RollingThreads['readyBps'];
+  readonly readyBps: (
+    deployment: Deployment,
+    versions: { readonly live: ModelGeneration; readonly candidate: ModelGeneration },
+  ) => number;
 }
 
 /** Every node and every start divides alike at the same share. */

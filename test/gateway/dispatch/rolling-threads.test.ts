@@ -84,7 +84,7 @@ test('a node counts from the threads and the memory that it has', () => {
   expect(rolling().ofLive(tight, { live }, true)).toEqual({ replicas: 1 });
   threads = 4;
   // For three of the live version, and the candidate has one of them already.
-  [affordable] = [2];
+  affordable = 2;
   replicas.set(2, 1);
   memory.setStep('r', { step: 1, sinceMs: 0 });
   expect(rolling().ofLive(tight, { live, candidate }, true)).toEqual({ replicas: 1 });
