@@ -86,7 +86,7 @@ test('a rolling says its way', async () => {
   expect(await cli.ok(...tight, '--max-unavailable', '1')).toMatch(
     /rolling 3\.0\.0 by 50%, 100%, at most 0 replicas more and 1 fewer on the way/,
   );
-  expect((await cli.run(...tight)).err).toMatch(/INVALID_STRATEGY: With neither a surge/);
+  expect((await cli.run(...tight)).err).toMatch(/^error: With neither a surge/);
 });
 
 test('a blue/green that gateways flip is promoted with its watch, another one, or none', async () => {

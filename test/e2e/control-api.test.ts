@@ -145,7 +145,7 @@ test('the older paths: register, deploy, promote, scale, roll back, undeploy', a
     ['/undeploy_model', 'OK', 'iris'],
     ['/reload_platform', 'OK', null],
   ]);
-  expect(lines.map(({ revision }) => revision)).toEqual([2, 3, 4, 5, 6, 7, 8, 9, 9]);
+  expect(lines.map(({ revision }) => revision)).toEqual([2, 3, 4, 5, 6, 7, 8, 9, 10, 10]);
   expect(lines[0]).toMatchObject({ token: 'publish', remote: '127.0.0.1', method: 'POST', status: 201 });
   for (const token of control.tokens.values()) {
     expect(JSON.stringify(lines) + control.log.join('')).not.toContain(token);
