@@ -275,7 +275,10 @@ export class Supervisor {
     }
   }
 
-  #goBack(from: Member, { rolloutId, reason }: { readonly rolloutId: string; readonly reason: string }): void {
+  #goBack(
+    from: Member,
+    { rolloutId, reason }: { readonly rolloutId: string; readonly reason: string },
+  ): void {
     if (this.#rolledBack.has(rolloutId)) return;
     this.#rolledBack.set(rolloutId, reason);
     const [oldest] = this.#rolledBack.keys();

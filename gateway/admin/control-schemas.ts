@@ -210,7 +210,8 @@ const rolloutProperties = {
   },
   mirror_percentage: {
     ...percentage,
-    description: 'For blue_green: share of the requests of which the preview gets copies, answers unused, to judge it by.',
+    description:
+      'For blue_green: share of the requests of which the preview gets copies, answers unused, to judge it by.',
   },
   surge: {
     ...replicaLimit,
@@ -218,7 +219,8 @@ const rolloutProperties = {
   },
   max_unavailable: {
     ...replicaLimit,
-    description: 'For rolling: replicas of the live version given up before their successors are ready (default 0).',
+    description:
+      'For rolling: replicas of the live version given up before their successors are ready (default 0).',
   },
   watch_seconds: {
     ...positive,

@@ -199,10 +199,7 @@ export class DeployedVersions {
 
   async #obtain(
     { deployment, versions }: DeployedModel,
-    {
-      name,
-      ...wanted
-    }: Pick<WantedVersion, 'want' | 'serving' | 'resources'> & { readonly name: string },
+    { name, ...wanted }: Pick<WantedVersion, 'want' | 'serving' | 'resources'> & { readonly name: string },
   ): Promise<ModelGeneration | NotLoaded> {
     const { resident, routed, retryLater } = this.#options;
     const { model } = deployment;

@@ -51,11 +51,7 @@ export class RollingThreads {
   }
 
   /** Of the live version: it makes room only for a candidate that is to come, which `comes` tells. */
-  ofLive(
-    deployment: Deployment,
-    versions: RollingVersions,
-    comes: boolean,
-  ): DeploymentResources | undefined {
+  ofLive(deployment: Deployment, versions: RollingVersions, comes: boolean): DeploymentResources | undefined {
     const { model, resources, strategy, plan } = deployment;
     if (strategy !== 'rolling' || plan?.limits === undefined) {
       this.#limited.delete(model);
@@ -63,7 +59,10 @@ export class RollingThreads {
     }
     this.#limited.add(model);
     const rolling = this.#rolling(deployment, versions);
-    const beside = Math.max(comes ? this.#wanted(deployment, versions) : 0, this.#replicasOf(versions.candidate));
+    const beside = Math.max(
+      comes ? this.#wanted(deployment, versions) : 0,
+      this.#replicasOf(versions.candidate),
+    );
     return { ...unscaled(resources), replicas: replicasBeside(beside, rolling) };
   }
 
@@ -87,7 +86,10 @@ export class RollingThreads {
   readyBps(deployment: Deployment, versions: Required<RollingVersions>): number {
     const bps = stepBps(deployment, this.#options.memory);
     if (deployment.strategy !== 'rolling') return bps;
-    return readyBps(bps, { ...this.#rolling(deployment, versions), ready: this.#replicasOf(versions.candidate) });
+    return readyBps(bps, {
+      ...this.#rolling(deployment, versions),
+      ready: this.#replicasOf(versions.candidate),
+    });
   }
 
   #wanted(deployment: Deployment, versions: RollingVersions): number {

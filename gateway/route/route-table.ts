@@ -47,7 +47,8 @@ export class RouteTable<Target, Mirror = unknown> {
     if (routes === undefined) return this.#unknownModel(modelName);
     const { split, mirror } = routes;
     if (version === undefined || version === '') {
-      if (split !== undefined) return mirror === undefined ? split.choose(caller) : { ...split.choose(caller), mirror };
+      if (split !== undefined)
+        return mirror === undefined ? split.choose(caller) : { ...split.choose(caller), mirror };
       // Who names a version tries something out: it is not what users do, and is not copied.
       return mirror === undefined ? succeed(routes.live) : { ok: true, value: routes.live, mirror };
     }

@@ -1,6 +1,11 @@
 /** Makes the plan that is signed with a rollout: what an operator said about the way, checked, and with what follows from it. */
 import type { Deployment, DeploymentStrategy } from '../manifest/deployment.ts';
-import { type FlipPlan, mirrorBpsMax, previewRequestsMax, previewRequestsMinDefault } from '../manifest/flip-plan.ts';
+import {
+  type FlipPlan,
+  mirrorBpsMax,
+  previewRequestsMax,
+  previewRequestsMinDefault,
+} from '../manifest/flip-plan.ts';
 import {
   holdProblem,
   planJson,
@@ -162,7 +167,10 @@ function limitsProblem(
 /** The share of the candidate is that of the replicas which have it: it grows by `atOnce` of them. */
 function rollingSteps(
   replicas: number,
-  { atOnce: wanted = 1, holdMs }: { readonly atOnce: number | undefined; readonly holdMs: number | undefined },
+  {
+    atOnce: wanted = 1,
+    holdMs,
+  }: { readonly atOnce: number | undefined; readonly holdMs: number | undefined },
 ): readonly RolloutStep[] {
   const atOnce = Math.max(wanted, Math.ceil(replicas / rolloutStepsMax));
   const steps = Math.ceil(replicas / atOnce);

@@ -146,7 +146,8 @@ export function readDeployment(model: string, reader: FieldReader): Deployment {
     ? reader.integer('traffic_bps', { min: 0, max: trafficBpsMax })
     : undefined;
   const plan = reader.has('plan') ? readPlan(reader.record('plan')) : undefined;
-  if (strategy !== 'rolling' && plan?.limits !== undefined) reader.reject('limits replicas without a rolling');
+  if (strategy !== 'rolling' && plan?.limits !== undefined)
+    reader.reject('limits replicas without a rolling');
   if (strategy === 'canary' && plan !== undefined && plan.steps[0]?.trafficBps !== trafficBps) {
     reader.reject('begins with another share than that of its first step');
   }

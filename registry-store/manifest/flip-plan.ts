@@ -40,7 +40,9 @@ export function readFlipPlan(reader: FieldReader): FlipPlan {
     ...(reader.has('auto_after_ms') && { autoAfterMs: reader.integer('auto_after_ms', times) }),
     previewRequestsMin: reader.integer('preview_requests_min', { min: 1, max: previewRequestsMax }),
     ...(reader.has('watch_ms') && { watchMs: reader.integer('watch_ms', times) }),
-    ...(reader.has('mirror_bps') && { mirrorBps: reader.integer('mirror_bps', { min: 1, max: mirrorBpsMax }) }),
+    ...(reader.has('mirror_bps') && {
+      mirrorBps: reader.integer('mirror_bps', { min: 1, max: mirrorBpsMax }),
+    }),
   };
 }
 

@@ -102,9 +102,9 @@ test('a blue/green that gateways flip is promoted with its watch, another one, o
     flip: { preview_requests_min: 5 },
     watch: null,
   });
-  expect(
-    await cli.ok('deploy', 'iris', '--version', '3.0.0', '--blue-green', '--mirror', '12.5'),
-  ).toContain('judged with 20 requests, with copies of 12.5%');
+  expect(await cli.ok('deploy', 'iris', '--version', '3.0.0', '--blue-green', '--mirror', '12.5')).toContain(
+    'judged with 20 requests, with copies of 12.5%',
+  );
   await cli.ok(...said, '--watch', '1h');
   expect(await cli.ok('promote', 'iris')).toContain('goes back to 2.0.0 by itself when it is worse');
   expect(await cli.ok('status')).toContain('watched for 1h 0m');

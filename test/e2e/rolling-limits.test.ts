@@ -81,7 +81,9 @@ async function replicas(): Promise<Readonly<Record<string, number>>> {
 }
 
 async function placed(counts: Readonly<Record<string, number>>): Promise<boolean> {
-  return JSON.stringify(await replicas()) === JSON.stringify({ '1.0.0': 0, '2.0.0': 0, '3.0.0': 0, ...counts });
+  return (
+    JSON.stringify(await replicas()) === JSON.stringify({ '1.0.0': 0, '2.0.0': 0, '3.0.0': 0, ...counts })
+  );
 }
 
 const logged = (message: string): number => under.log.filter(({ msg }) => msg === message).length;
@@ -109,7 +111,9 @@ test('goes to all callers in the room of the old version, over a restart too, an
 }, 90_000);
 
 test('one that is worse leaves the old version as it was', async () => {
-  roll('3.0.0', { plan: { ...plan, steps: [{ trafficBps: 5000, holdMs: 600_000 }, { trafficBps: 10_000 }] } });
+  roll('3.0.0', {
+    plan: { ...plan, steps: [{ trafficBps: 5000, holdMs: 600_000 }, { trafficBps: 10_000 }] },
+  });
   await eventually(() => placed({ '1.0.0': 1, '3.0.0': 1 }), 'the first replica', 20_000);
   const isBack = async (): Promise<boolean> => {
     await versionsMet(70);

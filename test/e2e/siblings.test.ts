@@ -184,7 +184,10 @@ describe('a rollout', () => {
       ...{ model: 'iris', rolloutId: 'next', decisions: [] },
       flip: { sinceMs: Date.now(), reference },
     });
-    await eventually(async () => (await ask()).headers.get('x-model-version') === '2.0.0', 'the flip of the others');
+    await eventually(
+      async () => (await ask()).headers.get('x-model-version') === '2.0.0',
+      'the flip of the others',
+    );
   });
 
   test('that this process goes back from is told the others, once', async () => {

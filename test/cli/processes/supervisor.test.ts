@@ -316,7 +316,7 @@ describe('rollouts', () => {
 
   function requestsOf(process: PuppetProcess | undefined): readonly number[] | undefined {
     const answer = process?.told.findLast(({ kind }) => kind === 'othersCounted');
-    return answer?.kind === 'othersCounted' ? answer.rollouts[0]?.counts.requests : undefined;
+    return answer?.kind === 'othersCounted' ? answer.rollouts[0]?.counts?.requests : undefined;
   }
 
   test('each process hears what the others counted, also those that ended, each number once', async () => {

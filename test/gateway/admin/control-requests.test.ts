@@ -164,7 +164,9 @@ describe('deploy', () => {
     const { flip } = valueOf(readDeploy(fields({ version: '2', strategy: 'blue_green', ...said }), 'iris'));
     expect(flip).toEqual({ ...{ autoPromoteAfterMs: 600_000, previewRequestsMin: 5 }, watchMs: 60_000 });
     const mirrored = { strategy: 'blue_green', mirror_percentage: 12.5 };
-    expect(valueOf(readDeploy(fields({ version: '2', ...mirrored }), 'iris')).flip).toEqual({ mirrorBps: 1250 });
+    expect(valueOf(readDeploy(fields({ version: '2', ...mirrored }), 'iris')).flip).toEqual({
+      mirrorBps: 1250,
+    });
     const limited = { strategy: 'rolling', surge: 0, max_unavailable: 1 };
     const { limits } = valueOf(readDeploy(fields({ version: '2', ...limited }), 'iris'));
     expect(limits).toEqual({ surge: 0, maxUnavailable: 1 });

@@ -121,7 +121,9 @@ test('what keeps a rollout where it is, and what lets it go on, is told once eac
   rollout.follow(signed(1, 10_000), armAt(5000), 8000);
   rollout.tick(9000);
   expect(told).toEqual([
-    expect.stringMatching(/^held: the candidate failed in 50 of 200 requests, the stable version in 0 of 200; /),
+    expect.stringMatching(
+      /^held: the candidate failed in 50 of 200 requests, the stable version in 0 of 200; /,
+    ),
     expect.stringMatching(/^resumed: the candidate failed in 50 of 200/),
     expect.stringMatching(/^awaits_approval: step 1 of 2; the candidate failed in 50 of 200/),
     expect.stringMatching(/^approved: signed in the store; the candidate failed in 50 of 200/),

@@ -36,7 +36,10 @@ function rolling(): RollingThreads {
 
 const steps = [2500, 5000, 7500, 10_000].map((trafficBps) => ({ trafficBps, holdMs: 1000 }));
 
-function deployed(limits: RolloutPlan['limits'], resources: Deployment['resources'] = { replicas: 4 }): Deployment {
+function deployed(
+  limits: RolloutPlan['limits'],
+  resources: Deployment['resources'] = { replicas: 4 },
+): Deployment {
   const plan = { steps, approvals: 0, paused: false, ...(limits !== undefined && { limits }) };
   return {
     ...{ model: 'm', version: '1', sha256: '', strategy: 'rolling', rolloutId: 'r' },

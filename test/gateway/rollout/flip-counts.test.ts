@@ -80,13 +80,20 @@ test('copies are held against the callers of whose requests they are, not agains
   // A third of these callers sends what both versions fail for.
   for (let caller = 0; caller < 300; caller += 1) {
     const failed = caller % 3 === 0;
-    const same = { share: 0, keyHash: mixedHash(caller), failed, ...(failed && { failure: 'error' as const }) };
+    const same = {
+      share: 0,
+      keyHash: mixedHash(caller),
+      failed,
+      ...(failed && { failure: 'error' as const }),
+    };
     mirrored.record({ ...same, arm: 'stable', isCopied: true });
     mirrored.record({ ...same, arm: 'candidate' });
   }
   expect(mirrored.judge()).toMatchObject({
     kind: 'healthy',
-    reason: expect.stringContaining('100 of 300 callers of a minute, the one before for 100 of 300') as unknown,
+    reason: expect.stringContaining(
+      '100 of 300 callers of a minute, the one before for 100 of 300',
+    ) as unknown,
   });
   const restarted = new ReferenceJudge({
     ...{ unit: 'caller', beside: 'copies', requestsMin: 10 },

@@ -53,11 +53,53 @@ test('every step of every plan is whole when what it needs is ready, and no step
 
 test.each([
   // replicas, surge, unavailable: old and new from step to step
-  [4, 0, 1, [[3, 1], [2, 2], [1, 3], [1, 3]]],
-  [4, 1, 1, [[3, 2], [1, 4]]],
-  [4, 2, 1, [[3, 3], [2, 4]]],
-  [2, 0, 1, [[1, 1], [1, 1]]],
-  [3, 0, 2, [[1, 2], [1, 2]]],
+  [
+    4,
+    0,
+    1,
+    [
+      [3, 1],
+      [2, 2],
+      [1, 3],
+      [1, 3],
+    ],
+  ],
+  [
+    4,
+    1,
+    1,
+    [
+      [3, 2],
+      [1, 4],
+    ],
+  ],
+  [
+    4,
+    2,
+    1,
+    [
+      [3, 3],
+      [2, 4],
+    ],
+  ],
+  [
+    2,
+    0,
+    1,
+    [
+      [1, 1],
+      [1, 1],
+    ],
+  ],
+  [
+    3,
+    0,
+    2,
+    [
+      [1, 2],
+      [1, 2],
+    ],
+  ],
 ])('%d replicas, %d more and %d fewer, are replaced like %j', (replicas, surge, maxUnavailable, expected) => {
   const plan = planOf('rolling', { surge, maxUnavailable }, replicas);
   const rolling = { replicas, limits: plan?.limits };

@@ -106,7 +106,8 @@ export function simulate(traffic: Traffic, ends: readonly Verdict['kind'][] = ['
     candidateRequests += 1;
     if (!failed && (latency === undefined || candidateRequests % 5 !== 0)) continue;
     if (others.length > 0) {
-      judge.setOthers(others.map((other) => other.snapshot()).reduce((one, two) => mergeSnapshots(one, two)));
+      const snapshots = others.map((other) => other.snapshot());
+      judge.setOthers({ snapshot: snapshots.reduce((one, two) => mergeSnapshots(one, two)) });
     }
     const verdict = judge.judge(nowMs);
     if (ends.includes(verdict.kind)) return { verdict, candidateRequests };
