@@ -44,7 +44,7 @@ function deployed(
   return {
     ...{ model: 'm', version: '1', sha256: '', strategy: 'rolling', rolloutId: 'r' },
     ...{ candidate: { version: '2', sha256: '' }, plan, resources },
-  } as Deployment;
+  };
 }
 
 const tight = deployed({ surge: 0, unavailable: 1 });
