@@ -3,6 +3,7 @@
  * written and not where it is signed. It says nothing about which version; the platform joins the two.
  */
 import { batchingProblem, type DeploymentBatching } from '../manifest/batching.ts';
+import type { PipelineModelRequest, PipelineRequest } from '../lifecycle/plan-pipeline.ts';
 import { cacheProblem, type DeploymentCache } from '../manifest/cache.ts';
 import { StoreError } from '../store-error.ts';
 import { parseCoresMillis, parseShareBps, parseSizeBytes } from './quantity.ts';
@@ -42,6 +43,12 @@ export interface DeploymentConfigOptions {
   readonly memoryLimit?: number | string;
   /** Percent in steps of 0.01, for CANARY (default 10) and SHADOW (default 100) only. */
   readonly canaryTrafficPercentage?: number;
+  /**
+   * Models that run before the version, and after it, in their order; 8 in all. With both left out, those of the version
+   * that it replaces stay; with one named the other is empty, and with two empty lists the version runs alone.
+   */
+  readonly before?: readonly PipelineModelRequest[];
+  readonly after?: readonly PipelineModelRequest[];
   /** How requests are batched. Fields that are left out stay as they are. */
   readonly batching?: DeploymentBatching;
   /** Whether and how long answers may be kept. Likewise. */
@@ -84,6 +91,8 @@ export class DeploymentConfig {
   readonly memoryLimit: number | undefined;
   /** Percent; undefined for strategies without a share. */
   readonly canaryTrafficPercentage: number | undefined;
+  /** Undefined when nothing is said of it. */
+  readonly pipeline: PipelineRequest | undefined;
   readonly batching: DeploymentBatching | undefined;
   readonly cache: DeploymentCache | undefined;
 
@@ -109,6 +118,7 @@ export class DeploymentConfig {
     this.cpuLimit = checkCores(options.cpuLimit);
     this.memoryLimit = checkBytes(options.memoryLimit);
     this.canaryTrafficPercentage = checkShare(options.canaryTrafficPercentage, this.strategy);
+    this.pipeline = checkPipeline(options);
     this.batching = checkPart('batching', options.batching, batchingProblem);
     this.cache = checkPart('cache', options.cache, cacheProblem);
   }
@@ -146,6 +156,8 @@ const fields: ReadonlySet<string> = new Set<keyof DeploymentConfigOptions>([
   'cpuLimit',
   'memoryLimit',
   'canaryTrafficPercentage',
+  'before',
+  'after',
   'batching',
   'cache',
 ]);
@@ -217,6 +229,36 @@ function checkShare(percentage: number | undefined, strategy: DeploymentStrategy
     'canaryTrafficPercentage',
     `is ${shown(percentage)}; it is a percentage from 0 to 100 in steps of 0.01`,
   );
+}
+
+function checkPipeline({ before, after }: DeploymentConfigOptions): PipelineRequest | undefined {
+  if ((before ?? after) === undefined) return undefined;
+  checkModels('before', before);
+  checkModels('after', after);
+  return { before: before ?? [], after: after ?? [] };
+}
+
+/** Whether there are such models, and whether they fit together, is found out where it is signed. */
+function checkModels(field: 'before' | 'after', models: unknown = []): void {
+  if (Array.isArray(models) && models.every(isModelRequest)) return;
+  const form = "a list like [{ model: 'scale', version: '1.0.0', wires: [{ output: 'y', input: 'x' }] }]";
+  throw refused(field, `is not ${form}; wires may be left out where it is clear what goes where`);
+}
+
+/** Callers without a type checker. */
+function isModelRequest(value: unknown): boolean {
+  const wires = fieldOf(value, 'wires') ?? [];
+  const isWire = (wire: unknown): boolean => hasText(wire, 'output') && hasText(wire, 'input');
+  return hasText(value, 'model') && hasText(value, 'version') && Array.isArray(wires) && wires.every(isWire);
+}
+
+function hasText(value: unknown, name: string): boolean {
+  const found = fieldOf(value, name);
+  return typeof found === 'string' && found !== '';
+}
+
+function fieldOf(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined;
 }
 
 function checkPart<Part>(

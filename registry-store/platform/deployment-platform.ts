@@ -5,6 +5,7 @@
 import type { DeploymentBatching } from '../manifest/batching.ts';
 import type { DeploymentCache } from '../manifest/cache.ts';
 import type { Deployment } from '../manifest/deployment.ts';
+import type { Pipeline } from '../manifest/pipeline.ts';
 import type { DeploymentManifest } from '../manifest/deployment-manifest.ts';
 import { promoteCandidate, scaleDeployment } from '../lifecycle/change-deployment.ts';
 import { findModel } from '../lifecycle/find-version.ts';
@@ -46,6 +47,9 @@ export interface DeploymentInfo {
   readonly cpuLimit?: number;
   /** Bytes. */
   readonly memoryLimit?: number;
+  /** The models that the live version runs with. */
+  readonly pipeline?: Pipeline;
+  readonly candidatePipeline?: Pipeline;
   readonly batching?: DeploymentBatching;
   readonly cache?: DeploymentCache;
 }
@@ -63,7 +67,10 @@ export interface PlatformState {
 }
 
 /** What `scaleDeployment` may change; what is not named stays. */
-export type ScaleConfig = Omit<DeploymentConfigOptions, 'strategy' | 'canaryTrafficPercentage'>;
+export type ScaleConfig = Omit<
+  DeploymentConfigOptions,
+  'strategy' | 'canaryTrafficPercentage' | 'before' | 'after'
+>;
 
 export interface UndeployReason extends ChangeReason {
   /** Takes only this version out of service. */
@@ -90,7 +97,7 @@ export class DeploymentPlatform {
   /**
    * Puts a version live, at once or beside the live version as the config says. Without a live version BLUE_GREEN and
    * ROLLING have nothing to stand beside, so the version goes live at once; CANARY and SHADOW are INVALID_STRATEGY.
-   * Codes: UNKNOWN_MODEL, UNKNOWN_VERSION, NOT_DEPLOYABLE, INVALID_STRATEGY, and those of `deployModel`.
+   * Codes: UNKNOWN_MODEL, UNKNOWN_VERSION, NOT_DEPLOYABLE, INVALID_STRATEGY, PIPELINE_REFUSED, and those of `deployModel`.
    */
   async deployModel(
     model: string,
@@ -98,7 +105,7 @@ export class DeploymentPlatform {
     config: DeploymentConfig | DeploymentConfigOptions = {},
     reason: ChangeReason = {},
   ): Promise<DeploymentInfo> {
-    const { strategy, trafficBps, resources, batching, cache } = configured(config);
+    const { strategy, trafficBps, resources, pipeline, batching, cache } = configured(config);
     const result = await this.#access.change(reason, (change) =>
       deployModel({
         ...change,
@@ -109,6 +116,7 @@ export class DeploymentPlatform {
         resources,
         batching,
         cache,
+        ...(pipeline !== undefined && { pipeline }),
       }),
     );
     return infoOf(result.deployment);
@@ -193,7 +201,7 @@ function configured(config: DeploymentConfig | DeploymentConfigOptions): Deploym
 
 function infoOf(deployment: Deployment): DeploymentInfo {
   const { model, version, sha256, previousVersion, strategy, candidate, trafficBps, resources } = deployment;
-  const { batching, cache } = deployment;
+  const { pipeline, batching, cache } = deployment;
   const { replicas, autoScaling, cpuLimitMillis, memoryLimitBytes } = resources ?? {};
   return {
     model,
@@ -212,6 +220,8 @@ function infoOf(deployment: Deployment): DeploymentInfo {
     }),
     ...(cpuLimitMillis !== undefined && { cpuLimit: cpuLimitMillis / 1000 }),
     ...(memoryLimitBytes !== undefined && { memoryLimit: memoryLimitBytes }),
+    ...(pipeline !== undefined && { pipeline }),
+    ...(candidate?.pipeline !== undefined && { candidatePipeline: candidate.pipeline }),
     ...(batching !== undefined && { batching }),
     ...(cache !== undefined && { cache }),
   };

@@ -79,6 +79,10 @@ describe('a config is refused and the field is named:', () => {
     ['canaryTrafficPercentage', { strategy: 'rolling', canaryTrafficPercentage: 5 }],
     ['canaryTrafficPercentage', { canaryTrafficPercentage: 5 }],
     ['memory_limit', { memory_limit: '512Mi' }],
+    ['before', { before: ['scale@1.0.0'] }],
+    ['before', { before: { model: 'scale', version: '1' } }],
+    ['after', { after: [{ model: 'top' }] }],
+    ['after', { after: [{ model: 'top', version: '1', wires: [{ output: 'y' }] }] }],
   ])('%s in %j', (field, options) => {
     try {
       new DeploymentConfig(options);

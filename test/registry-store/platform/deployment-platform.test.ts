@@ -12,6 +12,7 @@ import {
   StoreError,
 } from '../../../registry-store/main.ts';
 import { KeyFolderSigners } from '../../../registry-store/lifecycle/key-folder.ts';
+import { linearModel } from '../../e2e/pipeline-models.ts';
 import { TemporaryStore, demoModel } from '../temporary-store.ts';
 
 let store: TemporaryStore;
@@ -308,4 +309,25 @@ describe('calls at the same time', () => {
     await expect(second).rejects.toThrow('enough');
     expect(await platform.getDeploymentInfo('iris')).toMatchObject({ version: '1.0.0' });
   });
+});
+
+test('a pipeline is deployed with a version, stays with those that follow, and ends with empty lists', async () => {
+  const register = (name: string, version: string, b: number): Promise<Model> =>
+    platform.registry.registerModel({ name, version, author: 'Ada' }, linearModel({ a: 2, b }));
+  const { sha256 } = await register('double', '1', 0);
+  for (const version of ['1', '2']) await register('line', version, Number(version));
+  const double = { model: 'double', version: '1', wires: [{ output: 'y', input: 'x' }] };
+  const info = await platform.deployModel('line', '1', { before: [double] });
+  const pipeline = { before: [{ ...double, sha256 }], after: [] };
+  expect(info.pipeline).toEqual(pipeline);
+  const canary = { strategy: DeploymentStrategy.CANARY, after: [{ model: 'double', version: '1' }] };
+  expect(await platform.deployModel('line', '2', canary)).toMatchObject({
+    pipeline,
+    candidatePipeline: { before: [], after: [{ ...double, sha256 }] },
+  });
+  expect(await platform.deployModel('line', '2')).toMatchObject({ version: '2', pipeline: { before: [] } });
+  const alone = await platform.deployModel('line', '2', { before: [], after: [] });
+  expect(alone).not.toHaveProperty('pipeline');
+  const strange = { before: [{ model: 'iris', version: '2.0.0' }] };
+  expect(await codeOf(platform.deployModel('line', '2', strange))).toBe('PIPELINE_REFUSED');
 });
