@@ -36,9 +36,11 @@ function logged(message: string): object | undefined {
 test('a version that costs too many threads is not run, all say so, and other models answer', async () => {
   const limits = { threadLossesMax: 2 };
   under = await startTestGateway({ models: [bad, good], threads: 1, inlineRunUsMax: 0, limits, workerFile });
+  const neighbours = Array.from({ length: 20 }, () => ask('good', 2));
   // Alone, it is tried twice, and costs a thread each time.
   expect(await ask('bad', crash)).toMatchObject({ kind: 'error', status: 503, code: 'WORKER_LOST' });
   expect(await ask('bad', 2)).toMatchObject({ kind: 'error', status: 503, code: 'MODEL_QUARANTINED' });
+  for (const outcome of await Promise.all(neighbours)) expect(outcome).toMatchObject({ kind: 'answer' });
   expect(await ask('good', 2)).toMatchObject({ kind: 'answer' });
   const facts = { model: 'bad', version: '1.0.0', threadsLost: 2, seconds: 30 };
   expect(logged('version quarantined, it cost too many threads')).toMatchObject(facts);
@@ -57,6 +59,35 @@ test('a version that costs too many threads is not run, all say so, and other mo
   under.store.deploy('bad', '2.0.0');
   await eventually(async () => (await ask('bad', 2)).kind === 'answer', 'the next version', patienceMs);
   await eventually(async () => ((await health()) as { ready: boolean }).ready, 'readiness', patienceMs);
+}, 120_000);
+
+test('a run that hangs, finds no memory or answers nonsense costs its request, and nobody beside it', async () => {
+  // A version that costs threads would soon be in quarantine.
+  const limits = { threadLossesMax: 0, runMsMax: 1000 };
+  under = await startTestGateway({ models: [bad, good], threads: 2, inlineRunUsMax: 0, limits, workerFile });
+  const faults = [
+    { value: 1001, code: 'WORKER_LOST', cause: 'hung' },
+    { value: 1004, code: 'MODEL_FAILED', cause: 'out_of_memory' },
+    { value: 1005, code: 'WORKER_LOST', cause: 'nonsense' },
+  ] as const;
+  for (const { value, code, cause } of faults) {
+    const faulty = ask('bad', value);
+    const beside = ['bad', 'good'].flatMap((model) =>
+      Array.from({ length: 10 }, async (_, row) => {
+        const outcome = await ask(model, row);
+        return outcome.kind === 'answer' ? outcome.outputs[0]?.data[0] : outcome;
+      }),
+    );
+    expect(await faulty).toMatchObject({ kind: 'error', code });
+    const rows = Array.from({ length: 10 }, (_, row) => row);
+    expect(await Promise.all(beside)).toEqual([...rows, ...rows]);
+    const metrics = await under.metrics();
+    expect(metrics.sum('tidegate_threads_replaced_total', { cause })).toBeGreaterThanOrEqual(1);
+  }
+  const idle = async (): Promise<boolean> =>
+    (await under.metrics()).sum('tidegate_threads', { state: 'idle' }) === 2;
+  await eventually(idle, 'both threads to be back', patienceMs);
+  expect((await under.metrics()).sum('tidegate_inflight_requests')).toBe(0);
 }, 120_000);
 
 test('a candidate that costs too many threads ends its rollout', async () => {
