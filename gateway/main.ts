@@ -86,6 +86,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const sequences = new Sequences({ dispatcher, limits, nowMs: () => performance.now() });
   const cold = new ColdStarts<TakenLater>({
     limits,
+    callers: dispatcher.callers,
     wake: (generation) => live.wake(generation),
     expectedMs: (generation) => live.expectedMs(generation),
     reportFault: (fault) => dispatcher.reportFault(fault),

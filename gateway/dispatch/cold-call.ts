@@ -25,7 +25,7 @@ export function coldCall(
   { incoming, generation, early, limits }: ColdArrival,
   again: (incoming: IncomingRequest) => TakenLater | WireError,
 ): ColdCall<TakenLater> | WireError {
-  const { protocol, sink } = incoming;
+  const { protocol, sink, caller } = incoming;
   const { signature } = generation;
   const isRead = early !== undefined && haveSameInputs(early.signature, signature);
   const decoded = isRead ? early.request : incoming.decode(signature);
@@ -40,6 +40,7 @@ export function coldCall(
   return {
     generation,
     protocol,
+    caller,
     sink,
     rows: admitted.value.rows,
     bytes,
@@ -63,10 +64,11 @@ export function coldLarge(
   generation: ModelGeneration,
   again: (large: LargeRequest) => TakenLater | WireError,
 ): ColdCall<TakenLater> {
-  const { protocol, sink, body, dueWithinMs } = large;
+  const { protocol, sink, body, caller, dueWithinMs } = large;
   return {
     generation,
     protocol,
+    caller,
     sink,
     // How many it has is only known then.
     rows: 1,

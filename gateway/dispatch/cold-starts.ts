@@ -7,11 +7,12 @@
  * exactly once, unless its client is gone; nobody waits past `coldWaitMsMax` or his own deadline.
  */
 import { performance } from 'node:perf_hooks';
+import type { CallerRows } from '../admission/caller-rows.ts';
 import type { Due } from '../batch/deadline-queue.ts';
 import { type ColdLimits, ColdLine, type ColdLoad } from '../residency/cold-line.ts';
 import type { Protocol } from '../telemetry/version-metrics.ts';
 import type { WireError } from '../wire/error-code.ts';
-import { cancelled, deadlineExceeded, modelCold } from './failure-answers.ts';
+import { callerLimit, cancelled, deadlineExceeded, modelCold } from './failure-answers.ts';
 import { DeadlineWatch } from './deadline-watch.ts';
 import type { ModelGeneration } from './model-generation.ts';
 import type { ReplySink } from './request-queue.ts';
@@ -28,6 +29,8 @@ export interface ColdCall<Taken> extends ColdLoad {
   /** Dormant. */
   readonly generation: ModelGeneration;
   readonly protocol: Protocol;
+  /** Who sent it, where callers are bound. */
+  readonly caller: string | undefined;
   readonly sink: ReplySink;
   /** Milliseconds after arrival by which its answer is due. */
   readonly dueWithinMs: number | undefined;
@@ -37,6 +40,8 @@ export interface ColdCall<Taken> extends ColdLoad {
 
 export interface ColdStartsOptions {
   readonly limits: ColdLimits;
+  /** What each caller has in the gateway: rows that wait here are among them. */
+  readonly callers: CallerRows;
   /** Brings a dormant version into memory; what it waits for comes first. */
   readonly wake: (generation: ModelGeneration) => Promise<Woken>;
   /** How long that should take from now, milliseconds; Infinity when nobody can say. */
@@ -100,15 +105,18 @@ export class ColdStarts<Taken> {
     return this.#line.bytes;
   }
 
-  /** Codes: MODEL_COLD, and that for which the version is not run at all. */
+  /** Codes: MODEL_COLD, CALLER_LIMIT, and that for which the version is not run at all. */
   take(call: ColdCall<Taken>): ColdRequest<Taken> | WireError {
     const { generation, dueWithinMs } = call;
     if (generation.refusal !== undefined) return generation.refusal;
     const nowMs = performance.now();
     const version = this.#versions.get(generation) ?? this.#begin(generation, nowMs);
     const expectedMs = Math.max(0, version.readyAtMs - nowMs);
+    const { callers } = this.#options;
+    if (!callers.hasRoomFor(call.caller, call.rows)) return { ...callerLimit, retryAfterMs: expectedMs };
     const verdict = this.#line.admit(call, { dueWithinMs, expectedMs });
     if (verdict !== 'waits') return modelCold(expectedMs);
+    callers.take(call.caller, call.rows);
     const request = new ColdRequest(call, { arrivedMs: nowMs, waitMs: this.#line.waitMsMax(dueWithinMs) });
     version.waiting.add(request);
     this.#deadlines.add(request);
@@ -219,6 +227,8 @@ export class ColdStarts<Taken> {
     request.state = state;
     this.#versions.get(request.call.generation)?.waiting.delete(request);
     this.#line.leave(request.call);
+    // Whoever takes it up counts it anew.
+    this.#options.callers.release(request.call.caller, request.call.rows);
     this.#deadlines.remove(request);
     return true;
   }

@@ -46,7 +46,8 @@ export class Dispatcher {
   readonly #options: DispatcherOptions;
   readonly #batcher: Batcher<RequestQueue, PendingRequest>;
   readonly #queues: QueueDirectory;
-  readonly #callers: CallerRows;
+  /** What each caller has here, wherever it waits. */
+  readonly callers: CallerRows;
   readonly #ledger: RequestLedger;
   readonly #refusals: OverloadRefusals<RequestQueue, PendingRequest>;
   readonly #burst: BurstGate;
@@ -59,10 +60,10 @@ export class Dispatcher {
     const batcher = new Batcher<RequestQueue, PendingRequest>({ queueRowsMax });
     this.#batcher = batcher;
     this.#queues = new QueueDirectory({ arena: pool.pages, batchRowsMax });
-    this.#callers = new CallerRows(callerRowsMax ?? 0);
+    this.callers = new CallerRows(callerRowsMax ?? 0);
     this.#ledger = new RequestLedger({
       queues: this.#queues,
-      callers: this.#callers,
+      callers: this.callers,
       onDue: (pending) => {
         if (batcher.cancel(pending.queue, pending)) this.#missed(pending, performance.now());
       },
@@ -264,7 +265,7 @@ export class Dispatcher {
     nowMs: number,
   ): WireError | undefined {
     const { queue, rows, deadlineMs, options, caller } = request;
-    if (!this.#callers.hasRoomFor(caller, rows)) return this.#refusals.ofCaller(queue, nowMs);
+    if (!this.callers.hasRoomFor(caller, rows)) return this.#refusals.ofCaller(queue, nowMs);
     if (deadlineMs === undefined) return undefined;
     return this.#refusals.ofDeadline({ queue, rows, deadlineMs, level: levelOfRequest(options) }, nowMs);
   }

@@ -1,7 +1,13 @@
 /** Requests that wait for a model: one load for all of them, each told exactly once, none longer than it can wait. */
 import { performance } from 'node:perf_hooks';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { type ColdCall, ColdStarts, type Woken } from '../../../gateway/dispatch/cold-starts.ts';
+import { CallerRows } from '../../../gateway/admission/caller-rows.ts';
+import {
+  type ColdCall,
+  type ColdRequest,
+  ColdStarts,
+  type Woken,
+} from '../../../gateway/dispatch/cold-starts.ts';
 import type { ModelGeneration } from '../../../gateway/dispatch/model-generation.ts';
 import { fail, type WireError } from '../../../gateway/wire/error-code.ts';
 import { puppetGeneration } from './puppet-dispatcher.ts';
@@ -23,9 +29,13 @@ class Loads {
 
   readonly starts: ColdStarts<string>;
 
+  /** Two rows of each caller. */
+  readonly callers = new CallerRows(2);
+
   constructor(limits: object = {}) {
     this.starts = new ColdStarts<string>({
       limits: { coldRowsMax: 10, coldBytesMax: 100, coldWaitMsMax: 1000, ...limits },
+      callers: this.callers,
       wake: (generation) => {
         this.asked.push(generation);
         return new Promise((resolve) => this.#ends.push(resolve));
@@ -50,6 +60,7 @@ function call(
   return {
     generation,
     protocol: 'oip-json',
+    caller: undefined,
     rows: 1,
     bytes: 1,
     dueWithinMs: undefined,
@@ -158,6 +169,7 @@ describe('ColdStarts', () => {
     expect(told).toEqual([['MODEL_NOT_READY', undefined]]);
     const broken = new ColdStarts<string>({
       limits: { coldRowsMax: 10, coldBytesMax: 100, coldWaitMsMax: 1000 },
+      callers: new CallerRows(0),
       wake: () => Promise.reject(new Error('no')),
       expectedMs: () => 0,
       reportFault: () => fail('INTERNAL', 'broken'),
@@ -214,6 +226,27 @@ describe('ColdStarts', () => {
       ['SHUTTING_DOWN', undefined],
     ]);
     expect(loads.starts.rows).toBe(0);
+  });
+
+  it('counts what a caller has waiting, and lets go of it before it is taken up again', async () => {
+    const loads = new Loads();
+    const [generation, told] = [puppetGeneration(), [] as unknown[]];
+    const ask = (caller: string, rows: number): unknown =>
+      loads.starts.take(call(generation, told, { caller, rows, resume: () => taken(caller, rows) }));
+    const taken = (caller: string, rows: number): string => {
+      expect(loads.callers.hasRoomFor(caller, rows)).toBe(true);
+      return 'taken';
+    };
+    const first = ask('ada', 1);
+    ask('ada', 1);
+    expect(ask('ada', 1)).toMatchObject({ code: 'CALLER_LIMIT', retryAfterMs: 100 });
+    // As everywhere, who has nothing here may have one request, whatever its rows.
+    ask('bob', 5);
+    expect(loads.starts.rows).toBe(7);
+    loads.starts.abandon(first as ColdRequest<string>);
+    expect(loads.callers.hasRoomFor('ada', 1)).toBe(true);
+    await loads.end(lookAgain);
+    expect([loads.callers.size, loads.starts.rows, told]).toEqual([0, 0, []]);
   });
 
   it('loads nothing for a version that is not run', () => {
