@@ -1,6 +1,7 @@
 /**
- * One thing after the other: snapshots of the store, models to look at again, and versions that requests wait for. The last
- * come first, since somebody waits for them. What each of them means is the business of whoever owns the line.
+ * One thing after the other: snapshots of the store, models to look at again, versions that requests wait for, and memory
+ * that came free. Versions come first, since somebody waits for them, and spare memory last. What each of them means is the
+ * business of whoever owns the line.
  *
  * Invariants: no two of them are carried out at a time; a snapshot that is passed by a newer one is not carried out, but the
  * models that it changed are looked at.
@@ -18,6 +19,8 @@ export interface DeploymentLineOptions {
   readonly gone: (models: readonly string[]) => void;
   readonly bring: (model: string, snapshot: StoreSnapshot) => Promise<void>;
   readonly wake: (generation: ModelGeneration, snapshot: StoreSnapshot) => Promise<Woken>;
+  /** Spends some of what memory came free, where nothing else wants it. False when there is nothing to spend it on. */
+  readonly spend: () => Promise<boolean>;
 }
 
 interface Wake {
@@ -39,6 +42,7 @@ export class DeploymentLine {
   readonly #retried = new Set<string>();
   readonly #wakes: Wake[] = [];
   #working: Promise<void> | undefined;
+  #isFreed = false;
   #retryTimer: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -81,6 +85,17 @@ export class DeploymentLine {
     });
   }
 
+  /** Memory came free: it is spent once nothing else is to be done. */
+  freed(): void {
+    this.#isFreed = true;
+    void this.#start();
+  }
+
+  /** Versions that are brought into memory before the next one that asks, in their order; the one under way is none of them. */
+  get awaited(): readonly ModelGeneration[] {
+    return this.#wakes.map(({ generation }) => generation);
+  }
+
   close(): void {
     this.#closed = true;
     clearTimeout(this.#retryTimer);
@@ -95,6 +110,11 @@ export class DeploymentLine {
     for (;;) {
       await this.#wakeAll();
       const snapshot = this.#next;
+      if (snapshot === undefined && this.#isFreed && !this.#closed) {
+        this.#isFreed = false;
+        if (await this.#options.spend()) this.#isFreed = true;
+        continue;
+      }
       if (snapshot === undefined || this.#closed) {
         // In the same step as the look at `#next`, so that no snapshot can fall between the two.
         this.#working = undefined;

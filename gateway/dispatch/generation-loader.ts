@@ -79,6 +79,11 @@ export class GenerationLoader {
     return this.#times.expectedMs(sha256);
   }
 
+  /** Until the load that is under way should be over, milliseconds; 0 where none is. */
+  get remainingMs(): number {
+    return this.#times.remainingMs(performance.now());
+  }
+
   /** Not in memory. */
   dormant(version: ServedVersion): ModelGeneration {
     const { signature, artifact } = version;
@@ -105,10 +110,10 @@ export class GenerationLoader {
     if (memoryBytesMax !== undefined && lengthBytes > memoryBytesMax) {
       return overMemory(lengthBytes, { memoryBytesMax, what: 'its file alone' });
     }
-    const begunMs = performance.now();
+    this.#times.begin(sha256, performance.now());
     const outcome = await this.#load(version, resources, affordable);
+    this.#times.end(outcome.kind === 'loaded', performance.now());
     if (outcome.kind === 'loaded') {
-      this.#times.record(sha256, performance.now() - begunMs);
       return this.#generationOf(version, outcome);
     }
     if (outcome.kind === 'lost') return this.#lost(sha256, outcome.detail);

@@ -67,7 +67,13 @@ export class LiveModels {
     this.#options = options;
     this.#problems = new DeploymentProblems(options.log);
     this.#replicas = options.replicas;
-    this.#resident = new ResidentVersions({ ...options, memory: modelMemory });
+    this.#resident = new ResidentVersions({
+      ...options,
+      memory: modelMemory,
+      freed: () => {
+        this.#line.freed();
+      },
+    });
     this.#line = new DeploymentLine({
       known: () => [...this.#models.keys(), ...this.#notReady.keys()],
       isFirst: (model) => modelMemory.isPinned(model),
@@ -76,6 +82,7 @@ export class LiveModels {
       },
       bring: (model, snapshot) => this.#bringInLine(model, snapshot),
       wake: (generation, snapshot) => this.#wake(generation, snapshot),
+      spend: () => this.#replicas.growBack(),
     });
     this.#rolling = new RollingThreads({
       pool: options.pool,
@@ -180,7 +187,7 @@ export class LiveModels {
 
   /** How long that should take, milliseconds; Infinity when nobody can say. */
   expectedMs(generation: ModelGeneration): number {
-    return this.#resident.expectedMs(generation);
+    return this.#resident.expectedMs(generation, this.#line.awaited);
   }
 
   /** Why the file can never be in memory here, whoever deploys it; undefined when it may. */
@@ -303,6 +310,10 @@ export class LiveModels {
       { model: modelName, version: modelVersion, tookMs },
       'version loaded, requests wait for it',
     );
+    const { live, split } = this.#models.get(modelName) ?? {};
+    // It carries the traffic from now on: what it has is what a version after it is brought to.
+    if (live === dormant)
+      await this.#replicas.prepare({ live: loaded, ...(split !== undefined && { split }) });
     const routes = this.#models.get(modelName);
     if (routes === undefined) return { kind: 'look_again' };
     const isLive = routes.live === dormant;

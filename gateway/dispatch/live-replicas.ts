@@ -33,6 +33,8 @@ interface Placed {
   /** Undefined for as many as there are. */
   readonly asked: number | undefined;
   readonly shortfall: DeploymentProblem | undefined;
+  /** Replicas that it got back when memory came free, and gives up again before anything has to leave for another version. */
+  readonly lent: number;
 }
 
 export class LiveReplicas {
@@ -65,7 +67,13 @@ export class LiveReplicas {
     const before = this.#placed.get(session);
     const demand = this.#demandOf(generation, resources);
     const { asked } = demand;
-    this.#placed.set(session, { generation, resources, asked, shortfall: before?.shortfall });
+    this.#placed.set(session, {
+      generation,
+      resources,
+      asked,
+      shortfall: before?.shortfall,
+      lent: before?.lent ?? 0,
+    });
     await this.#place(generation, this.#wanted(generation, { resources, demand, before }));
     // It may have gone meanwhile.
     if (!this.#placed.has(session)) return;
@@ -81,6 +89,58 @@ export class LiveReplicas {
   /** Whether it is on fewer threads than its deployment asks for because of the memory that all models share. */
   lacksMemory({ session }: ModelGeneration): boolean {
     return this.#placed.get(session)?.shortfall?.reason === 'MODEL_MEMORY';
+  }
+
+  /**
+   * Memory came free: one version that was cut for want of it gets a replica more. False when none could be given one. Where
+   * the load decides, the bounds are wider now, and it sees to the rest.
+   */
+  async growBack(): Promise<boolean> {
+    const { pool, log } = this.#options;
+    for (const { generation, resources } of this.#placed.values()) {
+      const { session, modelName: model, modelVersion: version } = generation;
+      const { placed, scaled } = this.#demandOf(generation, resources);
+      const before = pool.replicasOf(session);
+      if (scaled !== undefined || placed <= before || generation.refusal !== undefined) continue;
+      await this.#place(generation, before + 1).catch((error: unknown) => {
+        log.error({ err: error, model, version }, 'replicas could not be changed');
+      });
+      const known = this.#placed.get(session);
+      if (known === undefined || pool.replicasOf(session) <= before) continue;
+      this.#placed.set(session, { ...known, lent: known.lent + 1 });
+      log.info({ model, version, before, replicas: before + 1 }, 'replicas follow the memory');
+      return true;
+    }
+    return false;
+  }
+
+  /** Memory that versions would give up again, bytes. */
+  get lentBytes(): number {
+    return [...this.#placed.values()].reduce(
+      (sum, placed) => sum + this.#lentOf(placed) * placed.generation.bytesPerReplica,
+      0,
+    );
+  }
+
+  /** Another version needs so much memory: what was lent is taken back, as far as it takes. */
+  async giveBack(bytes: number): Promise<void> {
+    let missing = bytes;
+    for (const [session, placed] of [...this.#placed].reverse()) {
+      const { generation } = placed;
+      const taken = Math.min(
+        this.#lentOf(placed),
+        Math.ceil(missing / Math.max(1, generation.bytesPerReplica)),
+      );
+      if (taken <= 0) continue;
+      missing -= taken * generation.bytesPerReplica;
+      const replicas = this.#options.pool.replicasOf(session) - taken;
+      await this.#place(generation, replicas);
+      const known = this.#placed.get(session);
+      if (known === undefined) continue;
+      this.#placed.set(session, { ...known, lent: Math.max(0, known.lent - taken) });
+      const { modelName: model, modelVersion: version } = generation;
+      this.#options.log.info({ model, version, replicas }, 'replicas follow the memory');
+    }
   }
 
   /** Before traffic moves: every version that gets more of it gets the replicas for that. */
@@ -132,6 +192,11 @@ export class LiveReplicas {
   forget(generation: ModelGeneration): void {
     this.#placed.delete(generation.session);
     this.#scaling.forget(generation);
+  }
+
+  /** One stays, whatever was signed since. */
+  #lentOf({ generation, lent }: Placed): number {
+    return Math.min(lent, Math.max(0, this.#options.pool.replicasOf(generation.session) - 1));
   }
 
   #demandOf(generation: ModelGeneration, resources: DeploymentResources | undefined): ReplicaDemand {

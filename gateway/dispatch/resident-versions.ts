@@ -18,10 +18,15 @@ import type { ServedVersion } from './served-version.ts';
 
 export interface ResidentVersionsOptions extends GenerationLoaderOptions {
   readonly memory: ModelMemory;
-  readonly replicas: Pick<LiveReplicas, 'fit' | 'refit' | 'lacksMemory' | 'forget'>;
+  readonly replicas: Pick<
+    LiveReplicas,
+    'fit' | 'refit' | 'lacksMemory' | 'forget' | 'lentBytes' | 'giveBack'
+  >;
   readonly limits: Pick<Limits, 'modelIdleMsMax'>;
   /** Called for a generation that no request holds any more, before it is unloaded. */
   readonly forget: (generation: ModelGeneration) => void;
+  /** Memory came free that others may have. */
+  readonly freed: () => void;
 }
 
 /**
@@ -68,11 +73,20 @@ export class ResidentVersions {
     this.#timer = undefined;
   }
 
-  /** How long requests for a dormant version have to wait, as far as can be foreseen, milliseconds. */
-  expectedMs({ sha256, bytesPerReplica }: ModelGeneration): number {
-    const room = this.#options.memory.room(bytesPerReplica, { isAsked: true });
+  /**
+   * How long requests for a dormant version have to wait, as far as can be foreseen, milliseconds: until the load under way
+   * and those of `awaited` are over, or until there is room where that takes longer, and its own load.
+   */
+  expectedMs({ sha256, bytesPerReplica }: ModelGeneration, awaited: readonly ModelGeneration[]): number {
+    const { memory } = this.#options;
+    const bytes = bytesPerReplica - this.#returnable(bytesPerReplica);
+    const room = memory.room(bytes, { isAsked: true });
     const waitMs = room.kind === 'room' ? 0 : Math.max(0, room.atMs - performance.now());
-    return waitMs + this.#loader.expectedMs(sha256);
+    const beforeMs = awaited.reduce(
+      (sum, other) => sum + this.#loader.expectedMs(other.sha256),
+      this.#loader.remainingMs,
+    );
+    return Math.max(waitMs, beforeMs) + this.#loader.expectedMs(sha256);
   }
 
   /** The generation of a version, in memory or dormant, or why there is none. */
@@ -120,6 +134,7 @@ export class ResidentVersions {
     await generation.drained();
     this.#forget(generation);
     await pool.unload(generation.session);
+    this.#freed();
     const { modelName: model, modelVersion: version } = generation;
     log.info({ model, version }, 'version released');
   }
@@ -143,6 +158,7 @@ export class ResidentVersions {
     const refusal = this.refusalToLoad(version);
     if (refusal !== undefined) return refusal;
     const bytesPerReplica = this.#loader.bytesPerReplica(artifact);
+    if (want !== 'spare') await this.#options.replicas.giveBack(this.#returnable(bytesPerReplica));
     const plan = this.#plan({ resources, bytesPerReplica, want, serving });
     if (plan.room.kind === 'later') return noRoom(plan.room.atMs);
     for (const generation of plan.room.evict) this.#evict(generation, 'room');
@@ -151,6 +167,13 @@ export class ResidentVersions {
     this.#options.memory.enter(generation, want === 'asked');
     this.#hold(generation, want);
     return this.#settle(generation, { artifact, resources, want });
+  }
+
+  /** What of the memory that replicas were lent makes the room for so many bytes; none where that is not enough alone. */
+  #returnable(bytes: number): number {
+    const { memory, replicas } = this.#options;
+    const missing = memory.bytes + bytes - (memory.bytesMax ?? Infinity);
+    return missing > 0 && missing <= replicas.lentBytes ? missing : 0;
   }
 
   /** On how many threads, and what has to go for it. Fewer threads come before not at all. */
@@ -235,6 +258,12 @@ export class ResidentVersions {
     generation.isDormant = true;
     this.#forget(generation);
     await this.#options.pool.unload(generation.session);
+    this.#freed();
+  }
+
+  /** Only where memory is bounded is anything short of it. */
+  #freed(): void {
+    if (this.#options.memory.bytesMax !== undefined) this.#options.freed();
   }
 
   #forget(generation: ModelGeneration): void {

@@ -140,6 +140,31 @@ test('a model that nobody asks for leaves memory, is ready all the same, and com
   expect(await isResident('model1')).toBe(true);
 }, 60_000);
 
+test('a version that was away is what the next one is brought to the size of', async () => {
+  const file = { ...model(0), file: scaleModel(1) };
+  under = await startTestGateway({
+    models: [file],
+    threads: 2,
+    inlineRunUsMax: 0,
+    limits: { modelIdleMsMax: 1000, modelChurnMsMin: 0 },
+  });
+  const autoScaling = { minReplicas: 1, maxReplicas: 2, targetCpuPercent: 70 };
+  under.store.deploy('model0', '1', { resources: { replicas: 2, autoScaling } });
+  await eventually(async () => !(await isResident('model0')), 'model0 to leave', 20_000);
+  expect(await ask('model0')).toMatchObject({ data: [1, 2, 3, 4] });
+  under.store.publish('model0', '2', scaleModel(2));
+  under.store.deploy('model0', '2', { resources: { autoScaling } });
+  const grown = (): boolean =>
+    under.log.some(({ because }) => because === '100 % of the traffic is about to come');
+  // Who is asked does not leave again meanwhile.
+  const isNext = async (): Promise<boolean> => {
+    await ask('model0');
+    return logged('live version changed') === 2;
+  };
+  await eventually(isNext, 'version 2 to be live', 20_000);
+  expect(grown()).toBe(true);
+}, 60_000);
+
 test('nobody waits whose time is too short or for whom there is no room in the line', async () => {
   under = await startTestGateway({
     models: models(3),
@@ -201,6 +226,24 @@ test('a version gets fewer threads before it gets none', async () => {
   });
   expect(await ask('model0')).toMatchObject({ data: [1, 2, 3, 4] });
 }, 30_000);
+
+test('a version that was cut for memory gets a thread more when there is some, and gives it up before another has to wait', async () => {
+  under = await startTestGateway({ models: models(2), threads: 2, modelMemoryBytesMax: holding(3) });
+  const replicas = async (name: string): Promise<number> =>
+    (await under.metrics()).sum('tidegate_replicas', { model: name, state: 'placed' });
+  expect([await replicas('model0'), await replicas('model1')]).toEqual([2, 1]);
+  under.store.undeploy('model0');
+  await eventually(async () => (await replicas('model1')) === 2, 'model1 to be on both threads', 20_000);
+  under.store.deploy('model0', '1', { resources: { replicas: 1 } });
+  await eventually(async () => (await replicas('model0')) === 1, 'model0 to be back', 20_000);
+  expect(await replicas('model1')).toBe(2);
+  under.store.publish('model2', '1', scaleModel(3));
+  under.store.deploy('model2', '1', { resources: { replicas: 1 } });
+  await eventually(async () => (await replicas('model2')) === 1, 'model2', 20_000);
+  expect([await replicas('model0'), await replicas('model1')]).toEqual([1, 1]);
+  expect(logged('version evicted from memory')).toBe(0);
+  expect(await ask('model1')).toMatchObject({ data: [2, 4, 6, 8] });
+}, 60_000);
 
 test('the version before goes first, a rollout keeps both, and a file that is broken is found when it is asked for', async () => {
   under = await startTestGateway({
