@@ -96,11 +96,14 @@ export class WatchedVersion {
     this.#busy = (rowsPerSecond * this.#seen.rowMs) / 1000;
     const bounds = this.bounds();
     const mayShrink = !this.inRollout && nowMs >= this.keptUntilMs;
+    const { rowsGrown, rowMs } = this.#seen;
+    const offered = ((rowsPerSecond + rowsGrown / seconds) * rowMs) / 1000;
     // What is not scaled is looked at all the same: its demand may move to another version.
     const decision = this.scaler.tick(
       {
         ...this.#seen,
         busy: this.#busy,
+        offered,
         rowsPerSecond,
         placed: this.placed,
         bounds: this.#boundsNow(bounds ?? unscaled, nowMs),

@@ -13,6 +13,8 @@ export interface Look {
 
 export interface Seen {
   readonly rows: number;
+  /** By how many they are more than the time before; fewer is negative. */
+  readonly rowsGrown: number;
   readonly work: number;
   readonly busyShare: number;
   /** Threads that held it. */
@@ -29,6 +31,7 @@ export class LoadMeter {
   #lanes = 0;
   #lanesBusy = 0;
   #rowMs = 0;
+  #rowsBefore = 0;
 
   look({ rows, work, workMs, lanes, lanesBusy }: Look): void {
     this.#looks += 1;
@@ -44,13 +47,16 @@ export class LoadMeter {
     const looks = Math.max(1, this.#looks);
     // Rows of other shapes may cost something else, so those that were seen count.
     if (this.#rows > 0) this.#rowMs = this.#workMs / this.#rows;
+    const rows = this.#rows / looks;
     const seen = {
-      rows: this.#rows / looks,
+      rows,
+      rowsGrown: rows - this.#rowsBefore,
       work: this.#work / looks,
       busyShare: this.#lanes === 0 ? 0 : this.#lanesBusy / this.#lanes,
       ready: this.#lanes / looks,
       rowMs: this.#rowMs,
     };
+    this.#rowsBefore = rows;
     this.#looks = this.#rows = this.#work = this.#workMs = this.#lanes = this.#lanesBusy = 0;
     return seen;
   }

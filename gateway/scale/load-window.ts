@@ -6,6 +6,8 @@ export interface Load {
   readonly work: number;
   /** Replicas that the rows which were answered keep at work, in batches as planned: see `ReplicaPlan`. */
   readonly busy: number;
+  /** The same of the rows that came: those that were answered, and by how many more are in hand. */
+  readonly offered: number;
 }
 
 interface Span extends Load {
@@ -29,14 +31,16 @@ export class LoadWindow {
 
   /** Over the last `windowMs`, or as much of them as was seen; nothing seen is no load. */
   average(windowMs: number, nowMs: number): Load {
-    let [work, busy, seenMs] = [0, 0, 0];
+    let [work, busy, offered, seenMs] = [0, 0, 0, 0];
     for (const span of this.#spans) {
       const ms = Math.min(span.untilMs, nowMs) - Math.max(span.fromMs, nowMs - windowMs);
       if (ms <= 0) continue;
       work += span.work * ms;
       busy += span.busy * ms;
+      offered += span.offered * ms;
       seenMs += ms;
     }
-    return seenMs === 0 ? { work: 0, busy: 0 } : { work: work / seenMs, busy: busy / seenMs };
+    if (seenMs === 0) return { work: 0, busy: 0, offered: 0 };
+    return { work: work / seenMs, busy: busy / seenMs, offered: offered / seenMs };
   }
 }

@@ -5,7 +5,8 @@
  *     calm --work for twice the replicas that are there, over 6 s and still--> burst --60 s without that--> calm
  *
  * calm: enough for the work of the last 60 s. More at once; fewer only when fewer were enough for 30 s, and at most half of
- * them in one tick. burst: enough for the last 6 s, and never fewer than the most that this burst asked for.
+ * them in one tick. burst: enough for the last 6 s, and never fewer than the most that this burst asked for. A long queue
+ * alone is none: that may be chance, and goes again while less comes than the replicas do.
  *
  * Invariants: the number is within its bounds; it does not grow while the threads that hold the version are idle, since
  * then more of them is not what is missing; it does not fall to where the rest would be busier than the deployment wants.
@@ -90,8 +91,8 @@ export class ReplicaScaler {
 
   tick(seen: Observation, nowMs: number): ScalingDecision {
     const { stableWindowMs, burstWindowMs, burstFactor, utilizationTarget } = this.#options;
-    const { work, busy, busyShare, placed, bounds } = seen;
-    this.#window.add({ fromMs: this.#lastTickMs, untilMs: nowMs, work, busy });
+    const { work, busy, offered, busyShare, placed, bounds } = seen;
+    this.#window.add({ fromMs: this.#lastTickMs, untilMs: nowMs, work, busy, offered });
     this.#lastTickMs = nowMs;
     this.#measure(seen, nowMs);
     const average = this.#replicasFor(this.#workOver(stableWindowMs, nowMs));
@@ -102,8 +103,12 @@ export class ReplicaScaler {
     if (nowMs >= this.#burstUntilMs) this.#burstReplicas = 0;
     // Not rounded, still there, and with all threads at work: chance alone, or a stall that is made up for already, is none.
     const isAtEnd = busyShare >= busyForSure && seenMs >= burstWindowMs;
-    const still = isAtEnd ? Math.min(work, this.#workOver(burstWindowMs, nowMs)) : 0;
-    if (still >= burstFactor * utilizationTarget * placed) this.#burstUntilMs = nowMs + stableWindowMs;
+    const recent = this.#window.average(burstWindowMs, nowMs);
+    const still = isAtEnd ? Math.min(work, recent.work) : 0;
+    // A queue of single rows gets long by chance alone; what came is then less than what is there does in that time.
+    const isMore = recent.offered >= busyForSure * placed;
+    if (isMore && still >= burstFactor * utilizationTarget * placed)
+      this.#burstUntilMs = nowMs + stableWindowMs;
     const inBurst = nowMs < this.#burstUntilMs;
     const asked = Math.max(calm, inBurst ? sudden : 0);
     const wanted = Math.max(asked, this.#burstReplicas);

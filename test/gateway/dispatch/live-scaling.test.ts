@@ -66,10 +66,10 @@ function generation(session: number, modelVersion: string): ModelGeneration {
   return new ModelGeneration({ ...made, bytesPerReplica: 1000 });
 }
 
-/** What it has in hand from now on; one replica of it should have 4 rows. */
+/** What it has in hand from now on; one replica of it should have 4 rows, and takes a second for each. */
 function hand(version: ModelGeneration, rows: number): void {
   loads = loads.filter((load) => load.generation !== version);
-  loads.push({ generation: version, rows, work: rows / 4, workMs: rows, targetRows: 4 });
+  loads.push({ generation: version, rows, work: rows / 4, workMs: rows * 1000, targetRows: 4 });
 }
 
 function seen(version: string): VersionScaling | undefined {

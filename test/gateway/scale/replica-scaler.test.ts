@@ -18,6 +18,7 @@ class Version {
   placed = 1;
   last: ScalingDecision | undefined;
   readonly #always: Partial<Observation>;
+  #workBefore = 0;
 
   constructor(always: Partial<Observation> = {}) {
     this.#always = always;
@@ -32,6 +33,8 @@ class Version {
       this.last = this.scaler.tick(
         {
           busy: share * this.placed,
+          // What is answered is asked again, and what is in hand more than before came as well.
+          offered: share * this.placed + Math.max(0, seen.work - this.#workBefore),
           busyShare: share,
           rowsPerSecond: 1000 * this.placed,
           placed: this.placed,
@@ -44,6 +47,7 @@ class Version {
         this.nowMs,
       );
       this.placed = this.last.replicas;
+      this.#workBefore = seen.work;
       numbers.push(this.placed);
     }
     return numbers;
@@ -77,6 +81,14 @@ describe('a burst', () => {
     expect(numbers.findIndex((number) => number > 1)).toBeLessThanOrEqual(1);
     expect(version.last).toMatchObject({ inBurst: true });
     expect(version.last?.because).toMatch(/^burst, work for [\d.]+ over 6 s/);
+  });
+
+  it('is none while less comes than the replicas do, however long the queue is', () => {
+    const version = new Version();
+    version.live(120, { work: 0.5 });
+    expect(new Set(version.live(6, { work: 2, busyShare: 1, offered: 0.89 }))).toEqual(new Set([1]));
+    expect(version.last).toMatchObject({ inBurst: false });
+    expect(version.live(6, { work: 2, busyShare: 1, offered: 0.91 }).at(-1)).toBeGreaterThan(1);
   });
 
   it('keeps the most it got for a minute, whatever becomes of the work', () => {
@@ -192,6 +204,7 @@ it('whatever is seen, the number is within its bounds, grows only where threads 
     work: fc.double({ min: 0, max: 40, noNaN: true }),
     busyShare: fc.double({ min: 0, max: 1, noNaN: true }),
     rowsPerSecond: fc.double({ min: 0, max: 1e6, noNaN: true }),
+    offered: fc.double({ min: -40, max: 40, noNaN: true }),
     mayShrink: fc.boolean(),
   });
   const limits = fc

@@ -22,7 +22,7 @@ function pour(options: ScalingOptions): Course {
   const scaler = new ReplicaScaler(options, 0);
   const coming: { readonly atS: number; readonly replicas: number }[] = [];
   let [placed, ready, backlog, backlogMost, clearedAfterS] = [1, 1, 0, 0, 0];
-  let [work, busy, share, looks] = [0, 0, 0, 0];
+  let [work, busy, share, came, looks] = [0, 0, 0, 0, 0];
   const numbers: number[] = [placed];
   for (let step = 1; step * stepS < 900; step++) {
     const nowS = step * stepS;
@@ -36,16 +36,18 @@ function pour(options: ScalingOptions): Course {
     work += taken + backlog;
     busy += taken;
     share += taken / ready;
+    came += inflow;
     looks += 1;
     if (step % Math.round(2 / stepS) !== 0) continue;
     const bounds = { min: 1, max: 8, because: 'there are 8', busyShareMax: 0.7 };
     const seen = {
       work: work / looks,
       busy: busy / looks,
+      offered: came / looks,
       busyShare: share / looks,
       rowsPerSecond: busy,
     };
-    [work, busy, share, looks] = [0, 0, 0, 0];
+    [work, busy, share, came, looks] = [0, 0, 0, 0, 0];
     const { replicas } = scaler.tick({ ...seen, placed, ready, bounds, mayShrink: true }, nowS * 1000);
     if (replicas === placed) continue;
     // What goes is gone at once.
