@@ -119,6 +119,16 @@ export class Child {
     return this.#lines.join('\n');
   }
 
+  /** Over its channel: resolves with what it says next. One question at a time. Rejects when it ends instead. */
+  async ask(question: Readonly<Record<string, number>>): Promise<unknown> {
+    const answer = once(this.#process, 'message').then(([message]: unknown[]) => message);
+    const ended = this.ended.then((how) => {
+      throw new Error(`${this.#name} ended and was asked something (${how}); see its messages above.`);
+    });
+    this.#process.send(question);
+    return Promise.race([answer, ended]);
+  }
+
   async stop(): Promise<void> {
     this.#process.kill('SIGTERM');
     const timer = setTimeout(() => {

@@ -223,7 +223,7 @@ async function measureAll(field: Field, all: readonly Decision[]): Promise<Measu
       for (const [place, alternative] of rotated([...alternatives.entries()], round)) {
         console.error(`round ${round + 1} of ${rounds}: ${question}, ${load}, ${alternative.name}`);
         const context: ScenarioContext = {
-          ...{ field, round, seconds, warmUpSeconds: seconds / 4, rates: [], changes: 0 },
+          ...{ field, round, seconds, warmUpSeconds: seconds / 4, rates: [], changes: 0, kills: 0, seed: 0 },
           isQuick: isTiny,
           progress: () => undefined,
         };

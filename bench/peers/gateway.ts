@@ -8,6 +8,11 @@ import { projectRoot } from '../project-root.ts';
 /** Milliseconds from start to ready: the store is made and the models are loaded. */
 const startMsMax = 60_000;
 
+interface LaunchedGateway {
+  readonly child: Child;
+  readonly port: number;
+}
+
 /**
  * `folder` is empty and removed by whoever made it; `nodeOptions` are for Node itself. Resolves with the port once the
  * gateway is ready.
@@ -27,10 +32,24 @@ export async function launchReadyGateway(
   folder: string,
   options: readonly string[],
   nodeOptions: readonly string[] = [],
-): Promise<{ readonly child: Child; readonly port: number }> {
+): Promise<LaunchedGateway> {
   const launched = await launchGateway(children, folder, options, nodeOptions);
-  await ready(launched.child, launched.port);
+  await gatewayReady(launched);
   return launched;
+}
+
+/** One that was launched is ready to answer. Rejects when it ends before, or takes too long. */
+export async function gatewayReady({ child, port }: LaunchedGateway): Promise<void> {
+  let ended: string | undefined;
+  void child.ended.then((how) => {
+    ended = how;
+  });
+  for (let waitedMs = 0; waitedMs < startMsMax; waitedMs += 50) {
+    if (ended !== undefined) throw new Error(`The gateway ended before it was ready (${ended}); see above.`);
+    if (await answersReady(port)) return;
+    await sleep(50);
+  }
+  throw new Error(`The gateway was not ready within ${startMsMax / 1000} s.`);
 }
 
 /** The same, without waiting for anything. */
@@ -39,7 +58,7 @@ export async function launchGateway(
   folder: string,
   options: readonly string[],
   nodeOptions: readonly string[] = [],
-): Promise<{ readonly child: Child; readonly port: number }> {
+): Promise<LaunchedGateway> {
   const port = await freePort();
   const args = ['serve', ...options, '--port', String(port), '--log-level', 'warn'];
   const script = new URL('dist/bin/tidegate.js', projectRoot);
@@ -52,19 +71,6 @@ export async function launchGateway(
 /** Without the variables that would point the gateway to a store of the user's or to other settings. */
 function plainEnvironment(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('TIDEGATE_')));
-}
-
-async function ready(gateway: Child, port: number): Promise<void> {
-  let ended: string | undefined;
-  void gateway.ended.then((how) => {
-    ended = how;
-  });
-  for (let waitedMs = 0; waitedMs < startMsMax; waitedMs += 50) {
-    if (ended !== undefined) throw new Error(`The gateway ended before it was ready (${ended}); see above.`);
-    if (await answersReady(port)) return;
-    await sleep(50);
-  }
-  throw new Error(`The gateway was not ready within ${startMsMax / 1000} s.`);
 }
 
 async function answersReady(port: number): Promise<boolean> {

@@ -88,6 +88,32 @@ function mobilenet(size: ModelSize, random: SeededRandom): LargeModel {
   return { name: 'mobilenet', input: 'x', rowShape: [3, side, side], bytes: writeOnnxModel(graph) };
 }
 
+/** So wide is a row of the numbered model; the first number is that of its request. */
+export const numberedWidth = 512;
+
+/**
+ * Three dense layers of 512, 3 MB, whose output is the first number of each row: what they compute is multiplied by nothing and
+ * added. A run takes long enough to be cut off in the middle, and an answer says whose it is.
+ */
+export function numberedModel(): Uint8Array {
+  const random = seededRandom(15);
+  const graph = new GraphBuilder('numbered');
+  const rows = graph.input('x', tensorType('FP32', ['batch', numberedWidth]));
+  let value = rows;
+  for (const name of ['one', 'two', 'three']) {
+    value = graph.node('Relu', [
+      dense(graph, value, { name, from: numberedWidth, to: numberedWidth, random }),
+    ]);
+  }
+  value = dense(graph, value, { name: 'last', from: numberedWidth, to: 1, random });
+  const nothing = graph.node('Mul', [value, graph.constant('zero', tensor('FP32', [1], [0]))]);
+  const first = graph.constant('first', tensor('INT64', [1], [0]));
+  const number = graph.node('Gather', [rows, first], { attributes: { axis: { int: 1 } } });
+  graph.node('Add', [number, nothing], { outputs: ['number'] });
+  graph.output('number', tensorType('FP32', ['batch', 1]));
+  return writeOnnxModel(graph);
+}
+
 interface Layer {
   readonly name: string;
   readonly from: number;

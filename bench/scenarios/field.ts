@@ -17,10 +17,14 @@ import { largeModels } from './bench-models.ts';
 export const modelNames = ['iris', 'digits', 'mlp', 'mobilenet'] as const;
 export type ModelName = (typeof modelNames)[number];
 
-export interface BenchModel {
-  readonly name: ModelName;
+interface NamedFile {
+  readonly name: string;
   readonly version: string;
   readonly file: string;
+}
+
+export interface BenchModel extends NamedFile {
+  readonly name: ModelName;
   readonly input: string;
   /** Without the batch. */
   readonly rowShape: readonly number[];
@@ -95,7 +99,12 @@ export class Field {
 
   /** The options of a gateway over a store of iris alone, always with the same state. */
   irisStore(): Promise<readonly string[]> {
-    return this.ownStore('iris', { iris: {} });
+    return this.storeOf(this.model('iris'));
+  }
+
+  /** The same for one model, also one that is not among those of the field. */
+  storeOf(model: NamedFile): Promise<readonly string[]> {
+    return this.#storeNamed(model.name, () => [[model, {}]]);
   }
 
   /** For changes to a store of `ownStore`. */
@@ -110,24 +119,30 @@ export class Field {
 
   /** The same for any models, each with what its deployment says; made when the name is first asked for. */
   ownStore(name: string, models: Readonly<Partial<Record<ModelName, Settings>>>): Promise<readonly string[]> {
-    let options = this.#ownStores.get(name);
-    if (options === undefined) {
-      options = this.#makeStore(name, models);
-      this.#ownStores.set(name, options);
-    }
+    return this.#storeNamed(name, () =>
+      [...this.models.values()].flatMap((model) => {
+        const settings = models[model.name];
+        return settings === undefined ? [] : [[model, settings] as const];
+      }),
+    );
+  }
+
+  #storeNamed(
+    name: string,
+    models: () => readonly (readonly [NamedFile, Settings])[],
+  ): Promise<readonly string[]> {
+    const options = this.#ownStores.get(name) ?? this.#makeStore(name, models());
+    this.#ownStores.set(name, options);
     return options;
   }
 
   async #makeStore(
     name: string,
-    models: Readonly<Partial<Record<ModelName, Settings>>>,
+    models: readonly (readonly [NamedFile, Settings])[],
   ): Promise<readonly string[]> {
     const place = this.ownPublisher(name);
     await initStore({ ...place, nowMs: Date.now() });
-    for (const model of this.models.values()) {
-      const settings = models[model.name];
-      if (settings !== undefined) await publishAndDeploy(place, model, settings);
-    }
+    for (const [model, settings] of models) await publishAndDeploy(place, model, settings);
     const root = join(this.folder, `${name}-keys`, 'root.json');
     return ['--store', place.folder, '--root', root, '--state', join(this.folder, `${name}-state`)];
   }
@@ -224,7 +239,7 @@ export class Field {
 
 async function publishAndDeploy(
   publisher: Publisher,
-  { name, version, file }: BenchModel,
+  { name, version, file }: NamedFile,
   settings: Settings = {},
 ): Promise<void> {
   const about = { model: name, version, framework: 'onnx', author: 'bench' };

@@ -19,8 +19,7 @@ export interface RunOptions extends ScenarioOptions {
 
 /** Resolves with whether every answer of every run was right; numbers that are not valid are marked, and no failure. */
 export async function runScenarios(options: RunOptions): Promise<boolean> {
-  const { children, folder, rounds, seconds, warmUpSeconds, isQuick, mayInstall } = options;
-  const { rates, changes, models, connections } = options;
+  const { children, folder, rounds, isQuick, mayInstall } = options;
   const startedAt = new Date().toISOString();
   const environment = readEnvironment();
   const progress = (line: string): void => {
@@ -34,8 +33,7 @@ export async function runScenarios(options: RunOptions): Promise<boolean> {
       const named = (line: string): void => {
         progress(`round ${round + 1} of ${rounds}: ${line}`);
       };
-      const run = { field, round, seconds, warmUpSeconds, isQuick, progress: named };
-      const context = { ...run, rates, changes, models, connections };
+      const context = { ...options, field, round, progress: named };
       const rows = await scenario.run(context);
       measured.set(scenario.name, [
         ...(measured.get(scenario.name) ?? []),
@@ -49,7 +47,7 @@ export async function runScenarios(options: RunOptions): Promise<boolean> {
     command: options.command,
     environment,
     rounds,
-    seconds,
+    seconds: options.seconds,
     isQuick,
     missing: Object.fromEntries(field.missing),
     scenarios: options.scenarios.map(({ name, title, headline }) => ({

@@ -5,6 +5,7 @@ import { batching } from './batching-scenario.ts';
 import { capacity, large, largeBatches, open, overload } from './load-scenarios.ts';
 import { reload } from './change-scenarios.ts';
 import { hotCold } from './hot-cold-scenario.ts';
+import { kills } from './kill-scenario.ts';
 import { memory } from './memory-scenario.ts';
 import type { Scenario } from './scenario.ts';
 import { churn, reloads } from './soak-scenarios.ts';
@@ -23,6 +24,7 @@ export const scenarios: readonly Scenario[] = [
   largeBatches,
   churn,
   reloads,
+  kills,
 ];
 
 export interface ScenarioOptions {
@@ -34,6 +36,8 @@ export interface ScenarioOptions {
   readonly changes: number;
   readonly models: readonly ModelName[] | undefined;
   readonly connections: number | undefined;
+  readonly kills: number;
+  readonly seed: number;
   readonly isQuick: boolean;
   readonly mayInstall: boolean;
   /** Without an ending; .json, .csv and .html are added. Undefined for a new one in bench/results. */
@@ -62,6 +66,11 @@ export function parseScenarioOptions(args: readonly string[]): ScenarioOptions {
     .option(
       '--changes <count>',
       'of the scenarios reload, churn and reloads: models are changed so often (default: 10, with --quick 1)',
+      many,
+    )
+    .option(
+      '--kills <count>',
+      'of the scenario kills: so many threads are ended (default: 200, with --quick 5)',
       whole,
     )
     .option('--models <list>', `of the scenario capacity (default: ${modelNames.join(',')})`, models)
@@ -69,6 +78,11 @@ export function parseScenarioOptions(args: readonly string[]): ScenarioOptions {
       '--connections <count>',
       'of the scenario capacity (default: 64 for iris, fewer for others)',
       whole,
+    )
+    .option(
+      '--seed <number>',
+      'of the scenario kills: which thread, and when (default: another one each time)',
+      seed,
     )
     .option('--no-install', 'leave out peers that would have to be installed (onnxruntime-node)')
     .option('--out <path>', 'where results go, without an ending (default: a new name in bench/results)')
@@ -87,6 +101,8 @@ export function parseScenarioOptions(args: readonly string[]): ScenarioOptions {
       changes?: number;
       models?: readonly ModelName[];
       connections?: number;
+      kills?: number;
+      seed?: number;
       install: boolean;
       out?: string;
     }>();
@@ -102,6 +118,8 @@ export function parseScenarioOptions(args: readonly string[]): ScenarioOptions {
     changes: given.changes ?? (quick ? 1 : 10),
     models: given.models,
     connections: given.connections,
+    kills: given.kills ?? (quick ? 5 : 200),
+    seed: given.seed ?? Date.now() % 2 ** 31,
     isQuick: quick,
     mayInstall: given.install,
     out: given.out,
@@ -128,6 +146,18 @@ function whole(text: string): number {
   const value = Number(text);
   if (Number.isInteger(value) && value >= 1 && value <= 1000) return value;
   throw new InvalidArgumentError('Give a whole number from 1 to 1000.');
+}
+
+function many(text: string): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= 1 && value <= 100_000) return value;
+  throw new InvalidArgumentError('Give a whole number from 1 to 100000.');
+}
+
+function seed(text: string): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= 0 && value < 2 ** 31) return value;
+  throw new InvalidArgumentError('Give a whole number from 0 to 2147483647.');
 }
 
 function length(text: string): number {

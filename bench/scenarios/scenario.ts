@@ -16,6 +16,10 @@ export interface ScenarioContext {
   readonly connections?: number | undefined;
   /** How often something is changed under load. */
   readonly changes: number;
+  /** How many threads are ended under load. */
+  readonly kills: number;
+  /** Of whatever a scenario leaves to chance; any whole number. */
+  readonly seed: number;
   readonly isQuick: boolean;
   readonly progress: (line: string) => void;
 }

@@ -44,15 +44,27 @@ const p99 = ({ numbers }: PhaseReport): number => numbers['p99_us'] ?? 0;
 const failedIn = (parts: readonly PhaseReport[]): number =>
   parts.reduce((sum, { numbers }) => sum + (numbers['failed'] ?? 0) + (numbers['refused'] ?? 0), 0);
 
-/** Resident memory of the gateway after a tenth of the changes and after all of them. */
+/** Memory of the gateway after a tenth of the changes, after half of them, and after all. */
 interface MemoryCourse {
-  earlyBytes: number;
-  lateBytes: number;
+  early: Memory;
+  middle: Memory;
+  late: Memory;
 }
 
-async function residentBytes(port: number): Promise<number> {
+interface Memory {
+  readonly residentBytes: number;
+  /** What the event loop holds of it in objects, garbage among them. */
+  readonly heapBytes: number;
+}
+
+const noMemory: Memory = { residentBytes: NaN, heapBytes: NaN };
+
+async function memoryOf(port: number): Promise<Memory> {
   const page = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
-  return Number(/^process_resident_memory_bytes (\S+)/m.exec(page)?.[1] ?? NaN);
+  return {
+    residentBytes: Number(/^process_resident_memory_bytes (\S+)/m.exec(page)?.[1] ?? NaN),
+    heapBytes: Number(/^nodejs_heap_size_used_bytes (\S+)/m.exec(page)?.[1] ?? NaN),
+  };
 }
 
 async function times(
@@ -60,20 +72,28 @@ async function times(
   port: number,
   change: (at: number) => Promise<void>,
 ): Promise<MemoryCourse> {
-  const memory = { earlyBytes: NaN, lateBytes: NaN };
+  const memory: MemoryCourse = { early: noMemory, middle: noMemory, late: noMemory };
   const early = Math.max(1, Math.round(count * earlyShare));
+  const middle = Math.max(1, Math.round(count / 2));
   for (let at = 1; at <= count; at++) {
     await change(at);
-    if (at === early) memory.earlyBytes = await residentBytes(port);
+    if (at === early) memory.early = await memoryOf(port);
+    if (at === middle) memory.middle = await memoryOf(port);
   }
-  memory.lateBytes = await residentBytes(port);
+  memory.late = await memoryOf(port);
   return memory;
 }
 
-const memoryNumbers = ({ earlyBytes, lateBytes }: MemoryCourse): Readonly<Record<string, number>> => ({
-  memory_ratio: lateBytes / earlyBytes,
-  early_mib: earlyBytes / 2 ** 20,
-  late_mib: lateBytes / 2 ** 20,
+const mib = 2 ** 20;
+
+const memoryNumbers = ({ early, middle, late }: MemoryCourse): Readonly<Record<string, number>> => ({
+  memory_ratio: late.residentBytes / early.residentBytes,
+  late_memory_ratio: late.residentBytes / middle.residentBytes,
+  early_mib: early.residentBytes / mib,
+  middle_mib: middle.residentBytes / mib,
+  late_mib: late.residentBytes / mib,
+  early_heap_mib: early.heapBytes / mib,
+  late_heap_mib: late.heapBytes / mib,
 });
 
 /** The model that comes and goes, in two versions of the same shape. */

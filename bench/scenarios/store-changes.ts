@@ -2,18 +2,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { PhaseReport } from '../load/load-job.ts';
 
-/** Milliseconds for a change of the store to show in a gateway that looks at it every second. */
+/** Milliseconds for what is waited for to show: a gateway looks at its store every second. */
 const changeMsMax = 60_000;
 const lookAgainMs = 50;
 
-/** Rejects when the change does not show in time. */
-export async function until(isSo: () => Promise<boolean>): Promise<void> {
+/** Rejects when it does not show in time; `what` says in the message what did not. */
+export async function until(isSo: () => Promise<boolean>, what = 'A change of the store'): Promise<void> {
   const endMs = performance.now() + changeMsMax;
   while (performance.now() < endMs) {
     if (await isSo()) return;
     await sleep(lookAgainMs);
   }
-  throw new Error(`A change of the store did not show within ${changeMsMax / 1000} s.`);
+  throw new Error(`${what} did not show within ${changeMsMax / 1000} s.`);
 }
 
 /** Window after window until the work is over: how much of it fits into one is not known. Rejects as the work does. */
