@@ -1,5 +1,6 @@
 /** `tidegate inspect`: what an ONNX file is, and whether a node could serve it, before anybody publishes it. */
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -129,8 +130,10 @@ function warmRows(): readonly number[] {
   return limits.ok ? [...measuredRows, limits.value.batchRowsMax] : measuredRows;
 }
 
-/** Threads run compiled code, also when this file is not. */
+/** Threads run compiled code, also when this file is not. The bundle knows the modules of threads by the way they are named here. */
 function workerFile(): URL {
+  const beside = new URL('../runtime/worker/main.js', import.meta.url);
+  if (existsSync(beside)) return beside;
   const manifest = createRequire(import.meta.url).resolve('#package');
   return pathToFileURL(join(manifest, '..', 'dist/runtime/worker/main.js'));
 }

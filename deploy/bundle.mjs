@@ -4,13 +4,15 @@
  *
  * The whole tree that tsc wrote stays beside it: that is what `import 'tidegate'`, the tests and the bench use.
  */
-import { chmodSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const folder = join(resolve(process.argv[2] ?? 'dist'), 'bin');
+const whole = join(resolve(process.argv[2] ?? 'dist'), 'bin');
+/** Takes the place of the other when it is whole: a gateway that runs from there finds its files until then. */
+const folder = `${whole}.next`;
 
 /** Native code, what need not be there, and our package.json. */
 const external = ['uWebSockets.js', 'msgpackr-extract', '@napi-rs/nice', '#package'];
@@ -78,3 +80,5 @@ writeFileSync(
     .join(`\n${'-'.repeat(80)}\n`),
 );
 chmodSync(join(folder, 'tidegate.js'), 0o755);
+rmSync(whole, { recursive: true, force: true });
+renameSync(folder, whole);

@@ -54,7 +54,13 @@ if (!isInstalled()) {
   run('npm', ['ci', '--no-audit', '--loglevel=error'], 'npm ci failed; see the lines above.');
 }
 const bundler = 'deploy/bundle.mjs';
-const wanted = digest(['package-lock.json', 'tsconfig.json', bundler, ...sourceFolders.flatMap(sources)]);
+const wanted = digest([
+  'package-lock.json',
+  'tsconfig.json',
+  'deploy/tsconfig.json',
+  bundler,
+  ...sourceFolders.flatMap(sources),
+]);
 if (readIfThere(`dist/${buildStamp}`) !== wanted) {
   console.log('Compiling ...');
   compile();
@@ -87,7 +93,8 @@ async function takeLock() {
 function isGone(holder) {
   // Our own number, and we do not hold it: numbers come back, in containers always.
   if (holder === String(process.pid)) return true;
-  return !tryTo(() => process.kill(Number(holder), 0), 'ESRCH');
+  // One that is not ours is there.
+  return !tryTo(() => tryTo(() => process.kill(Number(holder), 0), 'EPERM'), 'ESRCH');
 }
 
 /** Somebody else may have taken it over since it was looked at: then what was moved away is theirs, and goes back. */

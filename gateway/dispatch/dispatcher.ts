@@ -38,6 +38,8 @@ export interface DispatcherOptions {
   /** A request failed for good, in the model or with its thread. */
   readonly onFailure: (generation: ModelGeneration, failure: RunFailure) => void;
   readonly onBatch?: BatchAnswersOptions['onBatch'];
+  /** A lane was taken by a batch for so long, whatever came of it. Milliseconds. */
+  readonly onLaneTime?: (laneMs: number) => void;
   /** An invariant broke while a batch was answered; its requests were told INTERNAL. */
   readonly onFault: (fault: unknown) => void;
 }
@@ -84,6 +86,7 @@ export class Dispatcher {
       pool,
       next: (worker) => this.#next(worker),
       settle: (batch, reply, repliedMs) => {
+        options.onLaneTime?.(repliedMs - batch.startedMs);
         answers.settle(batch, reply, repliedMs);
       },
       onFault: (fault) => this.reportFault(fault).code,

@@ -31,6 +31,13 @@ export interface NotLoaded {
   readonly roomAtMs?: number;
 }
 
+export interface LoadCircumstances {
+  /** On how many lanes there is memory for it; as many as it is to have when it is left out. */
+  readonly affordable?: number;
+  /** Callers wait for it. Default false. */
+  readonly isAwaited?: boolean;
+}
+
 /** What is known of a file from loading it here. */
 interface FileFacts {
   /** The most that a load took; a later one may find room in the thread that earlier ones left. */
@@ -97,11 +104,11 @@ export class GenerationLoader {
     });
   }
 
-  /** Loaded and warm on as many lanes as it is to have and `affordable` says, within the memory that it may take. */
+  /** Loaded and warm on as many lanes as it is to have and there is memory for, within the memory that it may take. */
   async load(
     version: ServedVersion,
     resources?: DeploymentResources,
-    affordable: number = Infinity,
+    { affordable = Infinity, isAwaited = false }: LoadCircumstances = {},
   ): Promise<ModelGeneration | NotLoaded> {
     const { sha256, lengthBytes } = version.artifact;
     const refusal = this.refusalOf(version);
@@ -111,7 +118,7 @@ export class GenerationLoader {
       return overMemory(lengthBytes, { memoryBytesMax, what: 'its file alone' });
     }
     this.#times.begin(sha256, performance.now());
-    const outcome = await this.#load(version, resources, affordable);
+    const outcome = await this.#load(version, resources, { affordable, isAwaited });
     this.#times.end(outcome.kind === 'loaded', performance.now());
     if (outcome.kind === 'loaded') {
       return this.#generationOf(version, outcome);
@@ -140,7 +147,7 @@ export class GenerationLoader {
   async #load(
     version: ServedVersion,
     resources: DeploymentResources | undefined,
-    affordable: number,
+    { affordable, isAwaited }: Required<LoadCircumstances>,
   ): Promise<LoadOutcome | Unread> {
     const { pool, readArtifact, warmRows } = this.#options;
     const room = { threads: pool.lanes.length, bytesPerReplica: version.artifact.lengthBytes, affordable };
@@ -152,6 +159,7 @@ export class GenerationLoader {
         readModel: () => readModelFiles(version, readArtifact),
         replicas: replicaDemand(resources, room).placed,
         memoryBytesMax: resources?.memoryLimitBytes,
+        isAwaited,
       });
     } catch (error) {
       return { kind: 'unread', detail: error instanceof Error ? error.message : String(error) };

@@ -162,7 +162,10 @@ export class ResidentVersions {
     const plan = this.#plan({ resources, bytesPerReplica, want, serving });
     if (plan.room.kind === 'later') return noRoom(plan.room.atMs);
     for (const generation of plan.room.evict) this.#evict(generation, 'room');
-    const generation = await this.#loader.load(version, resources, plan.affordable);
+    const generation = await this.#loader.load(version, resources, {
+      affordable: plan.affordable,
+      isAwaited: want === 'asked',
+    });
     if ('reason' in generation) return generation;
     this.#options.memory.enter(generation, want === 'asked');
     this.#hold(generation, want);

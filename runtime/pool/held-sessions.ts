@@ -17,6 +17,8 @@ export interface ModelToLoad {
   readonly readModel: () => Promise<Uint8Array>;
   /** On how many lanes it is to be; all of them when it is left out, and when there are not so many. */
   readonly replicas?: number | undefined;
+  /** Callers wait for it: the load takes the time of others too. Default false. */
+  readonly isAwaited?: boolean;
   /** What file and sessions may take together on this node, bytes; no limit when it is left out. */
   readonly memoryBytesMax?: number | undefined;
 }

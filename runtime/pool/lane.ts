@@ -11,7 +11,7 @@ import { performance } from 'node:perf_hooks';
 import type { EngineChoice } from '../protocol/engine-choice.ts';
 import type { RunTask, WorkerReply, WorkerTask } from '../protocol/worker-task.ts';
 import type { ModelSignature } from '../tensor/signature.ts';
-import { fillBehind, putThreadBehind } from './behind-others.ts';
+import { fillBehind, stayBehind } from './behind-others.ts';
 import { askWithin, fillThread, type SessionToLoad } from './fill-thread.ts';
 import { type LaneReply, LaneThread } from './lane-thread.ts';
 import type { LaneLoss, LossCause } from './lane-loss.ts';
@@ -34,9 +34,9 @@ export interface LaneOptions {
   /** Two result regions used in turn: one is read while the next batch fills the other. */
   readonly resultOffsets: readonly [number, number];
   readonly resultBytes: number;
-  /** Its threads come after all others, always. */
+  /** Its threads come after all others once they have loaded what they must. */
   readonly background: boolean;
-  /** For so long a successor comes after all others while it loads, milliseconds; 0 for never. */
+  /** For so long a thread for which nobody waits comes after all others while it loads, milliseconds; 0 for never. */
   readonly loadBehindMsMax: number;
   readonly engine: EngineChoice;
   /** What a new thread must hold before it takes work. */
@@ -89,8 +89,8 @@ export class Lane {
   /** Why the running task will be lost, where the lane ends the thread itself. */
   #endCause: LossCause = 'ended';
   #lastRunMs = -Infinity;
-  /** What was loaded and unloaded while a successor is being filled: it must follow. */
-  #toRepeat: WorkerTask[] | undefined;
+  /** Being filled to take over. */
+  #successor: LaneThread | undefined;
   #overgrownBytes: number;
 
   constructor(options: LaneOptions) {
@@ -135,30 +135,25 @@ export class Lane {
 
   /** Loads or unloads as soon as the lane is between tasks. Answers `lost` when the thread or the lane ends first. */
   maintain(task: WorkerTask): Promise<LaneReply> {
-    return this.#maintain(async (thread) => {
-      const reply = await this.#askWithin(thread, task);
-      this.#toRepeat?.push(task);
-      return reply;
-    });
+    return this.#maintain((thread) => this.#askWithin(thread, task));
   }
 
   /**
    * Make before break: another thread loads all that this lane holds, and `last` after that, while this one goes on;
    * between two tasks it takes over. Answers what `last` was answered, or `lost` when the successor did not get there; then
-   * all stays as it is. For the moment there are two threads with all of their memory.
+   * all stays as it is. For the moment there are two threads with all of their memory. Where callers wait for `last` it is loaded
+   * as quickly as can be.
    */
-  async renew(last?: SessionToLoad): Promise<LaneReply> {
-    if (this.#toRepeat !== undefined) throw new Error(`lane ${this.index} has a successor already`);
-    this.#toRepeat = [];
+  async renew(last?: SessionToLoad, isAwaited = false): Promise<LaneReply> {
+    if (this.#successor !== undefined) throw new Error(`lane ${this.index} has a successor already`);
     const successor = this.#newThread();
+    this.#successor = successor;
     try {
-      const ask = (task: WorkerTask): Promise<LaneReply> => this.#askWithin(successor, task);
-      const fill = (): Promise<LaneReply> => this.#fill(successor, last);
-      const reply = await fillBehind(fill, { ask, msMax: this.#options.loadBehindMsMax });
+      const reply = await this.#fill(successor, { last, isAwaited });
       if (reply.kind === 'lost' || reply.kind === 'failed') return reply;
       return await this.#replaceBy(successor, reply);
     } finally {
-      this.#toRepeat = undefined;
+      this.#successor = undefined;
       if (this.#thread !== successor) void successor.end('it was not needed');
     }
   }
@@ -169,7 +164,7 @@ export class Lane {
     clearTimeout(this.#restartTimer);
     this.#watchdog.close();
     this.#dropMaintenance('the pool is closed');
-    await this.#thread.end('the pool is closed');
+    await Promise.all([this.#thread.end('the pool is closed'), this.#successor?.end('the pool is closed')]);
   }
 
   async #run(task: RunTask, { limitMs, signature }: RunRules): Promise<LaneReply> {
@@ -247,7 +242,8 @@ export class Lane {
   }
 
   async #fillStarted(thread: LaneThread): Promise<void> {
-    const reply = await this.#fill(thread);
+    const { background } = this.#options;
+    const reply = await this.#fill(thread, { last: undefined, isAwaited: !background });
     if (thread !== this.#thread || this.#state !== 'starting') return;
     if (reply.kind === 'lost' || reply.kind === 'failed') {
       this.#lose(this.#endCause, reply.detail);
@@ -258,11 +254,16 @@ export class Lane {
     this.#reportIdle();
   }
 
-  async #fill(thread: LaneThread, last?: SessionToLoad): Promise<LaneReply> {
-    const { sessionsToLoad, mayMiss, background } = this.#options;
+  async #fill(
+    thread: LaneThread,
+    { last, isAwaited }: { readonly last: SessionToLoad | undefined; readonly isAwaited: boolean },
+  ): Promise<LaneReply> {
+    const { sessionsToLoad, mayMiss, background, loadBehindMsMax } = this.#options;
     const ask = (task: WorkerTask): Promise<LaneReply> => this.#askWithin(thread, task);
-    if (background) await putThreadBehind(ask);
-    return fillThread({ sessions: sessionsToLoad(), last, mayMiss, ask });
+    const fill = (): Promise<LaneReply> => fillThread({ sessions: sessionsToLoad(), last, mayMiss, ask });
+    const reply = await fillBehind(fill, { ask, msMax: isAwaited ? 0 : loadBehindMsMax });
+    if (background) await stayBehind(ask);
+    return reply;
   }
 
   #askWithin(thread: LaneThread, task: WorkerTask): Promise<LaneReply> {
@@ -281,25 +282,21 @@ export class Lane {
 
   /** At the next moment between two tasks; at once when the thread was lost meanwhile and another is on its way. */
   async #replaceBy(successor: LaneThread, reply: LaneReply): Promise<LaneReply> {
-    const catchUp = async (): Promise<LaneReply> => {
-      for (const task of this.#toRepeat?.splice(0) ?? []) await this.#askWithin(successor, task);
-      return successor.endedBy === undefined ? reply : { kind: 'lost', detail: successor.endedBy };
-    };
-    const first = await catchUp();
-    if (first.kind === 'lost') return first;
-    if (this.#state === 'lost' || this.#state === 'starting') {
-      clearTimeout(this.#restartTimer);
+    const taken = (): LaneReply => {
+      if (successor.endedBy !== undefined) return { kind: 'lost', detail: successor.endedBy };
       this.#adopt(successor);
+      return reply;
+    };
+    if (this.#state === 'lost' || this.#state === 'starting') {
+      const outcome = taken();
+      if (outcome.kind === 'lost') return outcome;
+      clearTimeout(this.#restartTimer);
       this.#state = 'busy';
       this.#between();
       this.#reportIdle();
-      return reply;
+      return outcome;
     }
-    return this.#maintain(async () => {
-      const second = await catchUp();
-      if (second.kind !== 'lost') this.#adopt(successor);
-      return second;
-    });
+    return this.#maintain(() => Promise.resolve(taken()));
   }
 
   #adopt(successor: LaneThread): void {

@@ -53,7 +53,7 @@ export interface PoolSettings {
   readonly loadsBeside?: boolean;
   /**
    * For so long what is loaded beside the work of a lane takes only time that no other thread of the machine wants, where the
-   * process may raise priorities again (`mayBringBack`); every lane in use then loads beside. Milliseconds, default 0 for never.
+   * process may raise priorities again (`mayBringBack`) and no caller waits for it; every lane in use then loads beside. Milliseconds, default 0 for never.
    */
   readonly loadBehindMsMax?: number;
   /** Its threads run when nothing else wants to, where the operating system can do that. Default false. */

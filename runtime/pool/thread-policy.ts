@@ -7,7 +7,6 @@
  * small: to start a command from a process of half a gigabyte keeps all of its threads waiting for some 50 ms.
  */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { constants, setPriority } from 'node:os';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
@@ -15,18 +14,20 @@ import type { Readable, Writable } from 'node:stream';
 /** The number of a thread in the operating system. */
 export type OsThread = number;
 
-/** For each line, an option of chrt and a thread, one line: how the command ended. It ends with its input. */
-const script = 'while read -r policy thread; do chrt "$policy" -p 0 "$thread" 2>&-; echo $?; done';
+/**
+ * First whether a thread can come back, which the operating system allows only those that may raise priorities, tried with
+ * the shell itself; then for each line, an option of chrt and a thread, how the command ended. It ends with its input.
+ */
+const script =
+  'chrt -i -p 0 $$ 2>&- && chrt -o -p 0 $$ 2>&-; echo $?; ' +
+  'while read -r policy thread; do chrt "$policy" -p 0 "$thread" 2>&-; echo $?; done';
 
-/** A shell that has not answered by then never will, milliseconds. */
-const answerMsMax = 5000;
-
-/** `CAP_SYS_NICE`, capabilities(7). */
-const sysNice = 1n << 23n;
-/** 20 less the niceness that a process may set, getrlimit(2): with so much it may set 0, that of everybody. */
-const niceLimitMin = 20;
+/** A shell that has not answered by then never will, milliseconds. It is not started again. */
+const answerMsMax = 30_000;
 
 class PolicyShell {
+  /** Whether a thread that was put behind all others can come back. */
+  readonly mayBringBack: Promise<boolean>;
   readonly #child: ChildProcessByStdio<Writable, Readable, null>;
   readonly #waiting: ((isDone: boolean) => void)[] = [];
   #isGone = false;
@@ -44,19 +45,22 @@ class PolicyShell {
     createInterface({ input: child.stdout }).on('line', (status) => {
       this.#waiting.shift()?.(status === '0');
     });
+    this.mayBringBack = this.#answer();
     // It must not keep the process alive, and ends with it.
     child.unref();
     for (const stream of [child.stdin, child.stdout]) (stream as Partial<{ unref(): void }>).unref?.();
   }
 
   /** False when that was not allowed, or cannot be done here. */
-  async set(policy: '-i' | '-o', thread: OsThread): Promise<boolean> {
-    if (this.#isGone) return false;
-    const timer = setTimeout(() => this.#child.kill('SIGKILL'), answerMsMax);
-    const isDone = await new Promise<boolean>((resolve) => {
-      this.#waiting.push(resolve);
-      this.#child.stdin.write(`${policy} ${thread}\n`);
-    });
+  set(policy: '-i' | '-o', thread: OsThread): Promise<boolean> {
+    if (this.#isGone) return Promise.resolve(false);
+    this.#child.stdin.write(`${policy} ${thread}\n`);
+    return this.#answer();
+  }
+
+  async #answer(): Promise<boolean> {
+    const timer = setTimeout(() => this.#child.kill('SIGKILL'), answerMsMax).unref();
+    const isDone = await new Promise<boolean>((resolve) => this.#waiting.push(resolve));
     clearTimeout(timer);
     return isDone;
   }
@@ -69,44 +73,28 @@ export function prepareThreadPolicy(): void {
   if (process.platform === 'linux') shell ??= new PolicyShell();
 }
 
-/** From now on the thread runs when nothing else wants to. Where that cannot be said it is as nice as can be, or as before. */
-export async function putBehind(thread: OsThread): Promise<void> {
+/** Whether a thread that was put behind all others can come back. False where none can be put there. */
+export async function mayBringBack(): Promise<boolean> {
   prepareThreadPolicy();
-  if (shell === undefined) return;
-  trySetPriority(thread, constants.priority.PRIORITY_LOW);
-  await shell.set('-i', thread);
+  return (await shell?.mayBringBack) ?? false;
 }
 
-/** Whether it counts as any other again; see `mayBringBack`. */
+/** From now on the thread runs when nothing else wants to. False where that cannot be said; then it runs as before. */
+export async function putBehind(thread: OsThread): Promise<boolean> {
+  prepareThreadPolicy();
+  return (await shell?.set('-i', thread)) ?? false;
+}
+
+/** Whether the thread, which was put behind all others, counts as any other again. */
 export async function bringBack(thread: OsThread): Promise<boolean> {
-  if (shell === undefined) return true;
-  const isNice = trySetPriority(thread, constants.priority.PRIORITY_NORMAL);
-  return (await shell.set('-o', thread)) && isNice;
+  return (await shell?.set('-o', thread)) ?? false;
 }
 
-function trySetPriority(thread: OsThread, niceness: number): boolean {
+/** The next best thing: from now on the thread gives way to others as far as niceness goes, and cannot take it back. */
+export function beNice(thread: OsThread): void {
   try {
-    setPriority(thread, niceness);
-    return true;
+    setPriority(thread, constants.priority.PRIORITY_LOW);
   } catch {
-    return false;
+    // Then it runs as any other: what it is given to do is bounded all the same.
   }
-}
-
-/** Whether `bringBack` will be allowed: with CAP_SYS_NICE, or where the process may set niceness 0 (`ulimit -e 20`). */
-export function mayBringBack(): boolean {
-  if (process.platform !== 'linux') return false;
-  try {
-    return isAllowed(readFileSync('/proc/self/status', 'utf8'), readFileSync('/proc/self/limits', 'utf8'));
-  } catch {
-    return false;
-  }
-}
-
-/** From the texts of `/proc/self/status` and `/proc/self/limits`, proc(5). */
-export function isAllowed(status: string, limits: string): boolean {
-  const capabilities = /^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1];
-  if (capabilities !== undefined && (BigInt(`0x${capabilities}`) & sysNice) !== 0n) return true;
-  const limit = /^Max nice priority\s+(\S+)/m.exec(limits)?.[1];
-  return limit === 'unlimited' || Number(limit) >= niceLimitMin;
 }

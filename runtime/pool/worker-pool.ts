@@ -52,8 +52,7 @@ export class WorkerPool {
     if (options.inlineLater === true) this.#inlineLater = new Set();
     this.engine = options.engine ?? wasmChoice;
     // Threads that a library starts meanwhile would stay behind for good.
-    const mayBeBehind = this.engine.intraOpThreads <= 1 && mayBringBack();
-    this.#loadBehindMsMax = mayBeBehind ? (options.loadBehindMsMax ?? 0) : 0;
+    this.#loadBehindMsMax = this.engine.intraOpThreads > 1 ? 0 : (options.loadBehindMsMax ?? 0);
     this.arena = new SharedArrayBuffer(options.arenaBytes);
     this.pages = new PageArena(options.arenaBytes);
     this.#sessions = new HeldSessions(options.threads);
@@ -122,7 +121,8 @@ export class WorkerPool {
       }
       for (const lane of [...wanted].filter((index) => !held.placed.has(index))) {
         held.placed.add(lane);
-        const reply = await this.#loadOn(lane, held);
+        // Callers need it now, or soon.
+        const reply = await this.#loadOn(lane, held, { isAwaited: true });
         if (reply.kind !== 'loaded') held.placed.delete(lane);
       }
       return held.ready.size;
@@ -164,7 +164,7 @@ export class WorkerPool {
     });
     const loaded: Loaded[] = [];
     for (const lane of held.placed) {
-      const reply = await this.#loadOn(lane, held, task);
+      const reply = await this.#loadOn(lane, held, { read: task, isAwaited: model.isAwaited ?? false });
       if (reply.kind === 'loaded') loaded.push(reply);
       else {
         await this.#unload(session);
@@ -210,14 +210,18 @@ export class WorkerPool {
   }
 
   /** A lane that loses its thread while loading gets the model again with its next thread; that is one more try. */
-  async #loadOn(index: number, held: HeldSession, read?: LoadTask): Promise<LaneReply> {
+  async #loadOn(
+    index: number,
+    held: HeldSession,
+    { read, isAwaited }: { readonly read?: LoadTask; readonly isAwaited: boolean },
+  ): Promise<LaneReply> {
     const lane = this.lanes[index];
     if (lane === undefined) throw new Error(`there is no lane ${index}`);
     const task = read ?? (await this.#taskOf(held));
-    const isBeside = this.#loadsBeside(lane);
+    const isBeside = await this.#loadsBeside(lane, isAwaited);
     const { session } = held;
     const first = isBeside
-      ? await lane.renew({ session, task: () => Promise.resolve(task) })
+      ? await lane.renew({ session, task: () => Promise.resolve(task) }, isAwaited)
       : await lane.maintain(task);
     if (isBeside && first.kind === 'loaded') this.#count('loaded_beside');
     const reply = first.kind === 'lost' && !this.#closed ? await lane.maintain(task) : first;
@@ -229,10 +233,12 @@ export class WorkerPool {
   }
 
   /** Where the load would keep requests waiting that no other lane can run, or cost nobody anything. */
-  #loadsBeside(lane: Lane): boolean {
+  async #loadsBeside(lane: Lane, isAwaited: boolean): Promise<boolean> {
     const { loadsBeside = true } = this.#options;
     const isWorking = (lane.state === 'idle' || lane.state === 'busy') && lane.hasRunWithin(inUseMs);
-    return loadsBeside && isWorking && (this.#loadBehindMsMax > 0 || this.#sessions.isNeeded(lane.index));
+    if (!loadsBeside || !isWorking) return false;
+    const isFree = !isAwaited && this.#loadBehindMsMax > 0 && (await mayBringBack());
+    return isFree || this.#sessions.isNeeded(lane.index);
   }
 
   async #loadInline(task: LoadTask): Promise<boolean> {

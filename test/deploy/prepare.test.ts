@@ -65,6 +65,7 @@ class Clone {
     await symlink('../compiler', clone.path('node_modules/typescript'));
     await clone.write('deploy/bundle.mjs', bundler);
     await clone.write('tsconfig.json', '{}');
+    await clone.write('deploy/tsconfig.json', '{}');
     await clone.write('cli/main.ts', 'first');
     await clone.write('cli/other.ts', 'first');
     return clone;

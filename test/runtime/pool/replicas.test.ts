@@ -22,6 +22,7 @@ import { threadsBehind } from './thread-state.ts';
 const patience = { timeout: 25_000, interval: 10 };
 const mib = 1024 * 1024;
 
+const mayComeBack = await mayBringBack();
 let test: PoolUnderTest;
 afterEach(() => test.close());
 
@@ -156,7 +157,7 @@ describe('a load', () => {
     await vi.waitUntil(() => test.threads.filter(({ threadId }) => threadId !== -1).length === 1, patience);
   });
 
-  it.runIf(mayBringBack())('comes after all other threads, and its thread serves among them', async () => {
+  it.runIf(mayComeBack)('comes after all other threads, and its thread serves among them', async () => {
     // Two lanes can stand in for each other, but what is loaded so costs nobody anything.
     test = await startTestPool({ threads: 2, loadBehindMsMax: 25_000 });
     const first = await test.load(rowModel());
@@ -174,7 +175,21 @@ describe('a load', () => {
     expect(test.lost).toEqual([]);
   });
 
-  it.runIf(mayBringBack())('goes on among the others when no processor was free for too long', async () => {
+  it('takes the time of others too when callers wait for it', async () => {
+    test = await startTestPool({ threads: 1, loadBehindMsMax: 25_000 });
+    const first = await test.load(rowModel());
+    await runRows(test, { session: first.session, width: 1, values: [2] });
+    const seen = new Set<number>();
+    const looking = setInterval(() => {
+      for (const thread of threadsBehind()) seen.add(thread);
+    }, 1);
+    await test.load(demoModel('iris-1.0.0'), { isAwaited: true });
+    clearInterval(looking);
+    expect(test.pool.threadChanges.get('loaded_beside')).toBe(1);
+    expect(seen.size).toBe(0);
+  });
+
+  it.runIf(mayComeBack)('goes on among the others when no processor was free for too long', async () => {
     test = await startTestPool({ threads: 1, loadBehindMsMax: 1 });
     const first = await test.load(rowModel());
     await runRows(test, { session: first.session, width: 1, values: [2] });
@@ -189,6 +204,18 @@ describe('a load', () => {
     expect(seen.at(-1)).toBe(0);
     expect(seen.filter((count) => count === 0).length).toBeGreaterThan(seen.length / 2);
   });
+
+  it.runIf(process.platform === 'linux')(
+    'leaves threads that nobody waits for behind all others',
+    async () => {
+      test = await startTestPool({ threads: 1, background: true, loadBehindMsMax: 25_000 });
+      expect(threadsBehind()).toHaveLength(1);
+      await test.load(rowModel());
+      const [before] = threadsBehind();
+      await test.lane().renew();
+      await vi.waitUntil(() => threadsBehind().length === 1 && threadsBehind()[0] !== before, patience);
+    },
+  );
 
   it('happens between batches where that is asked for, or where nothing is at work', async () => {
     test = await startTestPool({ threads: 1, loadsBeside: false });
