@@ -75,5 +75,5 @@ function mebibytes(map: MemoryMap): Readonly<Record<string, number>> {
 /** What the last thread brought; for the first one, everything. */
 function withAdded(row: ScenarioRow, fewer: ScenarioRow | undefined): ScenarioRow {
   const added = (row.numbers['resident_mib'] ?? 0) - (fewer?.numbers['resident_mib'] ?? 0);
-  return { ...row, numbers: { ...row.numbers, added_mib: Math.max(0, added) } };
+  return { ...row, numbers: { ...row.numbers, added_mib: added } };
 }

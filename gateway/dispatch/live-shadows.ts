@@ -108,7 +108,7 @@ const shadowCounters: readonly {
   },
   {
     name: 'tidegate_shadow_dropped_total',
-    help: 'Copies that found no room or waited too long.',
+    help: 'Copies that found no room, waited too long, came while callers waited for a thread, or would have run for more than shadowBusyPercentMax of the time.',
     of: ({ dropped }) => dropped,
   },
   {

@@ -28,7 +28,7 @@ export interface ShadowMirrorOptions {
 export interface ShadowCounts extends ComparisonCounts {
   /** Copies that were handed to the candidate. */
   sent: number;
-  /** Copies that found no room, or waited too long. */
+  /** Copies that were not run: for want of room or time, or because callers waited. */
   dropped: number;
   /** Copies to which the candidate had no answer while the live version had one. */
   failed: number;
