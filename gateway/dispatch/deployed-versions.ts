@@ -2,7 +2,7 @@
  * The versions that a deployment is about, as far as they load: the live one, the one before it, those of a rollout, and the
  * shadow that gets copies. Each of them in memory, or dormant where it may be.
  */
-import type { Deployment } from '../../registry-store/main.ts';
+import type { Deployment, StoreSnapshot } from '../../registry-store/main.ts';
 import { candidatesOf } from '../../registry-store/manifest/candidate-arms.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { DeploymentProblems } from './deployment-problems.ts';
@@ -15,7 +15,7 @@ import type { RollingThreads } from './rolling-threads.ts';
 import type { Course, LoadedVersions } from './rollout-course.ts';
 import { rolloutIdOf, watchIdOf } from './rollout-id.ts';
 import type { RolloutMemory } from './rollout-memory.ts';
-import type { ServedVersion } from './served-version.ts';
+import { type ServedVersion, servedVersions } from './served-version.ts';
 import type { ShadowMirror } from './shadow-mirror.ts';
 
 export interface DeployedVersionsOptions {
@@ -233,3 +233,21 @@ export class DeployedVersions {
 
 const noThread =
   'ROLLING_LIMITS: with the signed limits of its replicas this node has no thread for it beside the one that the live version keeps. Allow a surge, or give the node more threads.';
+
+/** What the store says of a model; undefined where it is not deployed. */
+export function deployedModel(name: string, snapshot: StoreSnapshot): DeployedModel | undefined {
+  const deployment = snapshot.deployments.get(name);
+  return deployment && { deployment, versions: servedVersions(deployment, snapshot) };
+}
+
+/** By name; a candidate before the version before, should they be the same. */
+export function versionsOf({
+  live,
+  previous,
+  candidates,
+}: LoadedVersions): ReadonlyMap<string, ModelGeneration> {
+  const all = new Map([[live.modelVersion, live]]);
+  if (previous !== undefined) all.set(previous.modelVersion, previous);
+  for (const [version, candidate] of candidates) all.set(version, candidate);
+  return all;
+}

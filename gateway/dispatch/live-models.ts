@@ -15,7 +15,7 @@ import type { MetricsPage } from '../telemetry/metrics-page.ts';
 import type { RolloutReport } from '../telemetry/rollout-report.ts';
 import type { DeploymentProblem } from '../telemetry/store-report.ts';
 import type { Woken } from './cold-starts.ts';
-import { type DeployedModel, DeployedVersions } from './deployed-versions.ts';
+import { deployedModel, DeployedVersions, versionsOf } from './deployed-versions.ts';
 import { DeploymentLine } from './deployment-line.ts';
 import { DeploymentProblems } from './deployment-problems.ts';
 import { modelNotReady } from './failure-answers.ts';
@@ -25,11 +25,9 @@ import type { ModelMemory } from './model-memory.ts';
 import type { ModelArm } from './live-rollout.ts';
 import { LiveRollouts, type LiveRolloutsOptions } from './live-rollouts.ts';
 import { RollingThreads } from './rolling-threads.ts';
-import type { LoadedVersions } from './rollout-course.ts';
 import type { LiveReplicas } from './live-replicas.ts';
 import type { LiveShadows } from './live-shadows.ts';
 import { ResidentVersions } from './resident-versions.ts';
-import { servedVersions } from './served-version.ts';
 import type { ShadowMirror } from './shadow-mirror.ts';
 
 export interface LiveModelsOptions
@@ -341,17 +339,4 @@ export class LiveModels {
   #routed(model: string, version: string): ModelGeneration | undefined {
     return this.#models.get(model)?.versions.get(version);
   }
-}
-
-function deployedModel(name: string, snapshot: StoreSnapshot): DeployedModel | undefined {
-  const deployment = snapshot.deployments.get(name);
-  return deployment && { deployment, versions: servedVersions(deployment, snapshot) };
-}
-
-/** By name; a candidate before the version before, should they be the same. */
-function versionsOf({ live, previous, candidates }: LoadedVersions): ReadonlyMap<string, ModelGeneration> {
-  const all = new Map([[live.modelVersion, live]]);
-  if (previous !== undefined) all.set(previous.modelVersion, previous);
-  for (const [version, candidate] of candidates) all.set(version, candidate);
-  return all;
 }
