@@ -13,7 +13,7 @@ if (isMainThread && process.channel !== undefined) {
   const original = prototype.postMessage;
   // The first message that Piscina sends names the module that the thread runs; a Worker itself does not tell.
   prototype.postMessage = function (this: Worker, ...message) {
-    if (String(field(message[0], 'filename')).endsWith('/runtime/worker/main.js')) {
+    if (/runtime[-/]worker[-/]main\.js$/.test(String(field(message[0], 'filename')))) {
       threads.add(this);
       this.once('exit', () => threads.delete(this));
     }

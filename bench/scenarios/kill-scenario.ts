@@ -120,13 +120,13 @@ async function killThreads(
   }: Pick<ScenarioContext, 'kills' | 'seed' | 'progress'> & { readonly ledger: AnswerLedger },
 ): Promise<void> {
   const random = seededRandom(seed);
-  for (let kill = 0; kill < wanted;) {
+  for (let kill = 1; kill <= wanted; kill += 1) {
     const due = ledger.answered + (random.next() < restlessPart ? 0 : answersBetween);
     await until(() => Promise.resolve(ledger.answered >= due), 'Work between two kills');
     await sleep(random.next() * pauseMsMax);
     // Until a lost thread is started again there may be none.
-    if (numberField(await gateway.ask({ kill: random.next() }), 'alive') === 0) continue;
-    kill += 1;
+    const chosen = random.next();
+    await until(async () => numberField(await gateway.ask({ kill: chosen }), 'alive') > 0, 'A thread to end');
     if (kill % 20 === 0) progress(`kills: ${kill} threads ended, ${ledger.answered} requests answered`);
   }
 }
