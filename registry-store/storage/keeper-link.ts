@@ -95,11 +95,9 @@ async function answerRead(
 ): Promise<void> {
   try {
     if (keeper === undefined) throw new StoreError('STORE_CLOSED', 'The store is not open yet.');
-    const read = await keeper.readArtifact(file);
-    // Where all threads can read it, and made here: a copy of a large model keeps a thread busy that has something to answer.
-    const bytes = new Uint8Array(new SharedArrayBuffer(read.byteLength));
-    bytes.set(read);
-    post({ kind: 'artifact', id, bytes });
+    const bytes = await keeper.readArtifact(file);
+    // Moved, not copied: the thread that serves gets a large model for nothing.
+    post({ kind: 'artifact', id, bytes }, [bytes.buffer]);
   } catch (error) {
     post({ kind: 'artifact-failed', id, error: plain(asStoreError(error)) });
   }

@@ -26,7 +26,7 @@ export type FromKeeper =
   | { readonly kind: 'refused'; readonly error: PlainError }
   | { readonly kind: 'condition'; readonly condition: StoreCondition }
   | { readonly kind: 'progress'; readonly progress: DownloadProgress }
-  | { readonly kind: 'artifact'; readonly id: number; readonly bytes: Uint8Array<SharedArrayBuffer> }
+  | { readonly kind: 'artifact'; readonly id: number; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly kind: 'artifact-failed'; readonly id: number; readonly error: PlainError }
   | { readonly kind: 'opened' }
   | { readonly kind: 'open-failed'; readonly error: PlainError }

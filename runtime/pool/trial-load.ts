@@ -59,7 +59,7 @@ export async function tryModel(options: TrialOptions): Promise<TrialOutcome> {
   const stop = (): void => void lane.close();
   signal.addEventListener('abort', stop);
   try {
-    const task = loadTask(options);
+    const task = await loadTask(options);
     const beforeBytes = process.memoryUsage.rss();
     const reply = await lane.maintain(task);
     signal.throwIfAborted();
@@ -75,6 +75,7 @@ export async function tryModel(options: TrialOptions): Promise<TrialOutcome> {
   }
 }
 
-function loadTask({ model, signature, warmRows }: TrialOptions): LoadTask {
-  return { kind: 'load', session: 1, model: inSharedMemory(model), signature, warmRows, costAlone: true };
+async function loadTask({ model: file, signature, warmRows }: TrialOptions): Promise<LoadTask> {
+  const model = await inSharedMemory(file);
+  return { kind: 'load', session: 1, model, signature, warmRows, costAlone: true };
 }

@@ -286,7 +286,7 @@ export class WorkerPool {
   /** Every thread reads the same bytes: those of a file that is not in shared memory are copied there. */
   async #taskOf({ session, model, isTentative, signature: loaded }: HeldSession): Promise<LoadTask> {
     const { signature, warmRows, chain } = model;
-    const shared = inSharedMemory(await model.readModel());
+    const shared = await inSharedMemory(await model.readModel());
     const measuring = isTentative
       ? { costAlone: true as const }
       : { isMeasured: true as const, batching: loaded?.batching };
