@@ -2,9 +2,8 @@
  * Two versions that take turns under load: no request fails, and each answer is that of a version which was live at some
  * time between the request and its answer. `TIDEGATE_FLIPS=1000` is the long form.
  */
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { afterEach, expect, test } from 'vitest';
+import { collectGarbage } from './collect-garbage.ts';
 import { eventually } from './deadline.ts';
 import { demoModel, type GatewayUnderTest, startTestGateway } from './gateway-under-test.ts';
 
@@ -15,9 +14,6 @@ const growthBytesMax = 8 * 1024 * 1024;
 
 let under: GatewayUnderTest;
 afterEach(() => under.close());
-
-setFlagsFromString('--expose-gc');
-const collectGarbage = runInNewContext('gc') as () => void;
 
 function usedBytes(): number {
   collectGarbage();
