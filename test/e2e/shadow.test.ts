@@ -104,15 +104,18 @@ test('the share is one of keys, and requests that name a version are not copied'
   under.store.publish('iris', '2.0.0', demoModel('iris-2.0.0'));
   shadow('iris', '2.0.0', 25);
   await begun();
+  // Those that were handed over, and those that found no room, which a busy machine decides.
+  const copies = async (): Promise<number> => (await counted('sent_total')) + (await counted('dropped_total'));
   for (const key of keys) await ask(key);
-  const sent = await counted('sent_total');
+  const once = await copies();
   // 50 wanted, standard deviation 6.
-  expect(sent).toBeGreaterThan(25);
-  expect(sent).toBeLessThan(75);
+  expect(once).toBeGreaterThan(25);
+  expect(once).toBeLessThan(75);
+  expect(await counted('sent_total')).toBeGreaterThan(0);
   for (const key of keys) await ask(key);
-  expect(await counted('sent_total')).toBe(2 * sent);
+  expect(await copies()).toBe(2 * once);
   for (const key of keys) await ask(key, '/1.0.0');
-  expect(await counted('sent_total')).toBe(2 * sent);
+  expect(await copies()).toBe(2 * once);
 });
 
 test('what the candidate cannot take counts against it and not against the caller', async () => {
