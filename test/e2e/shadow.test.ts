@@ -105,7 +105,8 @@ test('the share is one of keys, and requests that name a version are not copied'
   shadow('iris', '2.0.0', 25);
   await begun();
   // Those that were handed over, and those that found no room, which a busy machine decides.
-  const copies = async (): Promise<number> => (await counted('sent_total')) + (await counted('dropped_total'));
+  const copies = async (): Promise<number> =>
+    (await counted('sent_total')) + (await counted('dropped_total'));
   for (const key of keys) await ask(key);
   const once = await copies();
   // 50 wanted, standard deviation 6.
