@@ -29,8 +29,6 @@ export interface BatchQueueOptions<Queue> {
   readonly costs: CostModel;
   /** One request at a time, whatever its size. */
   readonly runsAlone: boolean;
-  /** Rows that every run has, however many of them were sent; undefined where runs have as many as there are. */
-  readonly fixedRows?: number | undefined;
 }
 
 /** Same model generation, row shapes and outputs. `Queue` is what the owner makes of this class. */
@@ -39,12 +37,10 @@ export class BatchQueue<Member extends BatchMember, Queue> {
   readonly costs: CostModel;
   /**
    * What lies between a run and its callers beyond what the lane is taken for: writing the answers of so many rows and handing
-   * them to the system, and how late whoever does that comes to what has arrived for it. Learned like `costs`; nothing is known before the
-   * first run.
+   * them to the system, and how late the event loop comes to what has arrived. Learned like `costs`; nothing is known before the first run.
    */
   readonly answerCosts: CostModel = new CostModel();
   readonly #runsAlone: boolean;
-  readonly #fixedRows: number | undefined;
   readonly waiting: LevelQueue<Member> = new LevelQueue<Member>();
   /** Rows of those who wait and are not cancelled. */
   waitingRows = 0;
@@ -59,12 +55,11 @@ export class BatchQueue<Member extends BatchMember, Queue> {
     this.line = options.line;
     this.costs = options.costs;
     this.#runsAlone = options.runsAlone;
-    this.#fixedRows = options.fixedRows;
   }
 
   /** Most rows of one batch; 1 means one request at a time, whatever its size. */
   get rowsMax(): number {
-    return this.#runsAlone ? 1 : Math.min(this.line.tuning.rowsMax, this.#fixedRows ?? Infinity);
+    return this.#runsAlone ? 1 : Math.min(this.line.tuning.rowsMax, this.costs.fixedRows ?? Infinity);
   }
 
   /**
@@ -75,7 +70,7 @@ export class BatchQueue<Member extends BatchMember, Queue> {
    */
   rowsFor(available: number): number {
     const most = Math.min(available, this.rowsMax);
-    if (this.#fixedRows !== undefined) return most;
+    if (this.costs.fixedRows !== undefined) return most;
     const { allowedRows } = this.line.tuning;
     for (let index = allowedRows.length - 1; index >= 0; index--) {
       const rows = allowedRows[index];
@@ -100,7 +95,7 @@ export class BatchQueue<Member extends BatchMember, Queue> {
    */
   rowsWithin(budgetMs: number, nowMs: number): number {
     const { rowsMax } = this;
-    if (this.#fixedRows !== undefined) return rowsMax;
+    if (this.costs.fixedRows !== undefined) return rowsMax;
     if (this.carefulMs(rowsMax, nowMs) <= budgetMs) return rowsMax;
     let [fitting, beyond] = [0, rowsMax];
     while (beyond - fitting > 1) {

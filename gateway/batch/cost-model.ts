@@ -32,21 +32,19 @@ export interface SeedCost {
 export class CostModel {
   /** By the power of two at or below the rows; sizes that never ran are empty. */
   readonly #sizes: (SizeCost | undefined)[] = [];
-  readonly #fixedRows: number | undefined;
+  /** Rows that every run has, however many of them were sent; undefined where runs have as many as there are. */
+  readonly fixedRows: number | undefined;
   #lastRunMs = -Infinity;
 
-  /**
-   * `seeds` are believed until runs say otherwise, and are never a reason to refuse. `fixedRows` is what every run has; undefined
-   * where runs have as many rows as are asked.
-   */
+  /** `seeds` are believed until runs say otherwise, and are never a reason to refuse. */
   constructor(seeds: readonly SeedCost[] = [], fixedRows?: number) {
-    this.#fixedRows = fixedRows;
+    this.fixedRows = fixedRows;
     for (const { rows, us } of seeds) this.#sizeOf(rows).add(rows, us / 1000, -Infinity);
   }
 
   /** A run of `rows` rows took `ms` and ended at `endedMs`. */
   learn(rows: number, ms: number, endedMs: number): void {
-    const run = this.#fixedRows ?? rows;
+    const run = this.fixedRows ?? rows;
     this.#sizeOf(run).add(run, Math.max(0, ms), endedMs);
     this.#lastRunMs = Math.max(this.#lastRunMs, endedMs);
   }
@@ -84,7 +82,7 @@ export class CostModel {
   }
 
   #runsMs(rows: number, nowMs: number, careful: boolean): number {
-    const fixed = this.#fixedRows;
+    const fixed = this.fixedRows;
     if (fixed === undefined) return this.#costMs(rows, nowMs, careful);
     return Math.ceil(rows / fixed) * this.#costMs(fixed, nowMs, careful);
   }

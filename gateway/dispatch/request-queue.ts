@@ -52,7 +52,7 @@ export class RequestQueue extends BatchQueue<PendingRequest, RequestQueue> {
     // Of its own: runs of other shapes cost something else.
     const { fixedRows, batching } = generation.signature;
     const costs = new CostModel(generation.costs, fixedRows);
-    super({ line, costs, runsAlone: batching === 'none', fixedRows });
+    super({ line, costs, runsAlone: batching === 'none' });
     this.key = options.key;
     this.generation = generation;
     this.inputRowShapes = options.inputRowShapes;

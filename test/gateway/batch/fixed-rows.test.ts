@@ -13,11 +13,11 @@ function queueOf({
   rowsMax = 64,
   allowedRows = [] as readonly number[],
   runsAlone = false,
-  costs = new CostModel(),
+  costs = new CostModel([], 8),
 } = {}): BatchQueue<Member, unknown> {
   const tuning = { rowsMax, allowedRows, delayMsMax: 0, weight: 1, timeoutMs: undefined };
   const line = new ModelLine<unknown>(tuning);
-  return new BatchQueue<Member, unknown>({ line, costs, runsAlone, fixedRows: 8 });
+  return new BatchQueue<Member, unknown>({ line, costs, runsAlone });
 }
 
 describe('a queue of runs of 8 rows', () => {
@@ -59,7 +59,7 @@ describe('what such a run takes', () => {
   it('is no reason for a smaller batch, which would take as long', () => {
     expect(queueOf({ costs: costs() }).rowsWithin(1, 0)).toBe(8);
     const batcher = unlimited();
-    const queue = new Queue(8, { line: lineOf(), costs: costs(), fixedRows: 8 });
+    const queue = new Queue(8, { line: lineOf(), costs: costs() });
     // What was only measured at the start never refuses: all of them are late, and all of them go.
     for (let id = 0; id < 8; id++) {
       batcher.arrive(queue, new TestMember(id, queue, 1, undefined, { arrivedMs: 0, deadlineMs: 3 }));

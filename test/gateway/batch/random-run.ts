@@ -48,16 +48,14 @@ export function lineOf(weight = 1, delayMsMax = 0, allowedRows: readonly number[
 export interface QueueParts {
   readonly line?: ModelLine<Queue>;
   readonly costs?: CostModel;
-  /** Of every run, where that is the same. */
-  readonly fixedRows?: number;
 }
 
 /** With its own limit of rows, a model of its own, and runs that take no time, unless said otherwise. */
 export class Queue extends BatchQueue<Member, Queue> {
   readonly #rowsMax: number;
 
-  constructor(rowsMax: number, { line = lineOf(), costs = new CostModel(), fixedRows }: QueueParts = {}) {
-    super({ line, costs, runsAlone: false, fixedRows });
+  constructor(rowsMax: number, { line = lineOf(), costs = new CostModel() }: QueueParts = {}) {
+    super({ line, costs, runsAlone: false });
     this.#rowsMax = rowsMax;
   }
 
