@@ -32,7 +32,7 @@ describe('parseLimits', () => {
         websocketIdleMsMax: 120_000,
         runMsMax: 10_000,
         loadMsMax: 300_000,
-        loadBehindMsMax: 10_000,
+        loadBehindMsMax: 2000,
         shadowBusyPercentMax: 10,
         threadLossesMax: 5,
         threadMemoryBytesMax: 1024 * 1024 * 1024,
