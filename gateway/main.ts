@@ -7,22 +7,22 @@ import { performance } from 'node:perf_hooks';
 import { ColdStarts } from './dispatch/cold-starts.ts';
 import { Dispatcher } from './dispatch/dispatcher.ts';
 import type { TakenLater } from './dispatch/incoming-request.ts';
-import { BodyLane } from './dispatch/body-lane.ts';
-import { KeptCounts } from './dispatch/kept-counts.ts';
-import { LateAnswers } from './dispatch/late-answer.ts';
-import { LateRequests } from './dispatch/late-request.ts';
-import { LiveModels } from './dispatch/live-models.ts';
-import { LiveReplicas } from './dispatch/live-replicas.ts';
-import { LiveShadows } from './dispatch/live-shadows.ts';
-import { ModelMemory } from './dispatch/model-memory.ts';
-import { NodeAgreement } from './dispatch/node-agreement.ts';
+import { BodyLane } from './dispatch/bodies/body-lane.ts';
+import { KeptCounts } from './live/rollouts/kept-counts.ts';
+import { LateAnswers } from './dispatch/bodies/late-answer.ts';
+import { LateRequests } from './dispatch/bodies/late-request.ts';
+import { LiveModels } from './live/live-models.ts';
+import { LiveReplicas } from './live/replicas/live-replicas.ts';
+import { LiveShadows } from './live/shadows/live-shadows.ts';
+import { ModelMemory } from './live/model-memory.ts';
+import { NodeAgreement } from './live/rollouts/node-agreement.ts';
 import { RequestDoor } from './dispatch/request-door.ts';
-import { ResponseCache } from './dispatch/response-cache.ts';
-import { Sequences } from './dispatch/sequences.ts';
+import { ResponseCache } from './dispatch/cache/response-cache.ts';
+import { Sequences } from './dispatch/sequences/sequences.ts';
 import { RouteTable } from './route/route-table.ts';
-import { RolloutMemory } from './dispatch/rollout-memory.ts';
-import { rolloutReport } from './dispatch/rollout-states.ts';
-import type { RolloutWatch } from './dispatch/rollout-watch.ts';
+import { RolloutMemory } from './live/rollouts/rollout-memory.ts';
+import { rolloutReport } from './live/rollouts/rollout-states.ts';
+import type { RolloutWatch } from './live/rollouts/rollout-watch.ts';
 import { defaultKeySources, type Gateway, type GatewayOptions } from './gateway-options.ts';
 import { GatewayStop } from './gateway-stop.ts';
 import { planKeys } from './route/routing-key.ts';
@@ -327,6 +327,6 @@ function responseCacheOf(
 /** Beside the worker module, in the compiled tree. */
 function bodyThreadFile(workerFile: URL | undefined): URL {
   return workerFile === undefined
-    ? new URL('./dispatch/body-thread.js', import.meta.url)
-    : new URL('../../gateway/dispatch/body-thread.js', workerFile);
+    ? new URL('./dispatch/bodies/body-thread.js', import.meta.url)
+    : new URL('../../gateway/dispatch/bodies/body-thread.js', workerFile);
 }

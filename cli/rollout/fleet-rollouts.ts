@@ -2,7 +2,7 @@
  * The rollouts of several gateways side by side, and the verdict on what all of them counted together. Pure. No gateway acts
  * on it, since none knows of the others: it is for a person, or a pipeline, that decides for the fleet.
  */
-import { judgeReport } from '../../gateway/dispatch/judge-report.ts';
+import { judgeReport } from '../../gateway/live/rollouts/judge-report.ts';
 import type { RolloutReport, RolloutState } from '../../gateway/main.ts';
 import { readCounts } from '../../gateway/rollout/judge-counts.ts';
 import { type JudgeSnapshot, mergeSnapshots, totalsOf } from '../../gateway/rollout/judge-snapshot.ts';

@@ -10,7 +10,7 @@ import { succeed, type WireError } from '../wire/error-code.ts';
 import type { ColdCall } from './cold-starts.ts';
 import type { EarlyBody, IncomingRequest, LargeRequest, TakenLater } from './incoming-request.ts';
 import type { ModelGeneration } from './model-generation.ts';
-import { keptInputs } from './sequence-inputs.ts';
+import { keptInputs } from './sequences/sequence-inputs.ts';
 
 export interface ColdArrival {
   readonly incoming: IncomingRequest;

@@ -16,7 +16,7 @@ import { fail, succeed } from '../wire/error-code.ts';
 import { coldCall, coldLarge } from './cold-call.ts';
 import { ColdRequest, type ColdStarts } from './cold-starts.ts';
 import type { Dispatcher } from './dispatcher.ts';
-import type { LateAnswers } from './late-answer.ts';
+import type { LateAnswers } from './bodies/late-answer.ts';
 import type {
   AcceptedRequest,
   EarlyBody,
@@ -26,15 +26,15 @@ import type {
   RunRequest,
   TakenLater,
 } from './incoming-request.ts';
-import { LateRequest, type LateRequests } from './late-request.ts';
+import { LateRequest, type LateRequests } from './bodies/late-request.ts';
 import type { ModelGeneration } from './model-generation.ts';
 import { PendingRequest } from './request-queue.ts';
-import type { ResponseCache } from './response-cache.ts';
-import { type RolloutWatch, type Trial, trialFor } from './rollout-watch.ts';
-import { SequenceStep } from './sequence.ts';
-import { sequenceRefusals } from './sequence-refusals.ts';
-import type { Sequences } from './sequences.ts';
-import type { ShadowMirror } from './shadow-mirror.ts';
+import type { ResponseCache } from './cache/response-cache.ts';
+import { type RolloutWatch, type Trial, trialFor } from '../live/rollouts/rollout-watch.ts';
+import { SequenceStep } from './sequences/sequence.ts';
+import { sequenceRefusals } from './sequences/sequence-refusals.ts';
+import type { Sequences } from './sequences/sequences.ts';
+import type { ShadowMirror } from '../live/shadows/shadow-mirror.ts';
 
 export type { AcceptedRequest, IncomingRequest } from './incoming-request.ts';
 

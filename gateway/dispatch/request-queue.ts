@@ -15,7 +15,7 @@ import { defaultLevel, levelOf } from '../batch/level-queue.ts';
 import type { ModelLine } from '../batch/model-line.ts';
 import type { Seated } from './inflight-requests.ts';
 import type { ModelGeneration } from './model-generation.ts';
-import type { Answered, Trial } from './rollout-watch.ts';
+import type { Answered, Trial } from '../live/rollouts/rollout-watch.ts';
 
 /** The batch key of requests whose shapes are all fixed and who want every output. */
 const commonKey = '';

@@ -6,8 +6,8 @@
  */
 import type { HttpResponse } from 'uWebSockets.js';
 import { failureAnswer } from '../dispatch/failure-answers.ts';
-import type { LateAnswers } from '../dispatch/late-answer.ts';
-import type { LateRequest } from '../dispatch/late-request.ts';
+import type { LateAnswers } from '../dispatch/bodies/late-answer.ts';
+import type { LateRequest } from '../dispatch/bodies/late-request.ts';
 import type { AcceptedRequest } from '../dispatch/request-door.ts';
 import type { CacheUse, ReplySink, RolloutChoice } from '../dispatch/request-queue.ts';
 import type { HeaderValues } from '../route/caller.ts';

@@ -42,7 +42,7 @@ describe('the joined files', () => {
     }
     expect(names).toContain('runtime-worker-main.js');
     expect(names).toContain('registry-store-storage-store-thread.js');
-    expect(names).toContain('gateway-dispatch-body-thread.js');
+    expect(names).toContain('gateway-dispatch-bodies-body-thread.js');
   });
 
   test('come with the license of every package that they hold a part of', () => {

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { type WatchOptions, watchRollouts } from '../../../cli/rollout/watch-rollouts.ts';
 import { Interrupted } from '../../../cli/terminal/interrupt.ts';
-import { judgeReport } from '../../../gateway/dispatch/judge-report.ts';
+import { judgeReport } from '../../../gateway/live/rollouts/judge-report.ts';
 import type { RolloutReport, RolloutState } from '../../../gateway/main.ts';
 import { CanaryJudge } from '../../../gateway/rollout/canary-judge.ts';
 import { mixedHash } from '../../gateway/rollout/simulated-traffic.ts';

@@ -3,7 +3,7 @@
  * own name: no key, salts, the type and the delimiter of a key, ramps that move keys back.
  */
 import { expect, test } from 'vitest';
-import { RolloutWatch } from '../../../gateway/dispatch/rollout-watch.ts';
+import { RolloutWatch } from '../../../gateway/live/rollouts/rollout-watch.ts';
 import { CanaryJudge } from '../../../gateway/rollout/canary-judge.ts';
 import { TrafficSplit } from '../../../gateway/route/traffic-split.ts';
 

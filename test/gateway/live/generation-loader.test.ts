@@ -1,0 +1,83 @@
+/** Loads that come to nothing: which are tried again, and which are remembered by the digest of their bytes. */
+import { expect, test } from 'vitest';
+import { GenerationLoader } from '../../../gateway/live/generation-loader.ts';
+import type { VersionMetadata } from '../../../registry-store/main.ts';
+import type { LoadOutcome } from '../../../runtime/pool/pool-options.ts';
+
+const lost: LoadOutcome = { kind: 'lost', detail: 'the thread ended' };
+const invalid: LoadOutcome = { kind: 'failed', code: 'MODEL_INVALID', detail: 'no model' };
+const loaded: LoadOutcome = {
+  kind: 'loaded',
+  session: 1,
+  batching: 'rows',
+  note: undefined,
+  inline: false,
+  costs: [],
+  loadMs: 1,
+  warmMs: 1,
+  replicas: 1,
+  memoryBytes: 10,
+};
+
+const signature = { batching: 'rows', inputs: [], outputs: [] } as const;
+function versionOf(sha256: string): VersionMetadata {
+  const named = { name: 'iris', version: '1.0.0', signature, state: [] };
+  return { ...named, artifact: { sha256, lengthBytes: 10 } } as unknown as VersionMetadata;
+}
+
+/** A loader over a pool that answers in this order, and how often that was asked. */
+function loaderOver(...outcomes: (LoadOutcome | Error)[]): {
+  readonly loader: GenerationLoader;
+  readonly asked: () => number;
+} {
+  let asked = 0;
+  const load = (): Promise<LoadOutcome> => {
+    const outcome = outcomes[asked++];
+    if (outcome instanceof Error) return Promise.reject(outcome);
+    if (outcome === undefined) throw new Error('the pool was asked too often');
+    return Promise.resolve(outcome);
+  };
+  const loader = new GenerationLoader({
+    pool: { lanes: [{}], load } as never,
+    metrics: { version: () => ({}) as never },
+    log: { info: () => undefined } as never,
+    warmRows: [],
+    readArtifact: () => Promise.resolve(new Uint8Array(10)),
+  });
+  return { loader, asked: () => asked };
+}
+
+test('a model whose loads take their threads three times in a row is LOAD_LOST, and tried no more', async () => {
+  const { loader, asked } = loaderOver(lost, lost, lost);
+  const version = versionOf('a');
+  expect(await loader.load(version)).toEqual({ reason: 'the thread ended', mayPass: true });
+  expect(await loader.load(version)).toEqual({ reason: 'the thread ended', mayPass: true });
+  const final = {
+    reason: 'LOAD_LOST: 3 loads in a row ended with their threads, the last one with: the thread ended',
+    mayPass: false,
+  };
+  expect(await loader.load(version)).toEqual(final);
+  expect(await loader.load(version)).toEqual(final);
+  expect(asked()).toBe(3);
+});
+
+test('one load that succeeds between starts the count again, and other bytes have a count of their own', async () => {
+  const { loader } = loaderOver(lost, lost, loaded, lost, lost, lost);
+  const version = versionOf('a');
+  for (const mayPass of [true, true]) expect(await loader.load(version)).toMatchObject({ mayPass });
+  expect(await loader.load(version)).toMatchObject({ modelName: 'iris' });
+  for (const mayPass of [true, true]) expect(await loader.load(version)).toMatchObject({ mayPass });
+  expect(await loader.load(versionOf('b'))).toMatchObject({ mayPass: true });
+});
+
+test('bytes that are no model are asked about once, a file that cannot be read again and again', async () => {
+  const broken = loaderOver(invalid);
+  const refusal = { reason: 'MODEL_INVALID: no model', mayPass: false };
+  expect(await broken.loader.load(versionOf('a'))).toEqual(refusal);
+  expect(await broken.loader.load(versionOf('a'))).toEqual(refusal);
+  expect(broken.asked()).toBe(1);
+
+  const unread = loaderOver(new Error('no such file'), loaded);
+  expect(await unread.loader.load(versionOf('a'))).toEqual({ reason: 'no such file', mayPass: true });
+  expect(await unread.loader.load(versionOf('a'))).toMatchObject({ modelName: 'iris' });
+});
