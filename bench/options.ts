@@ -18,7 +18,7 @@ our own WebSocket client. The series, for --only:
   json-{1,64,256}-wrk    json-{64,256}-autocannon    stream-{1x256,4x64}    loop
 
 Examples:
-  npm run bench                                  everything, about three minutes
+  npm run bench                                  the comparison with peers, about 3.5 minutes
   npm run bench -- --quick                       one short round, to see that it works; its speeds mean little
   npm run bench -- --only 256-wrk --rounds 7     one comparison, thoroughly
   npm run bench -- --only 1-wrk,loop             latency, one request at a time

@@ -8,7 +8,7 @@ import type { PoolSettings } from '../runtime/pool/pool-options.ts';
 import { prepareThreadPolicy } from '../runtime/pool/thread-policy.ts';
 import { WorkerPool } from '../runtime/pool/worker-pool.ts';
 import { wasmChoice } from '../runtime/protocol/engine-choice.ts';
-import { faultOptions } from './dispatch/fault-options.ts';
+import { faultOptions } from './fault-options.ts';
 import type { GatewayOptions } from './gateway-options.ts';
 
 /** Each lane has two regions of this size for results, the event loop's own has one; larger results are moved between threads instead. Bytes. */

@@ -7,11 +7,11 @@ import type { HeaderValues } from '../route/caller.ts';
 import type { Protocol } from '../telemetry/version-metrics.ts';
 import type { Result } from '../wire/error-code.ts';
 import type { InferRequest } from '../wire/infer-request.ts';
-import type { ColdRequest } from './cold-starts.ts';
 import type { LargeBody, LateRequest } from './bodies/late-request.ts';
+import type { SharedRequest } from './cache/shared-run.ts';
+import type { ColdRequest } from './cold-starts.ts';
 import type { PendingRequest, ReplySink } from './request-queue.ts';
 import type { SequenceStep } from './sequences/sequence.ts';
-import type { SharedRequest } from './cache/shared-run.ts';
 
 export interface IncomingRequest {
   readonly protocol: Protocol;

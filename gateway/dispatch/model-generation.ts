@@ -5,10 +5,10 @@
  */
 import type { RunCost } from '../../runtime/protocol/worker-task.ts';
 import type { ModelSignature } from '../../runtime/tensor/signature.ts';
+import type { VersionMetrics } from '../telemetry/version-metrics.ts';
 import type { WireError } from '../wire/error-code.ts';
 import type { InferReply } from '../wire/infer-request.ts';
 import type { StateLayout } from './sequences/state-layout.ts';
-import type { VersionMetrics } from '../telemetry/version-metrics.ts';
 
 export interface GenerationOptions {
   readonly modelName: string;

@@ -7,16 +7,18 @@ import type { Limits } from '../admission/limits.ts';
 import { haveSameInputs } from '../admission/same-inputs.ts';
 import { shorter } from '../admission/shorter-time.ts';
 import { type MissingKeyPolicy, missingKeyRefusal } from '../route/missing-key.ts';
-import type { KeySource } from '../route/routing-key.ts';
 import type { RouteTable } from '../route/route-table.ts';
+import type { KeySource } from '../route/routing-key.ts';
 import type { Routed } from '../route/traffic-split.ts';
 import type { OutcomeCounter, Protocol } from '../telemetry/version-metrics.ts';
 import type { WireError } from '../wire/error-code.ts';
 import { fail, succeed } from '../wire/error-code.ts';
+import type { LateAnswers } from './bodies/late-answer.ts';
+import { LateRequest, type LateRequests } from './bodies/late-request.ts';
+import type { ResponseCache } from './cache/response-cache.ts';
 import { coldCall, coldLarge } from './cold-call.ts';
 import { ColdRequest, type ColdStarts } from './cold-starts.ts';
 import type { Dispatcher } from './dispatcher.ts';
-import type { LateAnswers } from './bodies/late-answer.ts';
 import type {
   AcceptedRequest,
   EarlyBody,
@@ -26,20 +28,18 @@ import type {
   RunRequest,
   TakenLater,
 } from './incoming-request.ts';
-import { LateRequest, type LateRequests } from './bodies/late-request.ts';
 import type { ModelGeneration } from './model-generation.ts';
+import type { RequestMirror } from './request-mirror.ts';
 import { PendingRequest } from './request-queue.ts';
-import type { ResponseCache } from './cache/response-cache.ts';
-import { type RolloutWatch, type Trial, trialFor } from '../live/rollouts/rollout-watch.ts';
-import { SequenceStep } from './sequences/sequence.ts';
 import { sequenceRefusals } from './sequences/sequence-refusals.ts';
+import { SequenceStep } from './sequences/sequence.ts';
 import type { Sequences } from './sequences/sequences.ts';
-import type { ShadowMirror } from '../live/shadows/shadow-mirror.ts';
+import { type Trial, type TrialWatch, trialFor } from './trial.ts';
 
 export type { AcceptedRequest, IncomingRequest } from './incoming-request.ts';
 
 /** The version for a request, and what its outcome is evidence for. */
-interface Target extends Routed<ModelGeneration, ShadowMirror> {
+interface Target extends Routed<ModelGeneration, RequestMirror> {
   readonly trial?: Trial | undefined;
   /** The same for the copy that `mirror` gets. */
   readonly copyTrial?: Trial | undefined;
@@ -64,7 +64,7 @@ export interface RequestDoorOptions {
   /** Where transports look for keys; named to callers who send none and should. */
   readonly keySources: readonly KeySource[];
   /** By the id of the rollout; live models keep it. */
-  readonly watches: ReadonlyMap<string, RolloutWatch>;
+  readonly watches: ReadonlyMap<string, TrialWatch>;
 }
 
 const draining = fail(
@@ -80,16 +80,16 @@ const forceNotAllowed = fail(
 export class RequestDoor {
   readonly #options: RequestDoorOptions;
   readonly #missingKey: WireError;
-  #routes: RouteTable<ModelGeneration, ShadowMirror>;
+  #routes: RouteTable<ModelGeneration, RequestMirror>;
   #closed = false;
 
-  constructor(options: RequestDoorOptions, routes: RouteTable<ModelGeneration, ShadowMirror>) {
+  constructor(options: RequestDoorOptions, routes: RouteTable<ModelGeneration, RequestMirror>) {
     this.#options = options;
     this.#missingKey = missingKeyRefusal(options.keySources);
     this.#routes = routes;
   }
 
-  get routes(): RouteTable<ModelGeneration, ShadowMirror> {
+  get routes(): RouteTable<ModelGeneration, RequestMirror> {
     return this.#routes;
   }
 
@@ -97,8 +97,12 @@ export class RequestDoor {
     return this.#options.lateAnswers;
   }
 
+  reportFault(fault: unknown): WireError {
+    return this.#options.dispatcher.reportFault(fault);
+  }
+
   /** Puts a new table in force: requests from now on see it, requests before have their generation in hand. */
-  setRoutes(routes: RouteTable<ModelGeneration, ShadowMirror>): void {
+  setRoutes(routes: RouteTable<ModelGeneration, RequestMirror>): void {
     this.#routes = routes;
     const { sequences } = this.#options;
     if (sequences.open === 0) return;
@@ -192,7 +196,7 @@ export class RequestDoor {
       const read = decodeWithKey(signature);
       return read.ok ? { ...read.value, signature } : read;
     } catch (fault) {
-      return this.#options.dispatcher.reportFault(fault);
+      return this.reportFault(fault);
     }
   }
 
@@ -278,7 +282,7 @@ export class RequestDoor {
     try {
       return this.#admit(incoming, target, early);
     } catch (fault) {
-      return this.#options.dispatcher.reportFault(fault);
+      return this.reportFault(fault);
     }
   }
 
@@ -320,7 +324,7 @@ export class RequestDoor {
 }
 
 function isOther(
-  routed: Routed<ModelGeneration, ShadowMirror> | WireError,
+  routed: Routed<ModelGeneration, RequestMirror> | WireError,
   expectedVersion: string | undefined,
 ): boolean {
   return expectedVersion !== undefined && routed.ok && routed.value.modelVersion !== expectedVersion;

@@ -6,16 +6,16 @@ import type { PageArena } from '../../runtime/tensor/page-arena.ts';
 import { type RowPlace, RowSlabs } from '../../runtime/tensor/row-slabs.ts';
 import { type BatchMember, BatchQueue } from '../batch/batch-queue.ts';
 import { CostModel } from '../batch/cost-model.ts';
-import type { Protocol } from '../telemetry/version-metrics.ts';
-import type { Variant } from '../route/traffic-split.ts';
-import type { ErrorCode, WireError } from '../wire/error-code.ts';
-import type { InferReply, RequestOptions } from '../wire/infer-request.ts';
 import type { Due } from '../batch/deadline-queue.ts';
 import { defaultLevel, levelOf } from '../batch/level-queue.ts';
 import type { ModelLine } from '../batch/model-line.ts';
+import type { Variant } from '../route/traffic-split.ts';
+import type { Protocol } from '../telemetry/version-metrics.ts';
+import type { ErrorCode, WireError } from '../wire/error-code.ts';
+import type { InferReply, RequestOptions } from '../wire/infer-request.ts';
 import type { Seated } from './inflight-requests.ts';
 import type { ModelGeneration } from './model-generation.ts';
-import type { Answered, Trial } from '../live/rollouts/rollout-watch.ts';
+import type { Answered, Trial } from './trial.ts';
 
 /** The batch key of requests whose shapes are all fixed and who want every output. */
 const commonKey = '';

@@ -5,7 +5,7 @@ import type { Protocol } from '../telemetry/version-metrics.ts';
 import type { RequestOptions } from '../wire/infer-request.ts';
 import type { ModelGeneration } from './model-generation.ts';
 import type { ReplySink, RequestQueue } from './request-queue.ts';
-import type { Trial } from '../live/rollouts/rollout-watch.ts';
+import type { Trial } from './trial.ts';
 
 export interface Submission {
   readonly generation: ModelGeneration;

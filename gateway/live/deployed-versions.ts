@@ -4,18 +4,18 @@
  */
 import type { Deployment, StoreSnapshot } from '../../registry-store/main.ts';
 import { candidatesOf } from '../../registry-store/manifest/candidate-arms.ts';
+import type { ModelGeneration } from '../dispatch/model-generation.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { DeploymentProblems } from './deployment-problems.ts';
 import type { NotLoaded } from './generation-loader.ts';
-import type { LiveShadows } from './shadows/live-shadows.ts';
-import type { ModelGeneration } from '../dispatch/model-generation.ts';
 import type { ModelMemory } from './model-memory.ts';
 import type { ResidentVersions, WantedVersion } from './resident-versions.ts';
-import type { RollingThreads } from './rolling-threads.ts';
+import type { RollingThreads } from './rollouts/rolling-threads.ts';
 import type { Course, LoadedVersions } from './rollouts/rollout-course.ts';
 import { rolloutIdOf, watchIdOf } from './rollouts/rollout-id.ts';
 import type { RolloutMemory } from './rollouts/rollout-memory.ts';
 import { type ServedVersion, servedVersions } from './served-version.ts';
+import type { LiveShadows } from './shadows/live-shadows.ts';
 import type { ShadowMirror } from './shadows/shadow-mirror.ts';
 
 export interface DeployedVersionsOptions {

@@ -1,17 +1,17 @@
 /** Loads versions into the pool, and remembers those whose bytes cannot be loaded whatever is tried. */
 import { performance } from 'node:perf_hooks';
 import type { VersionMetadata } from '../../registry-store/main.ts';
+import type { DeploymentResources } from '../../registry-store/manifest/deployment.ts';
 import type { LoadOutcome } from '../../runtime/pool/pool-options.ts';
 import type { WorkerPool } from '../../runtime/pool/worker-pool.ts';
 import { asLoaded, type ModelSignature } from '../../runtime/tensor/signature.ts';
+import { type GenerationOptions, ModelGeneration, noSession } from '../dispatch/model-generation.ts';
+import { StateLayout } from '../dispatch/sequences/state-layout.ts';
+import { LoadTimes } from '../residency/load-times.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { MetricsPage } from '../telemetry/metrics-page.ts';
-import type { DeploymentResources } from '../../registry-store/manifest/deployment.ts';
-import { LoadTimes } from '../residency/load-times.ts';
 import { replicaDemand } from './replicas/replica-demand.ts';
-import { type GenerationOptions, ModelGeneration, noSession } from '../dispatch/model-generation.ts';
 import { readModelFiles, type ServedVersion } from './served-version.ts';
-import { StateLayout } from '../dispatch/sequences/state-layout.ts';
 
 export interface GenerationLoaderOptions {
   readonly pool: WorkerPool;

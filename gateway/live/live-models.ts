@@ -10,24 +10,24 @@ import { performance } from 'node:perf_hooks';
 import type { Deployment, StoreSnapshot, VersionMetadata } from '../../registry-store/main.ts';
 import type { Quarantine } from '../../runtime/pool/fault-record.ts';
 import type { Limits } from '../admission/limits.ts';
+import type { Woken } from '../dispatch/cold-starts.ts';
+import { modelNotReady } from '../dispatch/failure-answers.ts';
+import type { ModelGeneration } from '../dispatch/model-generation.ts';
 import { type ModelRoutes, RouteTable } from '../route/route-table.ts';
 import type { MetricsPage } from '../telemetry/metrics-page.ts';
 import type { RolloutReport } from '../telemetry/rollout-report.ts';
 import type { DeploymentProblem } from '../telemetry/store-report.ts';
-import type { Woken } from '../dispatch/cold-starts.ts';
 import { deployedModel, DeployedVersions, versionsOf } from './deployed-versions.ts';
 import { DeploymentLine } from './deployment-line.ts';
 import { DeploymentProblems } from './deployment-problems.ts';
-import { modelNotReady } from '../dispatch/failure-answers.ts';
 import type { GenerationLoaderOptions, NotLoaded } from './generation-loader.ts';
-import type { ModelGeneration } from '../dispatch/model-generation.ts';
 import type { ModelMemory } from './model-memory.ts';
+import type { LiveReplicas } from './replicas/live-replicas.ts';
+import { ResidentVersions } from './resident-versions.ts';
 import type { ModelArm } from './rollouts/live-rollout.ts';
 import { LiveRollouts, type LiveRolloutsOptions } from './rollouts/live-rollouts.ts';
-import { RollingThreads } from './rolling-threads.ts';
-import type { LiveReplicas } from './replicas/live-replicas.ts';
+import { RollingThreads } from './rollouts/rolling-threads.ts';
 import type { LiveShadows } from './shadows/live-shadows.ts';
-import { ResidentVersions } from './resident-versions.ts';
 import type { ShadowMirror } from './shadows/shadow-mirror.ts';
 
 export interface LiveModelsOptions
@@ -134,12 +134,17 @@ export class LiveModels {
     return [...this.#models.values()].flatMap(({ versions }) => [...versions.values()]);
   }
 
+  /** By model, as they are in force. */
+  get routes(): ReadonlyMap<string, Routes> {
+    return this.#models;
+  }
+
   /** The rollouts that are carried out, and what was decided about them here. */
   rollouts(nowMs: number): RolloutReport {
     return this.#rollouts.report(nowMs);
   }
 
-  /** The same for machines, and with those whose rollout is not carried out. */
+  /** The failures as codes, and with them what is served while its rollout is not carried out. */
   get problems(): ReadonlyMap<string, DeploymentProblem> {
     return this.#problems.all;
   }

@@ -5,8 +5,8 @@
 import { performance } from 'node:perf_hooks';
 import type { WorkerPool } from '../../runtime/pool/worker-pool.ts';
 import type { Limits } from '../admission/limits.ts';
-import { type Hold, type Reading, ResidencyTable } from '../residency/residency-table.ts';
 import type { ModelGeneration } from '../dispatch/model-generation.ts';
+import { type Hold, type Reading, ResidencyTable } from '../residency/residency-table.ts';
 
 export interface ModelMemoryOptions {
   readonly pool: Pick<WorkerPool, 'replicasOf'>;

@@ -9,10 +9,10 @@ import { performance } from 'node:perf_hooks';
 import type { VersionMetadata } from '../../registry-store/main.ts';
 import type { DeploymentResources } from '../../registry-store/manifest/deployment.ts';
 import type { Limits } from '../admission/limits.ts';
-import { GenerationLoader, type GenerationLoaderOptions, type NotLoaded } from './generation-loader.ts';
-import type { LiveReplicas } from './replicas/live-replicas.ts';
 import type { ModelGeneration } from '../dispatch/model-generation.ts';
+import { GenerationLoader, type GenerationLoaderOptions, type NotLoaded } from './generation-loader.ts';
 import type { MemoryRoom, ModelMemory } from './model-memory.ts';
+import type { LiveReplicas } from './replicas/live-replicas.ts';
 import { replicaDemand } from './replicas/replica-demand.ts';
 import type { ServedVersion } from './served-version.ts';
 

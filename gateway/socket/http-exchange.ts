@@ -5,14 +5,14 @@
  * Invariant: it is open, for those who count, from `begin` until the socket has taken the whole answer or is gone.
  */
 import type { HttpResponse } from 'uWebSockets.js';
-import { failureAnswer } from '../dispatch/failure-answers.ts';
+import type { TextFormat } from '../dispatch/bodies/body-task.ts';
 import type { LateAnswers } from '../dispatch/bodies/late-answer.ts';
 import type { LateRequest } from '../dispatch/bodies/late-request.ts';
 import type { AcceptedRequest } from '../dispatch/request-door.ts';
 import type { CacheUse, ReplySink, RolloutChoice } from '../dispatch/request-queue.ts';
 import type { HeaderValues } from '../route/caller.ts';
-import { errorTable, fail, retryAfterSeconds, type WireError } from '../wire/error-code.ts';
 import type { ByteWriter } from '../wire/byte-writer.ts';
+import { errorTable, fail, retryAfterSeconds, type WireError } from '../wire/error-code.ts';
 import type { InferReply } from '../wire/infer-request.ts';
 import type { MessageFormat } from '../wire/message-format.ts';
 import { type BodyTaken, sendBody } from './answer-body.ts';
@@ -69,6 +69,8 @@ export interface ExchangeServices {
   ) => AcceptedRequest | LateRequest | WireError;
   readonly abandon: (pending: AcceptedRequest | LateRequest) => void;
   readonly refuse: (exchange: HttpExchange, error: WireError) => void;
+  /** Logs what is no fault of the caller, and says what he is told. */
+  readonly reportFault: (fault: unknown) => WireError;
 }
 
 /** Bytes are cheaper for the library than text. */
@@ -128,15 +130,26 @@ export class HttpExchange implements ReplySink, BodyTaken {
   }
 
   reply(reply: InferReply): void {
-    const { writer, late } = this.#services;
+    const { late } = this.#services;
     const { protocol } = this.target.format;
-    if (protocol !== 'oip-msgpack' && late.isLarge(reply)) {
-      void late.write(protocol, reply).then((written) => {
-        if (written === undefined) this.#refuse(failureAnswer('worker'));
-        else this.#answer(written.body, written.jsonBytes);
-      });
-      return;
+    if (protocol !== 'oip-msgpack' && late.takes(reply)) void this.#replyLate(protocol, reply);
+    else this.#write(reply);
+  }
+
+  /** It counts as answered already: what goes wrong from here on is a fault of the gateway. */
+  async #replyLate(protocol: TextFormat, reply: InferReply): Promise<void> {
+    const { late, reportFault } = this.#services;
+    try {
+      const outcome = await late.write(protocol, reply);
+      if ('columns' in outcome) this.#write(outcome);
+      else this.#answer(outcome.body, outcome.jsonBytes);
+    } catch (fault) {
+      this.#answerError(reportFault(fault), false);
     }
+  }
+
+  #write(reply: InferReply): void {
+    const { writer } = this.#services;
     writer.reset();
     const jsonBytes = this.target.format.encode(reply, writer);
     this.#answer(writer.bytes(), jsonBytes);

@@ -92,6 +92,7 @@ function exchangeServices(options: InferenceRoutesOptions): ExchangeServices {
     crossOrigin,
     writer: new ByteWriter(),
     late: door.lateAnswers,
+    reportFault: (fault) => door.reportFault(fault),
     accept: (exchange, body, isOwned) => {
       const { format, jsonBytes, modelName, modelVersion, expectedVersion, headers: named } = exchange.target;
       const { routingKey: key, lateKey, dueWithinMs, caller } = exchange.target;

@@ -1,10 +1,12 @@
 /**
- * The event loop's side of the thread that reads large bodies and writes large answers: starts it with the first one, and gives each question its
- * answer. If the thread ends, everything that waits for it is answered `undefined`, and the next body starts another.
+ * The event loop's side of the thread that reads large bodies and writes large answers: starts it with the first one, and
+ * gives each question its answer. If the thread ends, everything that waits for it is answered `undefined`, and the next
+ * body starts another.
  */
 import { Worker } from 'node:worker_threads';
 import type { Result } from '../../wire/error-code.ts';
 import type { InferReply } from '../../wire/infer-request.ts';
+import type { Filled } from '../fill-rows.ts';
 import type {
   BodyReply,
   BodyTask,
@@ -14,7 +16,6 @@ import type {
   ReadTask,
   TextFormat,
 } from './body-task.ts';
-import type { Filled } from '../fill-rows.ts';
 
 export interface BodyLaneOptions {
   /** The compiled module of the thread. */
@@ -60,12 +61,9 @@ export class BodyLane {
     return reply?.kind === 'filled' ? reply.filled : undefined;
   }
 
-  /** Writes an answer as text. Its elements must be in memory of their own, which goes to the thread. */
+  /** Writes an answer as text. Its elements must be in memory that the thread may see and that nobody changes meanwhile. */
   async write(format: TextFormat, answer: InferReply): Promise<Written | undefined> {
-    const moved = answer.columns.flatMap(({ data }) =>
-      ArrayBuffer.isView(data) && data.buffer instanceof ArrayBuffer ? [data.buffer] : [],
-    );
-    const reply = await this.#ask({ kind: 'write', ticket: this.ticket(), format, reply: answer }, moved);
+    const reply = await this.#ask({ kind: 'write', ticket: this.ticket(), format, reply: answer }, []);
     return reply?.kind === 'written' ? reply : undefined;
   }
 

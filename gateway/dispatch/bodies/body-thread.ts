@@ -4,13 +4,14 @@
  * queues and sockets.
  */
 import { parentPort, workerData } from 'node:worker_threads';
-import { elementCount } from '../../../runtime/tensor/signature.ts';
 import { typedView } from '../../../runtime/tensor/dtype.ts';
+import { elementCount } from '../../../runtime/tensor/signature.ts';
 import { ByteWriter } from '../../wire/byte-writer.ts';
 import { fail, type Result, succeed } from '../../wire/error-code.ts';
 import type { InferRequest, InputTensor, TensorSource } from '../../wire/infer-request.ts';
 import { type MessageFormat, oipBinary, oipJson, predictJson } from '../../wire/message-format.ts';
 import { readStrings, writeElements } from '../../wire/tensor-elements.ts';
+import type { Filled } from '../fill-rows.ts';
 import type {
   BodyReply,
   BodyTask,
@@ -20,7 +21,6 @@ import type {
   ReadTask,
   WriteTask,
 } from './body-task.ts';
-import type { Filled } from '../fill-rows.ts';
 
 const { arena } = workerData as BodyThreadStart;
 const formats: Readonly<Record<ReadTask['format'], MessageFormat>> = {

@@ -11,16 +11,16 @@ import type { Limits } from '../../admission/limits.ts';
 import type { Due } from '../../batch/deadline-queue.ts';
 import type { Result, WireError } from '../../wire/error-code.ts';
 import type { InferRequest } from '../../wire/infer-request.ts';
-import type { BodyLane } from './body-lane.ts';
-import type { ReadRequest, TextFormat } from './body-task.ts';
-import type { Dispatcher } from '../dispatcher.ts';
-import type { Reservation } from '../submission.ts';
 import { DeadlineWatch } from '../deadline-watch.ts';
+import type { Dispatcher } from '../dispatcher.ts';
 import { cancelled, deadlineExceeded, failureAnswer, queueFull } from '../failure-answers.ts';
 import type { ModelGeneration } from '../model-generation.ts';
-import type { Trial } from '../../live/rollouts/rollout-watch.ts';
-import { sequenceRefusals } from '../sequences/sequence-refusals.ts';
 import { PendingRequest, type ReplySink } from '../request-queue.ts';
+import { sequenceRefusals } from '../sequences/sequence-refusals.ts';
+import type { Reservation } from '../submission.ts';
+import type { Trial } from '../trial.ts';
+import type { BodyLane } from './body-lane.ts';
+import type { ReadRequest, TextFormat } from './body-task.ts';
 import { Turns } from './turns.ts';
 
 /** Bodies that are with the thread at once: the next is there when one is done, and those behind may still be dropped. */

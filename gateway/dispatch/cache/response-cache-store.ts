@@ -8,8 +8,8 @@
 import { performance } from 'node:perf_hooks';
 import { LRUCache } from 'lru-cache';
 import { elementBytes } from '../../../runtime/tensor/dtype.ts';
-import { copyOfRows } from '../../wire/classification.ts';
 import type { Gauge, MetricsPage } from '../../telemetry/metrics-page.ts';
+import { copyOfRows } from '../../wire/classification.ts';
 import type { InferReply, OutputColumn } from '../../wire/infer-request.ts';
 
 export interface KeptAnswer {

@@ -21,10 +21,10 @@ import { DeadlineWatch } from '../deadline-watch.ts';
 import type { Dispatcher } from '../dispatcher.ts';
 import { cancelled, deadlineExceeded, queueFull } from '../failure-answers.ts';
 import type { CacheUse, PendingRequest } from '../request-queue.ts';
+import type { Submission } from '../submission.ts';
 import { type KeyedRequest, keepRequest, ResponseCacheKeys } from './response-cache-key.ts';
 import { ResponseCacheStore } from './response-cache-store.ts';
 import { SharedRequest, SharedRun } from './shared-run.ts';
-import type { Submission } from '../submission.ts';
 
 export interface ResponseCacheOptions {
   readonly dispatcher: Pick<Dispatcher, 'submit' | 'abandon' | 'cancel' | 'reportFault'>;

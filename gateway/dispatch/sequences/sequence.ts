@@ -4,7 +4,7 @@ import type { Protocol } from '../../telemetry/version-metrics.ts';
 import type { RequestOptions, SequenceWish } from '../../wire/infer-request.ts';
 import type { ModelGeneration } from '../model-generation.ts';
 import type { PendingRequest, ReplySink } from '../request-queue.ts';
-import type { Trial } from '../../live/rollouts/rollout-watch.ts';
+import type { Trial } from '../trial.ts';
 import type { Entry } from './sequence-table.ts';
 import type { StateLayout, StateValue } from './state-layout.ts';
 

@@ -18,11 +18,11 @@ import type { Dispatcher } from '../dispatcher.ts';
 import { cancelled, deadlineExceeded, queueFull } from '../failure-answers.ts';
 import type { ModelGeneration } from '../model-generation.ts';
 import type { ReplySink } from '../request-queue.ts';
-import type { Trial } from '../../live/rollouts/rollout-watch.ts';
-import { Sequence, SequenceStep, type StatefulVersion } from './sequence.ts';
+import type { Trial } from '../trial.ts';
 import { keptInputs } from './sequence-inputs.ts';
 import { sequenceLost, sequenceRefusals } from './sequence-refusals.ts';
 import { SequenceTable } from './sequence-table.ts';
+import { Sequence, SequenceStep, type StatefulVersion } from './sequence.ts';
 import type { StateValue } from './state-layout.ts';
 
 export interface SequenceCall {

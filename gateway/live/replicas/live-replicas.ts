@@ -7,13 +7,13 @@ import { availableParallelism } from 'node:os';
 import type { DeploymentResources } from '../../../registry-store/manifest/deployment.ts';
 import type { Quarantine } from '../../../runtime/pool/fault-record.ts';
 import type { WorkerPool } from '../../../runtime/pool/worker-pool.ts';
+import { modelQuarantined } from '../../dispatch/failure-answers.ts';
+import type { ModelGeneration } from '../../dispatch/model-generation.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import type { MetricsPage, Sample } from '../../telemetry/metrics-page.ts';
 import type { ScalingReport } from '../../telemetry/scaling-report.ts';
 import type { DeploymentProblem } from '../../telemetry/store-report.ts';
-import { modelQuarantined } from '../../dispatch/failure-answers.ts';
 import { LiveScaling, type LiveScalingOptions } from './live-scaling.ts';
-import type { ModelGeneration } from '../../dispatch/model-generation.ts';
 import { type ReplicaDemand, replicaDemand, shortfallOf } from './replica-demand.ts';
 import type { Carriers } from './traffic-shares.ts';
 

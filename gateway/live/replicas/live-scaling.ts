@@ -4,6 +4,8 @@
  *
  * Invariants: one change at a time for each version; a version that no deployment scales is looked at and left alone.
  */
+import type { ModelGeneration } from '../../dispatch/model-generation.ts';
+import type { VersionLoad } from '../../dispatch/version-load.ts';
 import { desiredNodes } from '../../scale/node-demand.ts';
 import type { ReplicaBounds } from '../../scale/replica-scaler.ts';
 import { type ScalingOptions, scalingDefaults } from '../../scale/scaling-options.ts';
@@ -11,9 +13,7 @@ import { replicasForShare } from '../../scale/shift-demand.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import type { MetricsPage, Sample } from '../../telemetry/metrics-page.ts';
 import type { ScalingReport } from '../../telemetry/scaling-report.ts';
-import type { ModelGeneration } from '../../dispatch/model-generation.ts';
 import { type Carriers, trafficShares } from './traffic-shares.ts';
-import type { VersionLoad } from '../../dispatch/version-load.ts';
 import { rounded, WatchedVersion, type WatchedVersionOptions } from './watched-version.ts';
 
 export interface LiveScalingOptions {

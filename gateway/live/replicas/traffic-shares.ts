@@ -1,6 +1,6 @@
 /** Which part of a model's requests each of its versions gets, as its traffic is divided. */
-import type { ModelSplit } from '../rollouts/live-rollout.ts';
 import type { ModelGeneration } from '../../dispatch/model-generation.ts';
+import type { ModelSplit } from '../rollouts/live-rollout.ts';
 
 export interface Carriers {
   /** Takes what is not divided. */

@@ -3,12 +3,12 @@
  * there is to tell. Carrying a decision out is the business of live-scaling.ts.
  */
 import type { WorkerPool } from '../../../runtime/pool/worker-pool.ts';
+import type { ModelGeneration } from '../../dispatch/model-generation.ts';
+import type { VersionLoad } from '../../dispatch/version-load.ts';
 import { LoadMeter, type Seen } from '../../scale/load-meter.ts';
 import { type ReplicaBounds, ReplicaScaler, type ScalingDecision } from '../../scale/replica-scaler.ts';
 import type { ScalingOptions } from '../../scale/scaling-options.ts';
 import type { VersionScaling } from '../../telemetry/scaling-report.ts';
-import type { ModelGeneration } from '../../dispatch/model-generation.ts';
-import type { VersionLoad } from '../../dispatch/version-load.ts';
 
 export interface WatchedVersionOptions {
   readonly generation: ModelGeneration;

@@ -1,7 +1,7 @@
 /** What the judge of a rollout says and counted, in the words of `GET /v2/rollouts`. */
 import { bernoulliConfidence } from '../../rollout/bernoulli-confidence.ts';
-import type { JudgedTotals, JudgeEvidence } from '../../rollout/judge.ts';
 import type { Verdict } from '../../rollout/judge-verdict.ts';
+import type { JudgedTotals, JudgeEvidence } from '../../rollout/judge.ts';
 import type { RolloutArm, RolloutState } from '../../telemetry/rollout-report.ts';
 
 const failureRate = { errorMax: 0.05, trialsBest: 1000 };

@@ -5,9 +5,9 @@
 import type { Deployment } from '../../../registry-store/main.ts';
 import { isSameAnalysis } from '../../../registry-store/manifest/rollout-analysis.ts';
 import { type FlipState, nextOfPreview, nextOfWatch } from '../../rollout/flip-course.ts';
-import type { JudgedTotals } from '../../rollout/judge.ts';
 import { judgeSettings } from '../../rollout/judge-settings.ts';
 import type { Verdict } from '../../rollout/judge-verdict.ts';
+import type { JudgedTotals } from '../../rollout/judge.ts';
 import { ReferenceJudge } from '../../rollout/reference-judge.ts';
 import type { RolloutDecision, RolloutPhase, RolloutState } from '../../telemetry/rollout-report.ts';
 import { JudgeHold } from './judge-hold.ts';

@@ -3,18 +3,18 @@
  * here. Its split is replaced with every step; what was counted stays.
  */
 import type { Deployment, RolloutPlan } from '../../../registry-store/main.ts';
+import { candidatesOf } from '../../../registry-store/manifest/candidate-arms.ts';
+import { isSameAnalysis } from '../../../registry-store/manifest/rollout-analysis.ts';
+import type { ModelGeneration } from '../../dispatch/model-generation.ts';
 import { CanaryJudge } from '../../rollout/canary-judge.ts';
 import { judgeOptions, type JudgeSettings } from '../../rollout/judge-options.ts';
 import { judgeSettings } from '../../rollout/judge-settings.ts';
 import type { Verdict } from '../../rollout/judge-verdict.ts';
-import { candidatesOf } from '../../../registry-store/manifest/candidate-arms.ts';
-import { isSameAnalysis } from '../../../registry-store/manifest/rollout-analysis.ts';
 import { isOverdue, nextStep, phaseOf, type StepState, within } from '../../rollout/rollout-steps.ts';
 import type { SplitArm, TrafficSplit } from '../../route/traffic-split.ts';
 import type { RolloutDecision, RolloutState } from '../../telemetry/rollout-report.ts';
 import { JudgeHold } from './judge-hold.ts';
 import { judgeReport } from './judge-report.ts';
-import type { ModelGeneration } from '../../dispatch/model-generation.ts';
 import type { NodeAgreement } from './node-agreement.ts';
 import type { RolloutMemory } from './rollout-memory.ts';
 import { RolloutWatch } from './rollout-watch.ts';

@@ -4,6 +4,7 @@
  */
 import type { Deployment } from '../../../registry-store/main.ts';
 import { armsOf } from '../../../registry-store/manifest/candidate-arms.ts';
+import type { ModelGeneration } from '../../dispatch/model-generation.ts';
 import type { CallerCounts } from '../../rollout/caller-rates.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import type { Gauge } from '../../telemetry/metrics-page.ts';
@@ -11,9 +12,8 @@ import type { RolloutDecision, RolloutReport, RolloutState } from '../../telemet
 import type { KeptCounts } from './kept-counts.ts';
 import { LiveFlip } from './live-flip.ts';
 import { type Carried, LiveRollout, type ModelArm, type ModelSplit } from './live-rollout.ts';
-import type { ModelGeneration } from '../../dispatch/model-generation.ts';
 import type { NodeAgreement } from './node-agreement.ts';
-import type { RollingThreads } from '../rolling-threads.ts';
+import type { RollingThreads } from './rolling-threads.ts';
 import { type Course, courseOf, type LoadedVersions } from './rollout-course.ts';
 import type { RolloutMemory } from './rollout-memory.ts';
 import type { RolloutWatch } from './rollout-watch.ts';

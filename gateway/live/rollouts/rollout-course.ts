@@ -4,10 +4,10 @@
  */
 import type { Deployment } from '../../../registry-store/main.ts';
 import { isJudged } from '../../../registry-store/manifest/deployment.ts';
+import type { ModelGeneration } from '../../dispatch/model-generation.ts';
 import { within } from '../../rollout/rollout-steps.ts';
 import { TrafficSplit } from '../../route/traffic-split.ts';
 import { type ModelSplit, stepStateOf } from './live-rollout.ts';
-import type { ModelGeneration } from '../../dispatch/model-generation.ts';
 import { rolloutIdOf, watchIdOf } from './rollout-id.ts';
 import type { RolloutMemory } from './rollout-memory.ts';
 

@@ -3,11 +3,11 @@
  * is decided here, a shadow and a blue/green preview. Those are what the store asks for and the routes in force do.
  */
 import type { Deployment } from '../../../registry-store/main.ts';
+import type { ModelGeneration } from '../../dispatch/model-generation.ts';
 import type { ModelRoutes } from '../../route/route-table.ts';
 import type { RolloutReport, RolloutState } from '../../telemetry/rollout-report.ts';
-import type { ModelGeneration } from '../../dispatch/model-generation.ts';
-import { rolloutIdOf } from './rollout-id.ts';
 import type { ShadowMirror } from '../shadows/shadow-mirror.ts';
+import { rolloutIdOf } from './rollout-id.ts';
 
 /** Of what is loaded it looks at names only. */
 export type ReportedRoutes = ModelRoutes<

@@ -3,9 +3,10 @@
  * evidence is the judge's business (gateway/rollout); here is what became of each request, and acting once.
  */
 import type { RunCost } from '../../../runtime/protocol/worker-task.ts';
-import { murmur3 } from '../../route/murmur3.ts';
-import type { AnswerEvidence } from '../../rollout/answer-evidence.ts';
+import type { Answered, Trial, TrialWatch } from '../../dispatch/trial.ts';
 import { addCallerCounts, type CallerCounts, CallerRates, callerTables } from '../../rollout/caller-rates.ts';
+import type { JudgeSettings } from '../../rollout/judge-options.ts';
+import type { Verdict } from '../../rollout/judge-verdict.ts';
 import type {
   Failure,
   Judge,
@@ -13,12 +14,10 @@ import type {
   JudgeEvidence,
   Outcome as JudgedOutcome,
 } from '../../rollout/judge.ts';
-import type { JudgeSettings } from '../../rollout/judge-options.ts';
-import type { Verdict } from '../../rollout/judge-verdict.ts';
 import type { Kept } from '../../rollout/kept.ts';
 import { rowScale } from '../../rollout/row-scale.ts';
 import type { OthersCounted, SharedCounts } from '../../rollout/shared-counts.ts';
-import type { Evidence } from '../../route/traffic-split.ts';
+import { murmur3 } from '../../route/murmur3.ts';
 import type { Outcome } from '../../telemetry/version-metrics.ts';
 
 export interface RolloutWatchOptions {
@@ -33,44 +32,6 @@ export interface RolloutWatchOptions {
   readonly processes?: number;
 }
 
-/** One request of a rollout, by its key; told what became of it. */
-export interface Trial {
-  readonly watch: Pick<RolloutWatch, 'ended'>;
-  readonly arm: 'candidate' | 'stable';
-  /** Of the candidate when the request was routed. */
-  readonly share: number;
-  readonly keyHash: number;
-  /** Of the stable version: the candidate gets a copy of the request. */
-  readonly isCopied?: true;
-}
-
-/**
- * The trial of a request by its key, for each of the rollouts that it says something about; undefined where none is watched.
- * One that met the stable version is compared with every candidate beside it.
- */
-export function trialFor(
-  watches: ReadonlyMap<string, RolloutWatch>,
-  { arm, of }: Evidence,
-  key: string,
-): Trial | undefined {
-  const [one = ''] = of;
-  if (of.length === 1) return watches.get(one)?.trial(arm, key);
-  const trials = of.flatMap((id) => watches.get(id)?.trial(arm, key) ?? []);
-  const [first] = trials;
-  if (first === undefined) return undefined;
-  const ended: RolloutWatch['ended'] = (_all, outcome, nowMs, answered) => {
-    for (const trial of trials) trial.watch.ended(trial, outcome, nowMs, answered);
-  };
-  return { ...first, watch: { ended } };
-}
-
-/** What is known of an answer besides that it went out. */
-export interface Answered extends AnswerEvidence {
-  /** How long its batch ran, milliseconds, and how many rows that had. */
-  readonly runMs: number;
-  readonly batchRows: number;
-}
-
 /** The unit of analysis must not be read off the bucket: another seed than that of the buckets. */
 const keySeed = 0x5bd1e995;
 
@@ -83,7 +44,7 @@ const failures: ReadonlyMap<Outcome, Failure> = new Map<Outcome, Failure>([
   ['WORKER_LOST', 'crash'],
 ]);
 
-export class RolloutWatch {
+export class RolloutWatch implements TrialWatch {
   readonly #judge: Judge;
   readonly #reference: CallerRates;
   /** What the other processes counted of the stable version. */

@@ -10,18 +10,18 @@ import { WorkerPool } from '../../../runtime/pool/worker-pool.ts';
 import type { EngineChoice } from '../../../runtime/protocol/engine-choice.ts';
 import { checkRequest } from '../../admission/check-request.ts';
 import type { Limits } from '../../admission/limits.ts';
+import { Dispatcher } from '../../dispatch/dispatcher.ts';
+import { ModelGeneration } from '../../dispatch/model-generation.ts';
+import type { ReplySink } from '../../dispatch/request-queue.ts';
+import type { Trial } from '../../dispatch/trial.ts';
+import { faultOptions } from '../../fault-options.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import { VersionMetrics } from '../../telemetry/version-metrics.ts';
 import { fail } from '../../wire/error-code.ts';
 import type { InferRequest } from '../../wire/infer-request.ts';
-import { BusyShare } from './busy-share.ts';
-import { faultOptions } from '../../dispatch/fault-options.ts';
-import { Dispatcher } from '../../dispatch/dispatcher.ts';
 import { GenerationLoader, type NotLoaded } from '../generation-loader.ts';
-import { ModelGeneration } from '../../dispatch/model-generation.ts';
-import type { ReplySink } from '../../dispatch/request-queue.ts';
-import type { Trial } from '../rollouts/rollout-watch.ts';
 import type { ServedVersion } from '../served-version.ts';
+import { BusyShare } from './busy-share.ts';
 
 export interface ShadowLaneOptions {
   /** The compiled worker module. */

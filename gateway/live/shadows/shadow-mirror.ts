@@ -2,17 +2,17 @@
  * Copies a share of one model's requests to a shadow candidate and compares the two answers. The caller gets the answer of
  * the live version and nothing else: its sink is only listened to, and it never waits.
  */
-import { bucketCount, bucketOf } from '../../route/bucket-table.ts';
+import type { RequestMirror } from '../../dispatch/request-mirror.ts';
+import type { ReplySink } from '../../dispatch/request-queue.ts';
 import {
   type ComparisonCounts,
   comparePair,
   keepOutputs,
   noComparisons,
 } from '../../rollout/output-comparison.ts';
+import { bucketCount, bucketOf } from '../../route/bucket-table.ts';
 import type { WireError } from '../../wire/error-code.ts';
-import type { InferReply, InferRequest, OutputColumn } from '../../wire/infer-request.ts';
-import type { ReplySink } from '../../dispatch/request-queue.ts';
-import type { Trial } from '../rollouts/rollout-watch.ts';
+import type { InferReply, OutputColumn } from '../../wire/infer-request.ts';
 import type { ShadowLane } from './shadow-lane.ts';
 
 export interface ShadowMirrorOptions {
@@ -36,7 +36,7 @@ export interface ShadowCounts extends ComparisonCounts {
 
 const bpsAll = 10_000;
 
-export class ShadowMirror {
+export class ShadowMirror implements RequestMirror {
   readonly modelName: string;
   readonly rolloutId: string;
   readonly counts: ShadowCounts = { ...noComparisons(), sent: 0, dropped: 0, failed: 0 };
@@ -63,14 +63,7 @@ export class ShadowMirror {
     return key !== undefined && bucketOf(this.rolloutId, key) < this.#buckets;
   }
 
-  /**
-   * Listens to the sink of a request that is about to be queued. `copy` then hands it to the candidate; it is called only
-   * when the live version took it. `trial`, where the candidate is judged by it, is told what became of the copy.
-   */
-  pair(sink: ReplySink): {
-    readonly sink: ReplySink;
-    readonly copy: (request: InferRequest, trial?: Trial) => void;
-  } {
+  pair(sink: ReplySink): ReturnType<RequestMirror['pair']> {
     const pair = new AnswerPair(this.counts);
     return {
       sink: {

@@ -11,7 +11,7 @@ import { Dispatcher } from '../../../gateway/dispatch/dispatcher.ts';
 import type { Submission } from '../../../gateway/dispatch/submission.ts';
 import { ModelGeneration } from '../../../gateway/dispatch/model-generation.ts';
 import { PendingRequest } from '../../../gateway/dispatch/request-queue.ts';
-import type { Trial } from '../../../gateway/live/rollouts/rollout-watch.ts';
+import type { Trial } from '../../../gateway/dispatch/trial.ts';
 import { VersionMetrics } from '../../../gateway/telemetry/version-metrics.ts';
 import { fail } from '../../../gateway/wire/error-code.ts';
 import { eventually } from '../../e2e/deadline.ts';

@@ -1,6 +1,7 @@
 /** What becomes evidence for and against a candidate, and that it is acted on once. */
 import { describe, expect, test } from 'vitest';
-import { type Answered, RolloutWatch } from '../../../../gateway/live/rollouts/rollout-watch.ts';
+import type { Answered } from '../../../../gateway/dispatch/trial.ts';
+import { RolloutWatch } from '../../../../gateway/live/rollouts/rollout-watch.ts';
 import { CanaryJudge } from '../../../../gateway/rollout/canary-judge.ts';
 import { type ErrorCode, errorTable } from '../../../../gateway/wire/error-code.ts';
 

@@ -1,7 +1,7 @@
 /** What the limits of the gateway mean for its pools of threads. */
-import { faultLimitsDefault } from '../../runtime/pool/fault-record.ts';
-import type { PoolOptions } from '../../runtime/pool/pool-options.ts';
-import type { Limits } from '../admission/limits.ts';
+import { faultLimitsDefault } from '../runtime/pool/fault-record.ts';
+import type { PoolOptions } from '../runtime/pool/pool-options.ts';
+import type { Limits } from './admission/limits.ts';
 
 export function faultOptions(
   limits: Limits,

@@ -2,9 +2,10 @@
  * On how many threads of this node the versions of a rolling are to be, at the step where the node stands: what is signed,
  * what is remembered and what is loaded, brought to the pure rules of rolling-replicas.ts.
  */
-import type { Deployment } from '../../registry-store/main.ts';
-import type { DeploymentResources } from '../../registry-store/manifest/deployment.ts';
-import type { WorkerPool } from '../../runtime/pool/worker-pool.ts';
+import type { Deployment } from '../../../registry-store/main.ts';
+import type { DeploymentResources } from '../../../registry-store/manifest/deployment.ts';
+import type { WorkerPool } from '../../../runtime/pool/worker-pool.ts';
+import type { ModelGeneration } from '../../dispatch/model-generation.ts';
 import {
   nextReplicas,
   readyBps,
@@ -12,12 +13,11 @@ import {
   replicasAt,
   replicasBeside,
   type Rolling,
-} from '../rollout/rolling-replicas.ts';
-import type { ModelGeneration } from '../dispatch/model-generation.ts';
-import { replicaDemand } from './replicas/replica-demand.ts';
-import { stepBps } from './rollouts/rollout-course.ts';
-import { rolloutIdOf } from './rollouts/rollout-id.ts';
-import type { RolloutMemory } from './rollouts/rollout-memory.ts';
+} from '../../rollout/rolling-replicas.ts';
+import { replicaDemand } from '../replicas/replica-demand.ts';
+import { stepBps } from './rollout-course.ts';
+import { rolloutIdOf } from './rollout-id.ts';
+import type { RolloutMemory } from './rollout-memory.ts';
 
 export interface RollingThreadsOptions {
   readonly pool: Pick<WorkerPool, 'lanes' | 'replicasOf'>;

@@ -1,9 +1,9 @@
 /** On how many threads both versions of a rolling with limits are, from what is signed, remembered and loaded. */
 import { beforeEach, expect, test } from 'vitest';
-import type { ModelGeneration } from '../../../gateway/dispatch/model-generation.ts';
-import { RollingThreads } from '../../../gateway/live/rolling-threads.ts';
-import { RolloutMemory } from '../../../gateway/live/rollouts/rollout-memory.ts';
-import type { Deployment, RolloutPlan } from '../../../registry-store/main.ts';
+import type { ModelGeneration } from '../../../../gateway/dispatch/model-generation.ts';
+import { RollingThreads } from '../../../../gateway/live/rollouts/rolling-threads.ts';
+import { RolloutMemory } from '../../../../gateway/live/rollouts/rollout-memory.ts';
+import type { Deployment, RolloutPlan } from '../../../../registry-store/main.ts';
 
 const generation = (session: number): ModelGeneration =>
   ({ session, bytesPerReplica: 100 }) as unknown as ModelGeneration;
