@@ -28,6 +28,11 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
+/** The runner copies too, between tests. */
+function startCounting(): void {
+  copies.mockClear();
+}
+
 /** An arena whose bytes all differ from their neighbours. */
 function numberedArena(): SharedArrayBuffer {
   const arena = new SharedArrayBuffer(arenaBytes);
@@ -52,6 +57,7 @@ describe('an input', () => {
   it.each(numericDatatypes)('of %s in one piece is used where it lies, without a copy', (datatype) => {
     const arena = numberedArena();
     const input = { shape: [3, 2], pieces: [{ byteOffset: 128, elements: 6 }] };
+    startCounting();
     const tensor = inputTensor(arena, spec(datatype), input);
     const data = numericData(tensor);
     expect(data.buffer).toBe(arena);
@@ -68,8 +74,7 @@ describe('an input', () => {
         { byteOffset: 64, elements: 1 },
         { byteOffset: 512, elements: 2 },
       ];
-      // The runner copies too, between tests.
-      copies.mockClear();
+      startCounting();
       const data = numericData(inputTensor(arena, spec(datatype), { shape: [6], pieces }));
       expect(copies).toHaveBeenCalledTimes(pieces.length);
       const size = elementBytes(datatype);
@@ -129,6 +134,7 @@ describe('a result', () => {
   it('that fits goes into its region, with one copy, and is not moved', () => {
     const arena = new SharedArrayBuffer(arenaBytes);
     const data = Float32Array.of(1, 2, 3);
+    startCounting();
     const { outputs, moved } = storeResults(arena, { byteOffset: 1024, bytes: 64 }, [{ shape: [3], data }]);
     expect(outputs).toEqual([{ shape: [3], byteOffset: 1024 }]);
     expect([...new Float32Array(arena, 1024, 3)]).toEqual([1, 2, 3]);
@@ -139,6 +145,7 @@ describe('a result', () => {
   it('that does not fit is moved as it is, without a copy, and the region stays as it was', () => {
     const arena = new SharedArrayBuffer(arenaBytes);
     const data = Float32Array.of(1, 2, 3);
+    startCounting();
     const { outputs, moved } = storeResults(arena, { byteOffset: 1024, bytes: 8 }, [{ shape: [3], data }]);
     expect(moved).toEqual([data.buffer]);
     expect(moved[0]).toBe(data.buffer);
