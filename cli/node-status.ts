@@ -90,9 +90,11 @@ function storeLines(store: NonNullable<NodeStatus['store']>, nowMs: number): rea
   const { error, expires_soon: expiring = [] } = store;
   if (error !== undefined) {
     const check = error.check === undefined ? '' : `, check ${error.check}`;
-    lines.push(
-      `What it sees now is refused since ${error.since}: ${error.code}${check}; the last good state serves`,
-    );
+    const what =
+      error.code === 'THREAD_ENDED'
+        ? 'It does not follow the store since'
+        : 'What it sees now is refused since';
+    lines.push(`${what} ${error.since}: ${error.code}${check}; the last good state serves`);
   }
   if (expiring.length > 0) lines.push(`Expires soon: ${expiring.join(', ')}; run tidegate refresh`);
   return lines;

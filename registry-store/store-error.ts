@@ -15,6 +15,8 @@ export type StoreErrorCode =
   | 'STORE_LOCKED'
   /** The store was closed. */
   | 'STORE_CLOSED'
+  /** The thread that verifies the store ended; it is started again. */
+  | 'THREAD_ENDED'
   /** The source of the store gave no answer that could be judged; it is tried again. */
   | 'SOURCE_UNREACHABLE'
   /** The files that are needed at the same time do not fit into the cache of this node. */

@@ -165,6 +165,12 @@ export const controlErrorTable: Readonly<Record<ControlErrorCode, ControlErrorRo
   },
   STORE_EXISTS: { status: 409, meaning: 'There is a store or a key already.', instead: seeLog },
   STORE_CLOSED: { status: 503, meaning: 'The store was closed.', instead: 'This node is stopping.' },
+  THREAD_ENDED: {
+    status: 503,
+    meaning: 'The thread that verifies the store ended; it is started again.',
+    instead: `The store cannot be read for a moment. ${seeLog}`,
+    retryAfterSeconds: 10,
+  },
   SOURCE_UNREACHABLE: {
     status: 503,
     meaning: 'The source of the store gave no answer.',

@@ -37,6 +37,7 @@ const problemsListedMax = 50;
 export class StoreReport {
   readonly #sources: StoreReportSources;
   readonly #refusals = new Map<string, number>();
+  #interruptions = 0;
 
   constructor(sources: StoreReportSources) {
     this.#sources = sources;
@@ -46,6 +47,7 @@ export class StoreReport {
   take(event: StoreEvent): void {
     if (event.kind === 'condition') this.#logCondition(event.condition);
     if (event.kind === 'refused') this.#count(event.error);
+    if (event.kind === 'interrupted') this.#countInterruption(event);
   }
 
   /** For the body of the readiness answer. */
@@ -102,6 +104,11 @@ export class StoreReport {
       help: 'States of the store that were not accepted, by failed check, or by code where no check was reached.',
       read: () => [...this.#refusals].map(([check, value]) => ({ labels: { check }, value })),
     });
+    page.counter({
+      name: 'tidegate_store_interruptions_total',
+      help: 'Times that nobody followed the store, because its thread ended or could not open it again.',
+      read: () => [{ labels: {}, value: this.#interruptions }],
+    });
     page.gauge({
       name: 'tidegate_deployment_problem',
       help: '1 for each deployment that is not carried out as the store says.',
@@ -120,6 +127,16 @@ export class StoreReport {
     this.#refusals.set(name, (this.#refusals.get(name) ?? 0) + 1);
     const { log } = this.#sources;
     log.error({ code, check, detail: message }, 'store change refused, keeping the last good state');
+  }
+
+  #countInterruption({ error, restartMs }: Extract<StoreEvent, { kind: 'interrupted' }>): void {
+    this.#interruptions += 1;
+    const { code, check, message } = error;
+    const { log } = this.#sources;
+    log.error(
+      { code, check, detail: message, restartMs },
+      'store is not followed, its thread is started again',
+    );
   }
 
   #logCondition({ fresh, lastError, expires, expiresSoon }: StoreCondition): void {

@@ -1,22 +1,18 @@
 /**
  * The store as a serving node sees it: open it from a pinned root, look at the current snapshot, hear of the next one.
- * It holds no key and writes only to its own state and cache. All work is done by a keeper in a thread of its own; here
- * is the side that serves, which only takes in what was verified.
+ * It holds no key and writes only to its own state and cache. All work is done by a keeper in a thread of its own; the
+ * side that serves (kept-store.ts) only takes in what was verified.
  *
- * Invariants: `current` is always wholly verified; a change that does not verify leaves it as it was and is reported
- * once; nothing here takes longer than a piece of a snapshot.
+ * Invariants: a change that does not verify leaves what is in force as it was and is reported once; nothing on the side that
+ * serves takes longer than a piece of a snapshot.
  */
-import { setImmediate } from 'node:timers';
 import { MessageChannel, Worker } from 'node:worker_threads';
-import type { StoreSnapshot } from '../manifest/store-snapshot.ts';
-import type { VersionMetadata } from '../manifest/version-metadata.ts';
 import { StoreError } from '../store-error.ts';
 import type { DownloadProgress } from './artifact-shelf.ts';
-import { signedFile } from './needed-files.ts';
-import { type FromKeeper, type KeeperOrder, type ToKeeper, fromPlain } from './keeper-messages.ts';
-import { SnapshotAssembly } from './snapshot-pieces.ts';
-import { type StoreCondition, isSameCondition } from './store-condition.ts';
+import type { KeeperOrder } from './keeper-messages.ts';
+import { type KeeperEnd, KeptStore } from './kept-store.ts';
 import type { TransferLimits } from './transfer-limits.ts';
+import type { VerifiedStore } from './verified-store.ts';
 
 export interface StoreOptions {
   /** A folder, or the address of one on a file server that begins with http:// or https://. */
@@ -50,28 +46,6 @@ export interface StoreOptions {
   readonly nowMs?: () => number;
 }
 
-export type StoreEvent =
-  /** `changedModels`: whose versions, stages or deployment are others than before; also those that are gone. */
-  | {
-      readonly kind: 'snapshot';
-      readonly snapshot: StoreSnapshot;
-      readonly changedModels: ReadonlySet<string>;
-    }
-  | { readonly kind: 'refused'; readonly error: StoreError }
-  | { readonly kind: 'condition'; readonly condition: StoreCondition };
-
-export interface VerifiedStore {
-  /** The last good state. Replaced as a whole, never changed. */
-  readonly current: StoreSnapshot;
-  /** How fresh that state is. */
-  readonly condition: StoreCondition;
-  /** Listeners are called in the order of subscription, after `current` was replaced; they must not throw. */
-  subscribe(listener: (event: StoreEvent) => void): () => void;
-  /** The file of a version; length and digest were checked over the very bytes returned, which the caller owns. */
-  readArtifact(version: VersionMetadata): Promise<Uint8Array>;
-  close(): Promise<void>;
-}
-
 /**
  * Verifies what the source shows, and for a folder every file of it. When that does not succeed, but a state that was
  * accepted before is at hand whole, the store opens with that one and its condition says why. Otherwise it rejects with
@@ -94,7 +68,9 @@ export async function openStore(options: StoreOptions): Promise<VerifiedStore> {
   };
   const threadFile = options.threadFile ?? compiledThread;
   const isThreaded = threadFile !== undefined && options.nowMs === undefined;
-  const store = new KeptStore(isThreaded ? inThread(threadFile, order) : inPlace(order, options.nowMs));
+  const store = new KeptStore(() =>
+    isThreaded ? inThread(threadFile, order) : inPlace(order, options.nowMs),
+  );
   if (options.onProgress !== undefined) store.onProgress = options.onProgress;
   await store.opened;
   return store;
@@ -104,19 +80,6 @@ export async function openStore(options: StoreOptions): Promise<VerifiedStore> {
 const compiledThread = import.meta.url.endsWith('.js')
   ? new URL('./store-thread.js', import.meta.url)
   : undefined;
-
-/** The way to a keeper, wherever it works. */
-interface KeeperEnd {
-  readonly port: {
-    postMessage(message: ToKeeper): void;
-    on(event: 'message', listener: (message: FromKeeper) => void): unknown;
-    ref(): void;
-    unref(): void;
-  };
-  /** Whether the keeper can end by itself; then with what is known about why. */
-  readonly onEnd: (listener: (reason: string) => void) => void;
-  readonly stop: () => Promise<unknown>;
-}
 
 function inThread(threadFile: URL, order: KeeperOrder): KeeperEnd {
   const worker = new Worker(threadFile, { workerData: order });
@@ -147,191 +110,4 @@ function inPlace(order: KeeperOrder, nowMs: (() => number) | undefined): KeeperE
       return Promise.resolve();
     },
   };
-}
-
-interface Waiting {
-  readonly resolve: (bytes: Uint8Array) => void;
-  readonly reject: (error: StoreError) => void;
-}
-
-/** A keeper that does not stop by itself within this time is in the middle of something that survives being cut off, milliseconds. */
-const closeMsMax = 1000;
-
-class KeptStore implements VerifiedStore {
-  readonly opened: Promise<void>;
-  onProgress: (progress: DownloadProgress) => void = () => undefined;
-  readonly #keeper: KeeperEnd;
-  readonly #listeners = new Set<(event: StoreEvent) => void>();
-  readonly #assembly = new SnapshotAssembly();
-  readonly #reads = new Map<number, Waiting>();
-  #nextRead = 0;
-  #current: StoreSnapshot | undefined;
-  #condition: StoreCondition = { fresh: false, lastVerifiedAtMs: 0, expires: new Map(), expiresSoon: [] };
-  #settleOpening: { readonly resolve: () => void; readonly reject: (error: StoreError) => void } | undefined;
-  #onClosed: (() => void) | undefined;
-  #closing: Promise<void> | undefined;
-  #ended: StoreError | undefined;
-
-  constructor(keeper: KeeperEnd) {
-    this.#keeper = keeper;
-    this.opened = new Promise((resolve, reject) => {
-      this.#settleOpening = { resolve, reject };
-    });
-    keeper.port.on('message', (message: FromKeeper) => {
-      this.#take(message);
-    });
-    keeper.onEnd((reason) => {
-      this.#keeperEnded(reason);
-    });
-  }
-
-  get current(): StoreSnapshot {
-    if (this.#current === undefined) throw new Error('the store is not open yet');
-    return this.#current;
-  }
-
-  get condition(): StoreCondition {
-    return this.#condition;
-  }
-
-  subscribe(listener: (event: StoreEvent) => void): () => void {
-    this.#listeners.add(listener);
-    return () => {
-      this.#listeners.delete(listener);
-    };
-  }
-
-  readArtifact(version: VersionMetadata): Promise<Uint8Array> {
-    if (this.#closing !== undefined) {
-      return Promise.reject(
-        new StoreError('STORE_CLOSED', 'The store was closed; open it again to read from it.'),
-      );
-    }
-    if (this.#ended !== undefined) return Promise.reject(this.#ended);
-    const id = this.#nextRead++;
-    const read = new Promise<Uint8Array>((resolve, reject) => {
-      this.#reads.set(id, { resolve, reject });
-    });
-    this.#keeper.port.ref();
-    this.#post({ kind: 'read', id, file: signedFile(version.artifact) });
-    return read;
-  }
-
-  close(): Promise<void> {
-    this.#closing ??= this.#close();
-    return this.#closing;
-  }
-
-  async #close(): Promise<void> {
-    this.#listeners.clear();
-    const closed = new Promise<void>((resolve) => (this.#onClosed = resolve));
-    if (this.#ended === undefined) {
-      this.#keeper.port.ref();
-      this.#post({ kind: 'close' });
-      const timer = setTimeout(() => this.#onClosed?.(), closeMsMax);
-      await closed;
-      clearTimeout(timer);
-    }
-    await this.#keeper.stop();
-    const error = new StoreError('STORE_CLOSED', 'The store was closed while a model was read.');
-    for (const { reject } of this.#reads.values()) reject(error);
-    this.#reads.clear();
-  }
-
-  #take(message: FromKeeper): void {
-    switch (message.kind) {
-      case 'pieces':
-        this.#assembly.add(message.pieces);
-        // The next piece comes after whatever waits by now had its turn.
-        setImmediate(() => {
-          this.#post({ kind: 'next' });
-        });
-        break;
-      case 'end':
-        this.#putInForce(message);
-        break;
-      case 'refused':
-        this.#emit({ kind: 'refused', error: fromPlain(message.error) });
-        break;
-      case 'condition':
-        this.#setCondition(message.condition);
-        break;
-      case 'progress':
-        this.onProgress(message.progress);
-        break;
-      case 'artifact':
-        this.#settleRead(message.id)?.resolve(message.bytes);
-        break;
-      case 'artifact-failed':
-        this.#settleRead(message.id)?.reject(fromPlain(message.error));
-        break;
-      case 'opened':
-        // From now on the store alone keeps no process alive.
-        this.#keeper.port.unref();
-        this.#settleOpening?.resolve();
-        break;
-      case 'open-failed':
-        this.#settleOpening?.reject(fromPlain(message.error));
-        void this.#keeper.stop();
-        break;
-      case 'closed':
-        this.#onClosed?.();
-        break;
-      default:
-        message satisfies never;
-    }
-  }
-
-  #settleRead(id: number): Waiting | undefined {
-    const waiting = this.#reads.get(id);
-    this.#reads.delete(id);
-    if (this.#reads.size === 0) this.#keeper.port.unref();
-    return waiting;
-  }
-
-  #putInForce({ end, condition }: Extract<FromKeeper, { kind: 'end' }>): void {
-    const isNews = !isSameCondition(this.#condition, condition);
-    this.#current = this.#assembly.end(end);
-    this.#condition = condition;
-    const changedModels = new Set(end.changedModels);
-    this.#emit({ kind: 'snapshot', snapshot: this.#current, changedModels });
-    if (isNews) this.#emit({ kind: 'condition', condition });
-  }
-
-  #setCondition(condition: StoreCondition): void {
-    const isNews = !isSameCondition(this.#condition, condition);
-    this.#condition = condition;
-    if (isNews) this.#emit({ kind: 'condition', condition });
-  }
-
-  /** The last good state serves on; nothing new can be taken in any more. */
-  #keeperEnded(reason: string): void {
-    if (this.#ended !== undefined || this.#closing !== undefined) {
-      this.#onClosed?.();
-      return;
-    }
-    const error = new StoreError(
-      'FILE_UNREADABLE',
-      `The thread that verifies the store ended (${reason}); restart the node to follow the store again.`,
-    );
-    this.#ended = error;
-    this.#settleOpening?.reject(error);
-    for (const { reject } of this.#reads.values()) reject(error);
-    this.#reads.clear();
-    const { code, message } = error;
-    this.#setCondition({
-      ...this.#condition,
-      fresh: false,
-      lastError: { code, message, atMs: Date.now() },
-    });
-    this.#emit({ kind: 'refused', error });
-  }
-
-  #post(message: ToKeeper): void {
-    this.#keeper.port.postMessage(message);
-  }
-
-  #emit(event: StoreEvent): void {
-    for (const listener of this.#listeners) listener(event);
-  }
 }

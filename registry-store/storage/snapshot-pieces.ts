@@ -66,7 +66,7 @@ export class SnapshotAssembly {
   #arriving = new Map<string, Map<string, VersionMetadata>>();
   #complete = new Map<string, ReadonlyMap<string, VersionMetadata> | undefined>();
 
-  /** Forgets the pieces of a series that will not be ended. */
+  /** Forgets the pieces of a series that will not be ended; the last state stays. */
   restart(): void {
     this.#arriving = new Map();
     this.#complete = new Map();
@@ -75,10 +75,17 @@ export class SnapshotAssembly {
   add(pieces: readonly ModelPiece[]): void {
     for (const { model, put, names } of pieces) {
       const arrived = this.#arriving.get(model) ?? new Map<string, VersionMetadata>();
-      for (const version of put) arrived.set(version.version, version);
+      const known = this.#current?.models.get(model);
+      for (const version of put) {
+        const before = known?.get(version.version);
+        // A keeper that was started anew sends everything: what is the same stays the same object.
+        arrived.set(
+          version.version,
+          before !== undefined && isSameVersion(before, version) ? before : version,
+        );
+      }
       this.#arriving.set(model, arrived);
       if (names === undefined) continue;
-      const known = this.#current?.models.get(model);
       const versions = names.flatMap((name): (readonly [string, VersionMetadata])[] => {
         const version = arrived.get(name) ?? known?.get(name);
         return version === undefined ? [] : [[name, version]];
@@ -87,15 +94,19 @@ export class SnapshotAssembly {
     }
   }
 
-  end(end: SnapshotEnd): StoreSnapshot {
-    const before = end.isWhole ? undefined : this.#current;
+  /** With the models that are others than in the last state; also those that are gone. */
+  end(end: SnapshotEnd): { readonly snapshot: StoreSnapshot; readonly changedModels: ReadonlySet<string> } {
+    const last = this.#current;
+    const before = end.isWhole ? undefined : last;
     const models = withRows(before?.models, this.#complete);
     const deployments = withRows(before?.deployments, end.deployments);
     const stages = withRows(before?.manifest.stages, end.stages);
     this.restart();
     const manifest: DeploymentManifest = { ...end.manifest, deployments, stages };
-    this.#current = { revision: end.revision, models, deployments, manifest };
-    return this.#current;
+    const snapshot = { revision: end.revision, models, deployments, manifest };
+    this.#current = snapshot;
+    const changed = end.isWhole && last !== undefined ? changeBetween(last, snapshot).end : end;
+    return { snapshot, changedModels: new Set(changed.changedModels) };
   }
 }
 

@@ -54,6 +54,15 @@ test('shows what is served, that it is not fresh, and the reason', async () => {
   expect(out).toMatch(/iris\s+NOT_CURRENT\s+MODEL_REFUSED/);
 });
 
+test('shows that the store is not followed for now', async () => {
+  const error = { code: 'THREAD_ENDED', since: '2026-11-23T10:00:00.000Z' };
+  const state = { ...refusedState, store: { ...refusedState.store, error } };
+  const { out } = await run('status', '--node', await serve(200, JSON.stringify(state)));
+  expect(out).toContain(
+    'It does not follow the store since 2026-11-23T10:00:00.000Z: THREAD_ENDED; the last',
+  );
+});
+
 test('shows what models take, and which of them are not in memory', async () => {
   const memory = {
     models_bytes: 3 * 1024 * 1024,

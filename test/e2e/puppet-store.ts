@@ -55,6 +55,10 @@ export class PuppetStore implements VerifiedStore {
     for (const listener of this.#listeners) listener({ kind: 'refused', error });
   }
 
+  interrupt(error: StoreError, restartMs: number): void {
+    for (const listener of this.#listeners) listener({ kind: 'interrupted', error, restartMs });
+  }
+
   publish(
     name: string,
     version: string,

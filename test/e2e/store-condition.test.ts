@@ -63,6 +63,14 @@ test('refused states are counted by the check that failed', async () => {
   expect(page.sum('tidegate_store_refusals_total', { check: 'SOURCE_UNREACHABLE' })).toBe(1);
 });
 
+test('a store that is not followed for now is counted and logged', async () => {
+  await start();
+  const error = new StoreError('THREAD_ENDED', 'The thread that verifies the store ended.');
+  under.store.interrupt(error, 100);
+  expect((await under.metrics()).sum('tidegate_store_interruptions_total')).toBe(1);
+  expect(logged('store is not followed, its thread is started again')).toBe(1);
+});
+
 test('a version that does not load shows in health and metrics, and the one before serves on', async () => {
   await start();
   under.store.publish('iris', '2.0.0', unloadableModel());

@@ -64,7 +64,7 @@ describe('a series of states', () => {
           // Through the same kind of copy that a message makes.
           const { pieces, end } = structuredClone(changeBetween(before, next));
           for (const piece of pieces) assembly.add(piece);
-          const arrived = assembly.end(end);
+          const { snapshot: arrived } = assembly.end(end);
           expect(arrived).toEqual(next);
           for (const [model, versions] of next.models) {
             expect([...(arrived.models.get(model)?.keys() ?? [])]).toEqual([...versions.keys()]);
@@ -80,7 +80,7 @@ describe('a series of states', () => {
     const first = snapshotOf({ a: [['1', 'x']], b: [['1', 'x']], c: [['1', 'x']] });
     const whole = changeBetween(undefined, first);
     for (const piece of whole.pieces) assembly.add(piece);
-    const before = assembly.end(whole.end);
+    const before = assembly.end(whole.end).snapshot;
     const next = snapshotOf(
       {
         a: [['1', 'x']],
@@ -95,16 +95,27 @@ describe('a series of states', () => {
     expect([...end.changedModels].sort()).toEqual(['b', 'c']);
     expect(pieces.flat().flatMap(({ put }) => put.map(({ version: name }) => name))).toEqual(['2']);
     for (const piece of pieces) assembly.add(piece);
-    expect(assembly.end(end).models.get('a')).toBe(before.models.get('a'));
+    expect(assembly.end(end).snapshot.models.get('a')).toBe(before.models.get('a'));
   });
 
-  test('of a restarted thread replaces everything', () => {
+  test('of a restarted thread replaces everything, and says what is other than before', () => {
     const assembly = new SnapshotAssembly();
-    for (const sketch of [{ a: [['1', 'x']] }, { b: [['1', 'x']] }] as const) {
-      const { pieces, end } = changeBetween(undefined, snapshotOf(sketch));
+    const sketches = [
+      { a: [['1', 'x']], b: [['1', 'x']], c: [['1', 'x']] },
+      { a: [['1', 'x']], b: [['1', 'y']], d: [['1', 'x']] },
+    ] as const;
+    const [first, second] = sketches.map((sketch) => {
+      const { pieces, end } = structuredClone(changeBetween(undefined, snapshotOf(sketch)));
       for (const piece of pieces) assembly.add(piece);
-      expect([...assembly.end(end).models.keys()]).toEqual(Object.keys(sketch));
-    }
+      const arrived = assembly.end(end);
+      expect(arrived.snapshot).toEqual(snapshotOf(sketch));
+      return arrived;
+    });
+    expect([...(first?.changedModels ?? [])].sort()).toEqual(['a', 'b', 'c']);
+    expect([...(second?.changedModels ?? [])].sort()).toEqual(['b', 'c', 'd']);
+    const version = (arrived: typeof first, model: string): unknown =>
+      arrived?.snapshot.models.get(model)?.get('1');
+    expect(version(second, 'a')).toBe(version(first, 'a'));
   });
 });
 
@@ -120,6 +131,6 @@ test('no piece is larger than it may be, for many small models and for one large
     }
     const assembly = new SnapshotAssembly();
     for (const piece of pieces) assembly.add(piece);
-    expect(assembly.end(end)).toEqual(snapshotOf(sketch));
+    expect(assembly.end(end).snapshot).toEqual(snapshotOf(sketch));
   }
 });
