@@ -1,7 +1,7 @@
 /** Options of `serve` about what runs the models: which library, and how many threads it may use for one run. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { findEngine } from '../runtime/pool/find-engine.ts';
-import { runsAtOnce } from '../runtime/pool/placement.ts';
+import { runsAtOnce } from '../runtime/pool/core-room.ts';
 import { type EngineChoice, type EngineName, engineNames } from '../runtime/protocol/engine-choice.ts';
 import { CommandError } from './command-error.ts';
 

@@ -3,7 +3,7 @@
  * everything else together: whoever starts a process begins with it, before the gateway is read from disk.
  */
 import { availableParallelism } from 'node:os';
-import { runsAtOnce } from '../runtime/pool/placement.ts';
+import { runsAtOnce } from '../runtime/pool/core-room.ts';
 import type { PoolSettings } from '../runtime/pool/pool-options.ts';
 import { prepareThreadPolicy } from '../runtime/pool/thread-policy.ts';
 import { WorkerPool } from '../runtime/pool/worker-pool.ts';

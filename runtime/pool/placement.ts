@@ -1,5 +1,5 @@
 /**
- * Decides which lanes hold a session, and for how many lanes there is room. Pure: the same situation gives the same lanes.
+ * Decides which lanes hold a session. Pure: the same situation gives the same lanes.
  * What holds it already goes on holding it as long as it may, so that a change of the number loads or unloads no more than
  * the difference.
  */
@@ -11,21 +11,6 @@ export interface PlacementRequest {
   readonly held: ReadonlySet<number>;
   /** How many sessions each lane holds, by index. */
   readonly loads: readonly number[];
-}
-
-export interface CoreRoom {
-  /** Cores that may be kept at work. */
-  readonly cores: number;
-  /** Threads that one run uses, each of which keeps one core at work while it lasts. At least 1. */
-  readonly intraOpThreads: number;
-}
-
-/**
- * How many runs at once the cores have room for, at least 1. Threads of one run wait for each other at every operator, so
- * that with more runs than this all of them wait for those whose turn on a core has not come.
- */
-export function runsAtOnce({ cores, intraOpThreads }: CoreRoom): number {
-  return Math.max(1, Math.floor(cores / intraOpThreads));
 }
 
 /** Indexes of lanes, ascending: of those that hold it the least loaded stay, then the least loaded of the others come. */

@@ -3,21 +3,7 @@
  * A pure folder gets time as an argument and does no I/O, so the core can run under a simulated clock.
  */
 import tseslint from 'typescript-eslint';
-
-const pureFolders = [
-  'gateway/wire/**',
-  'gateway/admission/**',
-  'gateway/route/**',
-  'gateway/rollout/**',
-  'gateway/batch/**',
-  'gateway/scale/**',
-  'gateway/residency/**',
-  'gateway/openapi/**',
-  'runtime/tensor/**',
-  'runtime/protocol/**',
-  'registry-store/manifest/**',
-  'registry-store/trust/**',
-];
+import { pureFolders } from './pure-folders.mjs';
 
 const bannedGlobals = [
   ['Date', 'take `nowMs` as an argument'],
@@ -60,7 +46,7 @@ export default tseslint.config(
     },
   },
   {
-    files: pureFolders.map((folder) => `${folder}/*.ts`),
+    files: pureFolders.map((folder) => `${folder}/**/*.ts`),
     rules: {
       'no-restricted-globals': ['error', ...bannedGlobals],
       'no-restricted-properties': [

@@ -4,7 +4,7 @@
  * threads. Pure.
  */
 import type { DeploymentResources } from '../../../registry-store/manifest/deployment.ts';
-import { runsAtOnce } from '../../../runtime/pool/placement.ts';
+import { runsAtOnce } from '../../../runtime/pool/core-room.ts';
 import type { ReplicaBounds } from '../../scale/replica-scaler.ts';
 import type { DeploymentProblem } from '../../telemetry/store-report.ts';
 

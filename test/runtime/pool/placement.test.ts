@@ -1,7 +1,7 @@
 /** Which lanes hold a session: the least loaded ones, as many as asked for, and as few changes as can be. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { placeReplicas, runsAtOnce } from '../../../runtime/pool/placement.ts';
+import { placeReplicas } from '../../../runtime/pool/placement.ts';
 
 const none = new Set<number>();
 
@@ -57,14 +57,4 @@ it('the lanes are as many as can be, each once, and differ from those before by 
       expect(placeReplicas({ wanted, held: new Set(lanes), loads })).toEqual(lanes);
     }),
   );
-});
-
-it.each([
-  { cores: 4, intraOpThreads: 1, runs: 4 },
-  { cores: 4, intraOpThreads: 3, runs: 1 },
-  { cores: 8, intraOpThreads: 2, runs: 4 },
-  { cores: 1, intraOpThreads: 2, runs: 1 },
-  { cores: 0, intraOpThreads: 1, runs: 1 },
-])('$cores cores have room for $runs runs of $intraOpThreads threads', ({ runs, ...room }) => {
-  expect(runsAtOnce(room)).toBe(runs);
 });
