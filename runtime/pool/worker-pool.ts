@@ -107,8 +107,11 @@ export class WorkerPool {
     return this.#inTurn(() => this.#load(model));
   }
 
-  /** Puts a loaded session on so many lanes, or on all. Resolves with the number of those that hold it then. */
-  scale(session: number, replicas: number | undefined): Promise<number> {
+  /**
+   * Puts a loaded session on so many lanes, or on all. Resolves with the number of those that hold it then. `isAwaited` when
+   * work waits for the lanes that come: then they load among the others and not behind them.
+   */
+  scale(session: number, replicas: number | undefined, isAwaited = false): Promise<number> {
     return this.#inTurn(async () => {
       const held = this.#sessions.get(session);
       if (held === undefined) return 0;
@@ -121,8 +124,7 @@ export class WorkerPool {
       }
       for (const lane of [...wanted].filter((index) => !held.placed.has(index))) {
         held.placed.add(lane);
-        // Callers need it now, or soon.
-        const reply = await this.#loadOn(lane, held, { isAwaited: true });
+        const reply = await this.#loadOn(lane, held, { isAwaited });
         if (reply.kind !== 'loaded') held.placed.delete(lane);
       }
       return held.ready.size;

@@ -47,7 +47,7 @@ export class LiveReplicas {
     this.#options = options;
     this.#scaling = new LiveScaling({
       ...options,
-      place: (generation, replicas) => this.#place(generation, replicas),
+      place: (generation, replicas, isAwaited) => this.#place(generation, replicas, isAwaited),
     });
     options.metrics.gauge({
       name: 'tidegate_replicas',
@@ -227,10 +227,10 @@ export class LiveReplicas {
     return Math.min(Math.max(this.#options.pool.replicasOf(session), scaled.min), scaled.max);
   }
 
-  async #place(generation: ModelGeneration, replicas: number): Promise<void> {
+  async #place(generation: ModelGeneration, replicas: number, isAwaited = false): Promise<void> {
     const { pool, log } = this.#options;
     const { session, modelName: model, modelVersion: version } = generation;
-    if (pool.replicasOf(session) !== replicas) await pool.scale(session, replicas);
+    if (pool.replicasOf(session) !== replicas) await pool.scale(session, replicas, isAwaited);
     const known = this.#placed.get(session);
     if (known === undefined) return;
     const placed = pool.replicasOf(session);

@@ -19,8 +19,8 @@ import { rounded, WatchedVersion, type WatchedVersionOptions } from './watched-v
 export interface LiveScalingOptions {
   readonly pool: WatchedVersionOptions['pool'];
   readonly loads: () => Iterable<VersionLoad>;
-  /** Puts a version on so many threads, as far as they can load it. */
-  readonly place: (generation: ModelGeneration, replicas: number) => Promise<void>;
+  /** Puts a version on so many threads, as far as they can load it; `isAwaited` when work waits for them. */
+  readonly place: (generation: ModelGeneration, replicas: number, isAwaited: boolean) => Promise<void>;
   readonly metrics: Pick<MetricsPage, 'gauge' | 'counter'>;
   readonly log: Logger;
   readonly nowMs: () => number;
@@ -30,6 +30,13 @@ export interface LiveScalingOptions {
 
 /** A replica that could not be loaded is not tried again for so long, milliseconds. */
 const growAgainMs = 60_000;
+
+interface Move {
+  readonly replicas: number;
+  readonly because: string;
+  /** More work is there than the replicas can do, rather than about to come. */
+  readonly isAwaited: boolean;
+}
 
 /** Of one model, as its traffic was divided before, and the share that a version is about to have. */
 interface Shift {
@@ -130,7 +137,7 @@ export class LiveScaling {
       watched.decide(nowMs, seconds);
       const { decision, isMoving, placed } = watched;
       if (decision === undefined || isMoving || decision.replicas === placed) continue;
-      void this.#move(watched, decision);
+      void this.#move(watched, { ...decision, isAwaited: true });
     }
   }
 
@@ -150,19 +157,16 @@ export class LiveScaling {
     scaler.expect(replicas, nowMs);
     if (replicas <= watched.placed) return;
     const because = `${Math.round(share * 100)} % of the traffic is about to come`;
-    await this.#move(watched, { replicas, because });
+    await this.#move(watched, { replicas, because, isAwaited: false });
   }
 
-  async #move(
-    watched: WatchedVersion,
-    { replicas, because }: { readonly replicas: number; readonly because: string },
-  ): Promise<void> {
+  async #move(watched: WatchedVersion, { replicas, because, isAwaited }: Move): Promise<void> {
     const { place, log } = this.#options;
     const { generation, changes, placed: before } = watched;
     const { modelName: model, modelVersion: version } = generation;
     watched.isMoving = true;
     try {
-      await place(generation, replicas);
+      await place(generation, replicas, isAwaited);
     } catch (error) {
       log.error({ err: error, model, version, replicas }, 'replicas could not be changed');
     }

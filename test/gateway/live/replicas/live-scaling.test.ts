@@ -23,6 +23,8 @@ class PuppetPool {
   readonly engine = wasmChoice;
   readonly lanes = Array.from({ length: 4 }, (_, index) => ({ index, state: 'busy' }));
   readonly asked: number[] = [];
+  /** Of each of those, whether work waits for it. */
+  readonly awaited: boolean[] = [];
   readonly replicas = new Map<number, number>();
   readonly inline = new Set<number>();
   loads = true;
@@ -36,8 +38,9 @@ class PuppetPool {
     return this.replicas.get(session) ?? 0;
   }
 
-  scale(session: number, replicas = 4): Promise<number> {
+  scale(session: number, replicas = 4, isAwaited = false): Promise<number> {
     this.asked.push(replicas);
+    this.awaited.push(isAwaited);
     if (this.loads || replicas < this.replicasOf(session)) this.replicas.set(session, replicas);
     return Promise.resolve(this.replicasOf(session));
   }
@@ -106,6 +109,8 @@ describe('a version that its load may move', () => {
     await pass(8);
     expect(pool.replicasOf(1)).toBe(3);
     expect(pool.asked).toEqual([3]);
+    // More of it is there than one can do: its threads are not to wait for time that nothing else wants.
+    expect(pool.awaited).toEqual([true]);
     const because = 'burst, work for 2 over 6 s';
     expect(log).toMatchObject([{ msg: 'replicas follow the load', before: 1, replicas: 3, because }]);
     expect(seen('1')).toEqual({
@@ -198,6 +203,8 @@ describe('before traffic moves', () => {
     await replicas.prepare({ live: two });
     expect(pool.replicasOf(2)).toBe(4);
     expect(log.at(-1)?.because).toBe('100 % of the traffic is about to come');
+    // Only the first of them had work waiting.
+    expect(pool.awaited).toEqual([true, false, false]);
   });
 
   it('the one that loses it keeps its replicas while the rollout goes on, and ten minutes more', async () => {
