@@ -1,7 +1,7 @@
 /**
  * What a running gateway says of itself: whether it is ready, which revision of the store it serves, whether that is
- * fresh, why a model is not served as the store says, and which replicas follow the load. The words come from its health
- * endpoint.
+ * fresh, why a model is not served as the store says, which replicas follow the load, and what its shadows get. The words
+ * come from its health endpoint.
  */
 import { CommandError } from './command-error.ts';
 import { askGateway } from './gateway-answer.ts';
@@ -43,6 +43,19 @@ export interface NodeStatus {
     readonly max_replicas: number;
     readonly decision: string;
   }[];
+  /** Candidates that get copies of requests, as far as this process goes. */
+  readonly shadows?: readonly {
+    readonly model: string;
+    readonly candidate: string;
+    /** Of the keys. */
+    readonly percent: number;
+    /** All that were to be made, also those that found no room. */
+    readonly copies: number;
+    /** Those that both versions answered. */
+    readonly answered: number;
+    readonly rows: number;
+    readonly rows_agreeing: number;
+  }[];
 }
 
 /** Rejects with a `CommandError` that says what to do when nothing of ours answers at the address. */
@@ -53,7 +66,7 @@ export async function askNode(address: string): Promise<NodeStatus> {
 }
 
 export function nodeLines(address: string, node: NodeStatus, nowMs: number): readonly string[] {
-  const { ready, engine, store, memory, problems = [], scaling = [] } = node;
+  const { ready, engine, store, memory, problems = [], scaling = [], shadows = [] } = node;
   const lines = [`${address} is ${ready ? 'ready' : 'not ready'}`];
   if (engine !== undefined) {
     const each = node.intra_op_threads ?? 1;
@@ -79,7 +92,21 @@ export function nodeLines(address: string, node: NodeStatus, nowMs: number): rea
     );
     lines.push('', 'Replicas that follow the load:', ...columns(rows));
   }
+  if (shadows.length > 0) {
+    const rows = shadows.map(({ model, candidate, percent, ...counts }) => [
+      `  ${model} ${candidate}`,
+      `of ${percent}% of the keys`,
+      `${counts.answered} of ${counts.copies} copies answered`,
+      counts.rows === 0 ? '' : `${shareText(counts.rows_agreeing / counts.rows)} of their rows agree`,
+    ]);
+    lines.push('', 'Shadows, which get copies:', ...columns(rows));
+  }
   return lines;
+}
+
+/** Never rounded up to all. */
+function shareText(share: number): string {
+  return `${Math.floor(share * 1000) / 10}%`;
 }
 
 function storeLines(store: NonNullable<NodeStatus['store']>, nowMs: number): readonly string[] {

@@ -32,7 +32,7 @@ export function startServer(options: GatewayOptions, parts: ServerParts): Gatewa
   const { limits, store, identity, siblings } = options;
   const { pool, metrics, report, keys, ready, onFault } = parts;
   const { dispatcher, cache, sequences, cold, door } = parts.requests;
-  const { live, replicas, modelMemory } = parts.live;
+  const { live, replicas, modelMemory, shadows } = parts.live;
   const { engine } = pool;
   const threads = pool.lanes.length;
   const inMemory = new MemoryReport({
@@ -49,6 +49,7 @@ export function startServer(options: GatewayOptions, parts: ServerParts): Gatewa
     ...report.health(),
     ...inMemory.health(),
     ...scalingHealth(replicas.scaling),
+    ...shadows.health(),
   });
   const server = new GatewayServer({
     identity,

@@ -122,3 +122,21 @@ test.each([
   expect(code).toBe(1);
   expect(err).toMatch(message);
 });
+
+test('shows what shadows get, and how much of it they answered alike', async () => {
+  const shadows = [
+    {
+      model: 'iris',
+      candidate: '2',
+      percent: 20,
+      copies: 300,
+      answered: 250,
+      rows: 3000,
+      rows_agreeing: 2999,
+    },
+    { model: 'digits', candidate: '2', percent: 0.5, copies: 0, answered: 0, rows: 0, rows_agreeing: 0 },
+  ];
+  const { out } = await run('status', '--node', await serve(200, JSON.stringify({ ready: true, shadows })));
+  expect(out).toMatch(/iris 2 +of 20% of the keys +250 of 300 copies answered +99\.9% of their rows agree\n/);
+  expect(out).toMatch(/digits 2 +of 0\.5% of the keys +0 of 0 copies answered *\n/);
+});

@@ -63,6 +63,10 @@ test('every answer is that of the live version, and the same model agrees with i
   expect(await counted('rows_agreeing_total')).toBe(80);
   expect(await counted('difference_max')).toBeLessThan(1e-5);
   expect(await counted('failed_total')).toBe(0);
+  const told = { model: 'iris', candidate: '1.0.1', percent: 100, copies: 20, answered: 20 };
+  expect(await (await fetch(`${under.url}/v2/health/ready`)).json()).toMatchObject({
+    shadows: [{ ...told, rows: 80, rows_agreeing: 80 }],
+  });
 });
 
 test.runIf(process.platform === 'linux')('its thread comes after all others, and ends with it', async () => {

@@ -66,6 +66,18 @@ export class LiveShadows {
     await Promise.all(mirrors.map((mirror) => mirror.close()));
   }
 
+  /** For the body of the readiness answer; nothing where there are none. */
+  health(): object {
+    const shadows = [...this.#mirrors.values()].map(
+      ({ modelName: model, candidateVersion: candidate, trafficBps, counts }) => ({
+        ...{ model, candidate, percent: trafficBps / 100 },
+        ...{ copies: counts.sent + counts.dropped, answered: counts.pairs },
+        ...{ rows: counts.rows, rows_agreeing: counts.rowsAgreeing },
+      }),
+    );
+    return shadows.length === 0 ? {} : { shadows };
+  }
+
   addTo(page: MetricsPage): void {
     for (const { name, help, of } of shadowCounters) {
       page.counter({ name, help, read: () => this.#samples(of) });

@@ -41,13 +41,17 @@ export class ShadowMirror implements RequestMirror {
   readonly rolloutId: string;
   readonly counts: ShadowCounts = { ...noComparisons(), sent: 0, dropped: 0, failed: 0 };
   readonly #lane: ShadowMirrorOptions['lane'];
-  #buckets: number;
+  #trafficBps: number;
 
   constructor({ modelName, rolloutId, trafficBps, lane }: ShadowMirrorOptions) {
     this.modelName = modelName;
     this.rolloutId = rolloutId;
     this.#lane = lane;
-    this.#buckets = bucketsOf(trafficBps);
+    this.#trafficBps = trafficBps;
+  }
+
+  get trafficBps(): number {
+    return this.#trafficBps;
   }
 
   get candidateVersion(): string {
@@ -55,12 +59,12 @@ export class ShadowMirror implements RequestMirror {
   }
 
   setTraffic(trafficBps: number): void {
-    this.#buckets = bucketsOf(trafficBps);
+    this.#trafficBps = trafficBps;
   }
 
   /** The same keys are copied throughout, so that what is compared is whole sessions of few callers. */
   takes(key: string | undefined): boolean {
-    return key !== undefined && bucketOf(this.rolloutId, key) < this.#buckets;
+    return key !== undefined && bucketOf(this.rolloutId, key) < bucketsOf(this.#trafficBps);
   }
 
   pair(sink: ReplySink): ReturnType<RequestMirror['pair']> {
