@@ -21,14 +21,23 @@ const quickSlicesPerSide = 2;
 /** Between two slices, for what the last one still has under way. */
 const pauseSeconds = 0.05;
 
+const loads: readonly (readonly [ModelName, number])[] = [
+  ['iris', 1],
+  ['iris', 32],
+  ['mlp', 1],
+  ['mlp', 32],
+];
+/** Each model, and both who ask alone and who do not. */
+const quickLoads = loads.filter(([model, concurrency]) => (model === 'iris') === (concurrency === 1));
+
 export const batching: Scenario = {
   name: 'batching',
   title: 'Batching on and off (batchRowsMax=1), a closed loop in turns, JSON over HTTP',
   headline: ['p50_us', 'p50_ratio', 'per_second', 'p99_us'],
   run: async (context) => {
     const rows: ScenarioRow[] = [];
-    for (const model of ['iris', 'mlp'] as const) {
-      for (const concurrency of [1, 32]) rows.push(...(await inTurns(context, model, concurrency)));
+    for (const [model, concurrency] of context.isQuick ? quickLoads : loads) {
+      rows.push(...(await inTurns(context, model, concurrency)));
     }
     return rows;
   },

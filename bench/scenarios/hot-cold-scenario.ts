@@ -17,8 +17,8 @@ const hotDeadlineMs = 500;
 const hotConcurrency = 8;
 /** HTTP connections; a refusal gives one back at once. */
 const hotConnections = 64;
-/** Of the hot load before and after the watch, so that the watch is never without it. */
-const marginSeconds = 1;
+/** Of the hot load before and after the watch, so that the watch is never without it; no longer than the watch. */
+const marginSecondsMax = 1;
 
 interface Case {
   readonly load: string;
@@ -86,6 +86,7 @@ async function measured(context: ScenarioContext, each: Case): Promise<ScenarioR
     const { name: model, input, rowShape } = field.model(hotName);
     const watch = { kind: 'open', ratePerSecond: coldRate, arrivals: 'constant', seed: 1 } as const;
     const flood = { kind: 'open', ratePerSecond: 2 * capacity, arrivals: 'poisson', seed: 1 } as const;
+    const marginSeconds = Math.min(marginSecondsMax, seconds);
     const rest = { seconds: seconds + 2 * marginSeconds, startSeconds: seconds + marginSeconds };
     const asks = { ...hot, model, input, rowShape, deadlineMs: hotDeadlineMs };
     const [calm, beside, flooded] = await loadOn(context, field.model(cold), {

@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { field, listField, numberField, textField } from '../../bench/json-field.ts';
@@ -48,14 +48,14 @@ function start(...args: readonly string[]): Bench {
   return { process: child, ended, stdout: () => text.stdout, stderr: () => text.stderr };
 }
 
-/** Waits for a line of progress, which is when the peers are up and load is on them. */
+/** Waits until the three peers are up and load is on them, and answers with all of its children. */
 async function underLoad(bench: Bench): Promise<readonly number[]> {
-  const { stderr } = bench.process;
-  if (stderr === null) throw new Error('no standard error');
-  for await (const line of createInterface({ input: stderr })) {
-    if (line.includes('1 of ')) return childrenOf(bench.process.pid ?? 0);
+  const isOver = bench.ended.then(() => true);
+  for (;;) {
+    const children = childrenOf(bench.process.pid ?? 0);
+    if (children.length > 3) return children;
+    if (await Promise.race([isOver, sleep(50, false)])) throw new Error(`it ended early: ${bench.stderr()}`);
   }
-  throw new Error(`the bench ended early: ${bench.stderr()}`);
 }
 
 function childrenOf(parent: number): readonly number[] {
@@ -96,7 +96,8 @@ describe('the command line', () => {
 describe('a run', () => {
   it('measures every peer with right answers only, reports, and leaves nothing behind', async () => {
     const file = join(folder, 'result.json');
-    const bench = start('--quick', '--json', file);
+    // Every generator and every peer; the series of one request at a time is the same with less load.
+    const bench = start('--quick', '--only', '256,stream,loop', '--json', file);
     expect(await bench.ended, bench.stderr()).toBe(0);
 
     const result: unknown = JSON.parse(readFileSync(file, 'utf8'));
@@ -120,7 +121,7 @@ describe('a run', () => {
   it('stops its children and cleans up when it is interrupted', async () => {
     const bench = start('--quick', '--only', 'autocannon', '--rounds', '50');
     const children = await underLoad(bench);
-    expect(children.length).toBeGreaterThanOrEqual(3);
+    expect(children.length).toBeGreaterThan(3);
     bench.process.kill('SIGINT');
     expect(await bench.ended).toBe(130);
     expect(children.filter(alive)).toEqual([]);

@@ -24,7 +24,21 @@ test('is what it says, and without it the thread in use goes on', async () => {
     await deployModel({ ...publisher, model, version, nowMs: Date.now() });
   };
   await publish('digits', '1.0.0');
-  const place = ['--store', folder, '--root', root, '--port', '0', '--threads', '1', '--poll', '0.2'];
+  // No processor is free while these callers ask: nothing is to wait for one.
+  const atOnce = ['--limit', 'loadBehindMsMax=0'];
+  const place = [
+    '--store',
+    folder,
+    '--root',
+    root,
+    '--port',
+    '0',
+    '--threads',
+    '1',
+    '--poll',
+    '0.2',
+    ...atOnce,
+  ];
   const nodes = await Promise.all(
     [['--no-load-beside'], []].map((more, index) =>
       Served.start([...place, '--state', join(base, `state-${index}`), ...more]),

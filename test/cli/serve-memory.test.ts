@@ -4,6 +4,7 @@
  * that is described there. Linux only: elsewhere there is no such account to read.
  */
 import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { makeIrisStore } from './iris-store.ts';
@@ -16,7 +17,8 @@ const threadBytesMax = 90 * mib;
 const settleMs = 4000;
 
 async function residentBytes(folder: string, threads: number): Promise<number> {
-  const served = await Served.start(['--port', '0', '--threads', String(threads)], folder);
+  const own = ['--state', join(folder, `state-${threads}`)];
+  const served = await Served.start(['--port', '0', '--threads', String(threads), ...own], folder);
   await served.url();
   await sleep(settleMs);
   const kib = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${String(served.child.pid)}/status`, 'utf8'))?.[1];
@@ -34,8 +36,7 @@ test.skipIf(!existsSync('/proc/self/status'))(
       keysFolder: '.tidegate/keys',
       version: '2.0.0',
     });
-    const one = await residentBytes(folder, 1);
-    const three = await residentBytes(folder, 3);
+    const [one, three] = await Promise.all([residentBytes(folder, 1), residentBytes(folder, 3)]);
     console.log(
       `resident: ${Math.round(one / mib)} MiB with one thread, ${Math.round((three - one) / 2 / mib)} MiB for each further one`,
     );

@@ -10,6 +10,7 @@ import type { RolloutReport } from '../../gateway/main.ts';
 import type { Deployment } from '../../registry-store/main.ts';
 import { eventually } from './deadline.ts';
 import { type GatewayUnderTest, startTestGateway } from './gateway-under-test.ts';
+import { timePasses } from './moved-clock.ts';
 import { lookupModel } from './odd-models.ts';
 
 let under: GatewayUnderTest;
@@ -95,7 +96,7 @@ test('a preview waits for requests, is flipped by the node, and all callers meet
   await eventually(() => reasons(began).length === 1, 'the preview');
   expect(await ask(1, good)).toEqual({ status: 200, version: '1.0.0', variant: 'stable' });
   expect(await ask(1, good, '2.0.0')).toEqual({ status: 200, version: '2.0.0', variant: 'forced' });
-  await new Promise((resolve) => setTimeout(resolve, 2500));
+  await timePasses(2500);
   expect(reasons(flipped)).toEqual([]);
   const [preview] = (await report()).rollouts;
   expect(preview).toMatchObject({ phase: 'preview', strategy: 'blue_green', judge: { verdict: 'hold' } });
@@ -118,7 +119,7 @@ test('a candidate that fails in its preview is never flipped to', async () => {
   }
   expect(reasons(out)).toEqual(['the new version failed 5 requests in a row and answered none between']);
   for (let request = 0; request < 20; request += 1) await ask(0, good, '2.0.0');
-  await new Promise((resolve) => setTimeout(resolve, 2500));
+  await timePasses(2500);
   expect(reasons(flipped)).toEqual([]);
   expect((await ask(1, fatal)).status).toBe(200);
   const [over] = (await report()).rollouts;

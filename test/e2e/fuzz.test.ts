@@ -20,7 +20,7 @@ import { type Tensor, tensorOf } from './tensor.ts';
 import { fieldsOf, msgpackMessage, oipJsonBody, packed, predictBody, unpacked } from './wire-forms.ts';
 
 const seed = Number(process.env['TIDEGATE_SEED'] ?? Date.now() % 2 ** 31);
-const casesPerForm = Math.ceil(Number(process.env['TIDEGATE_FUZZ_CASES'] ?? 1800) / 6);
+const casesPerForm = Math.ceil(Number(process.env['TIDEGATE_FUZZ_CASES'] ?? 1200) / 6);
 const caseMs = 40_000;
 
 const models = [

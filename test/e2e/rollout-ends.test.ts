@@ -3,6 +3,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Deployment } from '../../registry-store/main.ts';
 import { eventually } from './deadline.ts';
 import { demoModel, type GatewayUnderTest, startTestGateway } from './gateway-under-test.ts';
+import { timePasses } from './moved-clock.ts';
 
 let under: GatewayUnderTest;
 
@@ -57,7 +58,7 @@ test('a rolling gives the new version the share of one replica after the other, 
     threads: 2,
   });
   under.store.publish('iris', '2.0.0', demoModel('iris-2.0.0'));
-  const steps = [5000, 10_000].map((trafficBps) => ({ trafficBps, holdMs: 5000 }));
+  const steps = [5000, 10_000].map((trafficBps) => ({ trafficBps, holdMs: 60_000 }));
   roll('2.0.0', {
     strategy: 'rolling',
     plan: { steps, approvals: 0, bakeMs: 1000, paused: false },
@@ -66,9 +67,11 @@ test('a rolling gives the new version the share of one replica after the other, 
   await eventually(async () => ((await versionsMet())['2.0.0'] ?? 0) > 0, 'the first replica');
   expect((await versionsMet())['1.0.0']).toBeGreaterThan(0);
   expect([await replicas('1.0.0'), await replicas('2.0.0')]).toEqual([2, 1]);
+  await timePasses(60_000);
   await eventually(async () => (await versionsMet())['2.0.0'] === 60, 'the second replica', 20_000);
   // The old version is whole until the new one is promoted: going back must find it as it was.
   expect([await replicas('1.0.0'), await replicas('2.0.0')]).toEqual([2, 2]);
+  await timePasses(60_000);
   const complete = 'rollout complete, the candidate waits to be promoted';
   await eventually(() => reasons(complete).length === 1, 'the end of the bake time', 20_000);
   // Promoting it is one swap; nothing is loaded again.
@@ -125,7 +128,7 @@ test('a step that nobody comes to is given up at its deadline, and stays so', as
 });
 
 test('a gate that only pauses holds the rollout where it is, with the reason', async () => {
-  const steps = [{ trafficBps: 5000, holdMs: 4000 }, { trafficBps: 10_000 }];
+  const steps = [{ trafficBps: 5000, holdMs: 60_000 }, { trafficBps: 10_000 }];
   roll('2.0.0', {
     strategy: 'canary',
     trafficBps: 5000,
@@ -149,7 +152,7 @@ test('a gate that only pauses holds the rollout where it is, with the reason', a
   expect(reasons('rollout paused')[0]).toMatch(
     /^the candidate predicted class or tenth \d in \d+ of \d+ requests/,
   );
-  await new Promise((resolve) => setTimeout(resolve, 4500));
+  await timePasses(60_000);
   expect(reasons('rollout went on to its next step')).toEqual([]);
   // Whoever looked and finds the other predictions right signs another gate for the same rollout.
   roll('2.0.0', {
@@ -158,6 +161,10 @@ test('a gate that only pauses holds the rollout where it is, with the reason', a
     plan: { steps, approvals: 0, paused: false },
     analysis: { callersMin: 5, gates: { prediction: { action: 'ignore' } } },
   });
+  // The clock of the step stood still while it was paused.
+  await timePasses(1000);
+  expect(reasons('rollout went on to its next step')).toEqual([]);
+  await timePasses(60_000);
   await eventually(() => reasons('rollout went on to its next step').length === 1, 'the next step', 20_000);
 }, 60_000);
 

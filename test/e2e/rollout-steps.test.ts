@@ -6,6 +6,7 @@ import { afterEach, expect, test } from 'vitest';
 import type { RolloutPlan } from '../../registry-store/main.ts';
 import { eventually } from './deadline.ts';
 import { demoModel, type GatewayUnderTest, startTestGateway } from './gateway-under-test.ts';
+import { timePasses } from './moved-clock.ts';
 
 const open: GatewayUnderTest[] = [];
 const folder = mkdtempSync(join(tmpdir(), 'tidegate-steps-'));
@@ -72,7 +73,7 @@ test('it goes on when a step was held and enough callers met it, waits for appro
   let under = await start();
   roll(under);
   await eventually(async () => (await percent(under)) === 20, 'the first step');
-  await new Promise((resolve) => setTimeout(resolve, 2500));
+  await timePasses(2500);
   expect(await percent(under)).toBe(20);
   const first = await candidateKeys(under);
   await eventually(async () => (await percent(under)) === 50, 'the second step');
@@ -90,7 +91,7 @@ test('it goes on when a step was held and enough callers met it, waits for appro
   expect(await candidateKeys(under)).toEqual(second);
 
   roll(under, { approvals: 1, paused: true });
-  await new Promise((resolve) => setTimeout(resolve, 2500));
+  await timePasses(2500);
   expect(await percent(under)).toBe(50);
   roll(under, { approvals: 1 });
   await eventually(async () => (await percent(under)) === 100, 'the last step');

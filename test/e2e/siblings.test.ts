@@ -10,6 +10,7 @@ import { ReferenceJudge } from '../../gateway/rollout/reference-judge.ts';
 import type { Deployment } from '../../registry-store/main.ts';
 import { eventually } from './deadline.ts';
 import { demoModel, type GatewayUnderTest, startTestGateway } from './gateway-under-test.ts';
+import { timePasses } from './moved-clock.ts';
 import { lookupModel } from './odd-models.ts';
 import { StreamTalk } from './stream-talk.ts';
 
@@ -110,7 +111,7 @@ describe('a rollout', () => {
     };
     // Nobody came to this process; the others saw enough for both, but another one decides.
     under.gateway.countedByOthers([{ rolloutId: 'shared', counts: others(0) }]);
-    await new Promise((resolve) => setTimeout(resolve, 2500));
+    await timePasses(2500);
     expect(said.map(({ rolloutId }) => rolloutId)).toContain('shared');
     expect([await percent(), steps.length]).toEqual([20, 0]);
 
@@ -162,7 +163,7 @@ describe('a rollout', () => {
     under.gateway.countedByOthers([{ rolloutId: 'flip', flip: elsewhere.flipCounts, reference }]);
     await ask();
     await eventually(() => said.some((shared) => shared.reference?.trials === 1), 'what was counted here');
-    await new Promise((resolve) => setTimeout(resolve, 1500));
+    await timePasses(1500);
     expect([logged('all traffic flipped to the candidate'), steps]).toEqual([0, []]);
 
     under.gateway.lead(true);

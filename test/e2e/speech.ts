@@ -20,7 +20,8 @@ const contextSamples = 64;
 
 /** The inputs of one call after the other, from `startMs` of the recording on. */
 export function speechCalls(startMs: number, count: number): readonly (readonly Tensor[])[] {
-  const samples = recording();
+  samplesOf16kHz ??= recording();
+  const samples = samplesOf16kHz;
   const start = Math.floor((startMs * sampleRate) / 1000);
   const rate = tensorOf({ name: 'sr', datatype: 'INT64', shape: [] }, [BigInt(sampleRate)]);
   return Array.from({ length: count }, (_, index) => {
@@ -31,6 +32,9 @@ export function speechCalls(startMs: number, count: number): readonly (readonly 
     return [{ name: 'input', datatype: 'FP32' as const, shape: [1, data.length], data }, rate];
   });
 }
+
+/** Made once: it takes longer than what is done with it. */
+let samplesOf16kHz: Float32Array | undefined;
 
 /** The recording at 16 kHz, between its samples in a straight line. */
 function recording(): Float32Array {

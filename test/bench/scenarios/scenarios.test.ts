@@ -24,7 +24,8 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'bench-scenarios-'));
   const out = join(folder, 'result');
   const named = ['all', ...scenarios.filter(({ isLong }) => isLong === true).map(({ name }) => name)].join();
-  const ran = await bench('--scenario', named, '--quick', '--seconds', '0.3', '--no-install', '--out', out);
+  const short = ['--quick', '--seconds', '0.3', '--kills', '3', '--no-install'];
+  const ran = await bench('--scenario', named, ...short, '--out', out);
   printed = ran.stdout;
   result = JSON.parse(readFileSync(`${out}.json`, 'utf8')) as ScenarioResult;
 }, 600_000);

@@ -4,7 +4,7 @@ import { seededRandom } from '../../../deploy/demo/seeded-random.ts';
 import { CanaryJudge } from '../../../gateway/rollout/canary-judge.ts';
 import { judgeOptions } from '../../../gateway/rollout/judge-options.ts';
 import { judgeSettings } from '../../../gateway/rollout/judge-settings.ts';
-import { mixedHash } from './simulated-traffic.ts';
+import { manyRuns, mixedHash } from './simulated-traffic.ts';
 
 /** Which of the candidates are dropped; each has a tenth of the keys. Chronic callers fail whomever they meet. */
 function dropped(seed: number, rates: readonly [number, ...number[]], stableRate: number): readonly number[] {
@@ -33,7 +33,7 @@ function dropped(seed: number, rates: readonly [number, ...number[]], stableRate
 }
 
 test('two that are alike are both kept in all but 1 % of the runs and three standard errors', () => {
-  const runs = 200;
+  const runs = manyRuns(100);
   const wrong = Array.from({ length: runs }, (_, run) => dropped(run + 1, [0.02, 0.02], 0.02)).filter(
     (out) => out.length > 0,
   );

@@ -59,10 +59,9 @@ export function mixedHash(key: number): number {
 export function simulate(traffic: Traffic, ends: readonly Verdict['kind'][] = ['rollback']): Run {
   const random = seededRandom(traffic.seed);
   const { keys, share, requests, latency, intervalMs = 0 } = traffic;
-  const onCandidate = Uint8Array.from({ length: keys }, () => (random.next() < share ? 1 : 0));
+  const onCandidate = flagsFor(random, { keys, share });
   const { chronic = 0 } = traffic;
-  const isChronic =
-    chronic > 0 ? Uint8Array.from({ length: keys }, () => (random.next() < chronic ? 1 : 0)) : [];
+  const isChronic = chronic > 0 ? flagsFor(random, { keys, share: chronic }) : [];
   const callerSigma = latency?.callerSigma ?? 0;
   const slowness =
     callerSigma > 0 ? Array.from({ length: keys }, () => Math.exp(callerSigma * normal(random))) : [];
@@ -115,6 +114,11 @@ export function simulate(traffic: Traffic, ends: readonly Verdict['kind'][] = ['
   return { verdict: judge.judge(requests * intervalMs), candidateRequests };
 }
 
+/** In a normal test; `TIDEGATE_SIMULATED_SEEDS=10` is a longer one. */
+export function manyRuns(runs: number): number {
+  return runs * Number(process.env['TIDEGATE_SIMULATED_SEEDS'] ?? 1);
+}
+
 /** Of runs with the seeds 1, 2 and so on, those that end with a verdict of `kind`. */
 export function runsEnding(
   kind: Verdict['kind'],
@@ -130,6 +134,16 @@ export function median(values: readonly number[]): number {
 }
 
 const rankTables = new Map<number, Uint32Array>();
+
+/** 1 for a share of the keys. */
+function flagsFor(
+  random: SeededRandom,
+  { keys, share }: { readonly keys: number; readonly share: number },
+): Uint8Array {
+  const flags = new Uint8Array(keys);
+  for (let key = 0; key < keys; key += 1) if (random.next() < share) flags[key] = 1;
+  return flags;
+}
 
 /** Callers as often as they come, the first one most. */
 function ranksFor(keys: number): Uint32Array {

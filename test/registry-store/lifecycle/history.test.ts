@@ -8,13 +8,25 @@ import {
   moveStage,
   publishModel,
   readHistory,
+  readStatus,
   rollbackTo,
   scaleDeployment,
   stateAt,
   undeployModel,
   verifyStore,
 } from '../../../registry-store/main.ts';
+import { changeStore } from '../../../registry-store/lifecycle/change-store.ts';
+import type { NewFile } from '../../../registry-store/lifecycle/store-change.ts';
+import { deploymentManifestJson } from '../../../registry-store/manifest/deployment-manifest.ts';
+import {
+  eventsPerSegmentMax,
+  segmentJson,
+  segmentPath,
+} from '../../../registry-store/manifest/history-segment.ts';
+import { deploymentManifestPath } from '../../../registry-store/manifest/names.ts';
 import { diffStates } from '../../../registry-store/manifest/store-state.ts';
+import { sha256Of } from '../../../registry-store/trust/artifact-digest.ts';
+import { canonicalJson } from '../../../registry-store/trust/canonical-json.ts';
 import { drop, forge, put } from '../forger.ts';
 import { TemporaryStore, demoModel, withIris } from '../temporary-store.ts';
 
@@ -169,34 +181,68 @@ describe('bringing back', () => {
   });
 });
 
-test(
-  'over two hundred changes and three segments nothing is lost, and closed segments stay',
-  { timeout: 120_000 },
-  async () => {
-    const store = await TemporaryStore.makeWithIris();
-    const segments = async (): Promise<readonly string[]> =>
-      (await store.files()).filter((file) => /[0-9a-f]{64}\.00000[123]\.json$/.test(file));
-    let closed: readonly string[] = [];
-    for (let change = 0; change < 210; change++) {
-      const version = change % 2 === 0 ? '1.0.0' : '2.0.0';
+/** As if iris had gone back and forth between its versions for long: so many recorded events, most of them by one change. */
+async function prolong(store: TemporaryStore, count: number): Promise<void> {
+  for (const version of ['1.0.0', '2.0.0']) await deployModel({ ...by(store), model: 'iris', version });
+  // Publishes are not recorded in it, but with the versions.
+  const recorded = (await readHistory(store.reader)).filter(({ action }) => action !== 'publish');
+  const [forth, back] = recorded.slice(-2);
+  if (forth === undefined || back === undefined) throw new Error('nothing was recorded');
+  const added = Array.from({ length: count - recorded.length }, (_, index) => {
+    return { ...(index % 2 === 0 ? forth : back), revision: back.revision + 1 + index };
+  });
+  expect(added.length % 2).toBe(0);
+  const events = [...recorded, ...added];
+  const put: NewFile[] = [];
+  for (let at = 0; at < events.length; at += eventsPerSegmentMax) {
+    const number = at / eventsPerSegmentMax + 1;
+    const segment = { number, events: events.slice(at, at + eventsPerSegmentMax) };
+    put.push(fileOf(segmentPath(number), segmentJson(segment)));
+  }
+  const history = { events: events.length, segments: put.length };
+  const revision = back.revision + added.length;
+  await changeStore({ ...store.publisher, nowMs: Date.now() }, ({ snapshot: { manifest } }) => {
+    const manifestJson = deploymentManifestJson({ ...manifest, revision, history });
+    return { put: [...put, fileOf(deploymentManifestPath, manifestJson)] };
+  });
+}
+
+function fileOf(path: string, json: unknown): NewFile {
+  const bytes = canonicalJson(json);
+  if (bytes === undefined) throw new Error(`${path} has no canonical form`);
+  return { target: { path, sizeBytes: bytes.byteLength, sha256: sha256Of(bytes), custom: undefined }, bytes };
+}
+
+test('over two hundred changes and three segments nothing is lost, and closed segments stay', async () => {
+  const store = await TemporaryStore.makeWithIris();
+  const segments = async (): Promise<readonly string[]> =>
+    (await store.files()).filter((file) => /[0-9a-f]{64}\.00000[123]\.json$/.test(file));
+  const deployUntil = async (last: number): Promise<void> => {
+    for (let { revision } = (await readStatus(store.reader)).snapshot; revision < last; revision++) {
+      const version = revision % 2 === 0 ? '2.0.0' : '1.0.0';
       await deployModel({ ...by(store), model: 'iris', version });
-      if (change === 205) closed = (await segments()).filter((file) => /00000[12]\.json$/.test(file));
     }
-    const report = await verifyStore(store.reader);
-    expect(report).toMatchObject({ revision: 215, events: 215 });
-    const events = await readHistory(store.reader);
-    expect(events.map(({ revision }) => revision)).toEqual(
-      Array.from({ length: 215 }, (_, index) => index + 1),
-    );
-    await collectGarbage({ ...store.publisher, nowMs: Date.now(), keepSuperseded: 0 });
-    expect(await segments()).toEqual(expect.arrayContaining([...closed]));
-    expect((await stateAt({ ...store.reader, revision: 104 })).deployments.get('iris')?.version).toBe(
-      '1.0.0',
-    );
-    const { changes } = await rollbackTo({ ...by(store), revision: 104 });
-    expect(changes).toHaveLength(1);
-  },
-);
+  };
+  await prolong(store, 97);
+  await deployUntil(105);
+  await prolong(store, 197);
+  await deployUntil(210);
+  const closed = (await segments()).filter((file) => /00000[12]\.json$/.test(file));
+  await deployUntil(215);
+  const report = await verifyStore(store.reader);
+  expect(report).toMatchObject({ revision: 215, events: 215 });
+  const events = await readHistory(store.reader);
+  expect(events.map(({ revision }) => revision)).toEqual(
+    Array.from({ length: 215 }, (_, index) => index + 1),
+  );
+  await collectGarbage({ ...store.publisher, nowMs: Date.now(), keepSuperseded: 0 });
+  const kept = await segments();
+  expect(kept).toHaveLength(3);
+  expect(kept).toEqual(expect.arrayContaining([...closed]));
+  expect((await stateAt({ ...store.reader, revision: 104 })).deployments.get('iris')?.version).toBe('1.0.0');
+  const { changes } = await rollbackTo({ ...by(store), revision: 104 });
+  expect(changes).toHaveLength(1);
+});
 
 describe('a history that does not add up is found by verify:', () => {
   test('a revision that nobody made', async () => {

@@ -108,7 +108,7 @@ describe('a load', () => {
     test = await startTestPool({
       workerFile: new URL('stuck-loader.mjs', import.meta.url),
       // Enough for one that is well, on a busy machine too.
-      loadMsMax: 4000,
+      loadMsMax: 1000,
       restartDelayMsMax: 50,
     });
     const outcome = await test.pool.load({
