@@ -41,12 +41,12 @@ it.each([
   },
   {
     what: 'one that waits, rides a full batch, and is answered in time',
-    seen: { waitMs: 40, answerMs: 8 },
+    seen: { waitMs: 40, answerMs: 3 },
     verdict: 'in time',
   },
   {
     what: 'the same where answers take so long that it is not',
-    seen: { waitMs: 40, answerMs: 9 },
+    seen: { waitMs: 40, answerMs: 5 },
     verdict: 'overloaded',
   },
   { what: 'one that shares a run that is too long for it', seen: { rideMs: 120 }, verdict: 'overloaded' },
