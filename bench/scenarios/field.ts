@@ -23,11 +23,15 @@ interface NamedFile {
   readonly file: string;
 }
 
-export interface BenchModel extends NamedFile {
-  readonly name: ModelName;
+/** One that can be asked, under whatever name. */
+export interface AnyModel extends NamedFile {
   readonly input: string;
   /** Without the batch. */
   readonly rowShape: readonly number[];
+}
+
+export interface BenchModel extends AnyModel {
+  readonly name: ModelName;
 }
 
 export interface FieldOptions {
@@ -118,13 +122,8 @@ export class Field {
   }
 
   /** The same for any models, each with what its deployment says; made when the name is first asked for. */
-  ownStore(name: string, models: Readonly<Partial<Record<ModelName, Settings>>>): Promise<readonly string[]> {
-    return this.#storeNamed(name, () =>
-      [...this.models.values()].flatMap((model) => {
-        const settings = models[model.name];
-        return settings === undefined ? [] : [[model, settings] as const];
-      }),
-    );
+  ownStore(name: string, models: readonly (readonly [NamedFile, Settings])[]): Promise<readonly string[]> {
+    return this.#storeNamed(name, () => models);
   }
 
   #storeNamed(

@@ -1,95 +1,112 @@
 /**
  * Two models, one asked for at twice what it can do, one now and then: what callers of the second notice. One generator sends
- * for both, first only to the cold one; what it costs is the same in both halves. The hot one has few and long runs, so that
- * sending is no work, and a deadline, so that the gateway refuses what is too much.
+ * for both, first only to the cold one; what it costs is the same in both halves. The hot one has a deadline, so that the
+ * gateway refuses what is too much.
  */
 import { Children } from '../children.ts';
-import type { PhaseReport } from '../load/load-job.ts';
+import type { Asked, PhaseReport } from '../load/load-job.ts';
 import { startGateway } from '../peers/gateway.ts';
-import { type ModelName, peerNames, type Settings } from './field.ts';
+import { type AnyModel, type ModelName, peerNames, type Settings } from './field.ts';
 import { compared } from './change-scenarios.ts';
 import { closedLoop, loadOn } from './load-scenarios.ts';
-import type { Scenario, ScenarioContext, ScenarioRow } from './scenario.ts';
+import type { ModelPair, Scenario, ScenarioContext, ScenarioRow } from './scenario.ts';
 
-const hotName: ModelName = 'mobilenet';
 const hotDeadlineMs = 500;
-/** So many clients find out what it can do. */
-const hotConcurrency = 8;
-/** HTTP connections; a refusal gives one back at once. */
-const hotConnections = 64;
 /** Of the hot load before and after the watch, so that the watch is never without it; no longer than the watch. */
 const marginSecondsMax = 1;
+/** Longest time in which it is found out what the hot model can do. */
+const capacitySeconds = 5;
+/** So many that ten of them are beyond the 99th percentile. Takes longer than `--seconds` where the rate is low. */
+const coldRequestsMin = 1000;
 
-interface Case {
+/** How the hot model is asked: what is large by HTTP, where a refusal gives its connection back at once. */
+const hotLoads: Readonly<
+  Record<ModelName, Pick<Asked, 'protocol' | 'connections'> & { concurrency: number }>
+> = {
+  iris: { protocol: 'stream', connections: 8, concurrency: 256 },
+  digits: { protocol: 'stream', connections: 8, concurrency: 128 },
+  mlp: { protocol: 'stream', connections: 8, concurrency: 128 },
+  mobilenet: { protocol: 'http-binary', connections: 64, concurrency: 8 },
+};
+
+/** Requests per second to the cold model, at equal distances: a quarter of what a thread can do, or less. */
+const coldRates: Readonly<Record<ModelName, number>> = { iris: 200, digits: 200, mlp: 100, mobilenet: 4 };
+
+interface Case extends ModelPair {
   readonly load: string;
-  readonly cold: ModelName;
-  /** Requests per second to it, at equal distances: a tenth of what a thread can do, or less. */
-  readonly coldRate: number;
   readonly gatewayOptions: readonly string[];
   /** What the deployment of the hot model says. */
   readonly hotSettings: Settings;
 }
 
-const oneThread = ['--threads', '1'];
+const oneThread = { gatewayOptions: ['--threads', '1'], hotSettings: {} };
+/** The hot one is on one of them, and there is one that it never holds. */
+const twoThreads = { gatewayOptions: ['--threads', '2'], hotSettings: { resources: { replicas: 1 } } };
 
+/** The hard pair and the easy one: a run of mobilenet takes twenty times as long as one of mlp. */
 const cases: readonly Case[] = [
-  {
-    cold: 'iris',
-    coldRate: 200,
-    load: 'iris, which runs on the event loop',
-    gatewayOptions: oneThread,
-    hotSettings: {},
-  },
-  { cold: 'mlp', coldRate: 40, load: 'mlp, one thread for both', gatewayOptions: oneThread, hotSettings: {} },
-  {
-    cold: 'mlp',
-    coldRate: 40,
-    load: 'mlp, the same, hot one without batches',
-    gatewayOptions: oneThread,
-    hotSettings: { batching: { rowsMax: 1 } },
-  },
-  {
-    cold: 'mlp',
-    coldRate: 40,
-    load: 'mlp, two threads, hot one on one of them',
-    gatewayOptions: ['--threads', '2'],
-    hotSettings: { batching: { rowsMax: 1 }, resources: { replicas: 1 } },
-  },
+  { hot: 'mobilenet', cold: 'iris', load: 'iris, which runs on the event loop', ...oneThread },
+  ...casesOf({ hot: 'mobilenet', cold: 'mlp' }),
+  ...casesOf({ hot: 'mlp', cold: 'mlp' }),
 ];
+
+function casesOf({ hot, cold }: ModelPair): readonly Case[] {
+  const beside = hot === cold ? `${cold} beside another` : `${cold} beside ${hot}`;
+  return [
+    { hot, cold, load: `${beside}, one thread for both`, ...oneThread },
+    { hot, cold, load: `${beside}, two threads, hot one on one of them`, ...twoThreads },
+  ];
+}
 
 export const hotCold: Scenario = {
   name: 'hot-cold',
-  title: `Callers of a cold model, alone and beside ${hotName} at twice its capacity`,
+  title: 'Callers of a cold model, alone and beside a hot one at twice its capacity',
   headline: ['p99_ratio', 'calm_p99_us', 'beside_p99_us', 'hot_share'],
   run: async (context) => {
     const rows: ScenarioRow[] = [];
     // The short form shows that both kinds of gateway and of deployment are measured.
-    for (const each of context.isQuick ? cases.filter((_, at) => at === 0 || at === cases.length - 1) : cases)
+    const short = cases.filter((_, at) => at === 0 || at === cases.length - 1);
+    const all = context.pair === undefined ? cases : casesOf(context.pair);
+    for (const each of context.isQuick && context.pair === undefined ? short : all)
       rows.push(await measured(context, each));
     return rows;
   },
 };
 
 async function measured(context: ScenarioContext, each: Case): Promise<ScenarioRow> {
-  const { field, seconds, progress } = context;
-  const { cold, coldRate, load, gatewayOptions, hotSettings } = each;
+  const { field, isQuick, progress } = context;
+  const { hot, cold, load, gatewayOptions, hotSettings } = each;
+  const [hotModel, coldModel] = [hotNamed(field.model(hot), cold), field.model(cold)];
+  const coldRate = coldRates[cold];
+  const seconds = Math.max(context.seconds, isQuick ? 0 : coldRequestsMin / coldRate);
   const children = new Children();
   try {
-    progress(`hot-cold, ${load}: what ${hotName} can do`);
-    const models = { iris: {}, mlp: {}, [hotName]: hotSettings };
-    const store = await field.ownStore(`hot-cold-${cases.indexOf(each)}`, models);
+    progress(`hot-cold, ${load}: what ${hot} can do`);
+    const models = [
+      [coldModel, {}],
+      [hotModel, hotSettings],
+    ] as const;
+    const store = await field.ownStore(`hot-cold-${load.replaceAll(/\W+/g, '-')}`, models);
     const port = await startGateway(children, field.folder, [...store, ...gatewayOptions]);
-    const hot = { port, protocol: 'http-binary', connections: hotConnections } as const;
-    const alone = await closedLoop(context, field.model(hotName), { ...hot, concurrency: hotConcurrency });
+    const { concurrency, ...how } = hotLoads[hot];
+    const alone = await closedLoop(
+      { ...context, seconds: Math.min(context.seconds, capacitySeconds) },
+      hotModel,
+      {
+        port,
+        ...how,
+        concurrency,
+      },
+    );
     const capacity = Math.max(1, alone.numbers['per_second'] ?? 0);
     progress(`hot-cold, ${load}: ${cold} at ${coldRate}/s, alone and beside ${Math.round(2 * capacity)}/s`);
-    const { name: model, input, rowShape } = field.model(hotName);
+    const { name: model, input, rowShape } = hotModel;
     const watch = { kind: 'open', ratePerSecond: coldRate, arrivals: 'constant', seed: 1 } as const;
     const flood = { kind: 'open', ratePerSecond: 2 * capacity, arrivals: 'poisson', seed: 1 } as const;
     const marginSeconds = Math.min(marginSecondsMax, seconds);
     const rest = { seconds: seconds + 2 * marginSeconds, startSeconds: seconds + marginSeconds };
-    const asks = { ...hot, model, input, rowShape, deadlineMs: hotDeadlineMs };
-    const [calm, beside, flooded] = await loadOn(context, field.model(cold), {
+    const asks = { port, ...how, model, input, rowShape, deadlineMs: hotDeadlineMs };
+    const [calm, beside, flooded] = await loadOn(context, coldModel, {
       port,
       protocol: 'http-binary',
       connections: 64,
@@ -111,6 +128,11 @@ async function measured(context: ScenarioContext, each: Case): Promise<ScenarioR
   } finally {
     await children.stopAll();
   }
+}
+
+/** A model cannot be beside itself, but beside one of another name with the same file. */
+function hotNamed(model: AnyModel, cold: ModelName): AnyModel {
+  return model.name === cold ? { ...model, name: `${model.name}-hot` } : model;
 }
 
 const sum = (parts: readonly PhaseReport[], name: string): number =>

@@ -5,7 +5,15 @@ import { runWrk, wrkVersion } from '../load/wrk.ts';
 import { type LoopReport, runBareLoop } from '../peers/loop-report.ts';
 import { type LoadJob, type PhaseReport, runLoad } from '../load/load-job.ts';
 import { rotated } from '../plan.ts';
-import { type BenchModel, type Field, type ModelName, peerKinds, peerNames, type PeerKind } from './field.ts';
+import {
+  type AnyModel,
+  type BenchModel,
+  type Field,
+  type ModelName,
+  peerKinds,
+  peerNames,
+  type PeerKind,
+} from './field.ts';
 import { inferPath, jsonRequest, modelName } from '../workload.ts';
 import { pick, type Scenario, type ScenarioContext, type ScenarioRow } from './scenario.ts';
 
@@ -14,7 +22,7 @@ type LoadOptions = Pick<LoadJob, 'port' | 'phases'> & Partial<LoadJob>;
 /** Load on one model of one server. */
 export function loadOn(
   context: ScenarioContext,
-  model: BenchModel,
+  model: AnyModel,
   options: LoadOptions,
 ): Promise<readonly PhaseReport[]> {
   const { name, input, rowShape } = model;
@@ -32,7 +40,7 @@ export function loadOn(
 
 export async function closedLoop(
   context: ScenarioContext,
-  model: BenchModel,
+  model: AnyModel,
   options: Omit<LoadOptions, 'phases'> & { readonly concurrency: number },
 ): Promise<PhaseReport> {
   const { concurrency, ...rest } = options;

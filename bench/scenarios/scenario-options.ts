@@ -7,7 +7,7 @@ import { reload } from './change-scenarios.ts';
 import { hotCold } from './hot-cold-scenario.ts';
 import { kills } from './kill-scenario.ts';
 import { memory } from './memory-scenario.ts';
-import type { Scenario } from './scenario.ts';
+import type { ModelPair, Scenario } from './scenario.ts';
 import { churn, reloads } from './soak-scenarios.ts';
 import { start } from './start-scenario.ts';
 
@@ -36,6 +36,7 @@ export interface ScenarioOptions {
   readonly changes: number;
   readonly models: readonly ModelName[] | undefined;
   readonly connections: number | undefined;
+  readonly pair: ModelPair | undefined;
   readonly kills: number;
   readonly seed: number;
   readonly isQuick: boolean;
@@ -80,6 +81,16 @@ export function parseScenarioOptions(args: readonly string[]): ScenarioOptions {
       whole,
     )
     .option(
+      '--hot <model>',
+      'of the scenario hot-cold: only one pair, with this hot model (default: several pairs)',
+      modelOf,
+    )
+    .option(
+      '--cold <model>',
+      'of the scenario hot-cold: only one pair, with this cold model; it may be the same as --hot',
+      modelOf,
+    )
+    .option(
       '--seed <number>',
       'of the scenario kills: which thread, and when (default: another one each time)',
       seed,
@@ -101,12 +112,14 @@ export function parseScenarioOptions(args: readonly string[]): ScenarioOptions {
       changes?: number;
       models?: readonly ModelName[];
       connections?: number;
+      hot?: ModelName;
+      cold?: ModelName;
       kills?: number;
       seed?: number;
       install: boolean;
       out?: string;
     }>();
-  const { quick } = given;
+  const { quick, hot, cold } = given;
   const short = scenarios.filter(({ isLong }) => isLong !== true).map(({ name }) => name);
   const wanted = given.scenario.flatMap((name) => (name === 'all' ? short : [name]));
   return {
@@ -118,6 +131,8 @@ export function parseScenarioOptions(args: readonly string[]): ScenarioOptions {
     changes: given.changes ?? (quick ? 1 : 10),
     models: given.models,
     connections: given.connections,
+    pair:
+      hot === undefined && cold === undefined ? undefined : { hot: hot ?? 'mobilenet', cold: cold ?? 'mlp' },
     kills: given.kills ?? (quick ? 5 : 200),
     seed: given.seed ?? Date.now() % 2 ** 31,
     isQuick: quick,
@@ -135,11 +150,13 @@ function namesOf(text: string): readonly string[] {
 }
 
 function models(text: string): readonly ModelName[] {
-  return text.split(',').map((name) => {
-    const known = modelNames.find((each) => each === name.trim());
-    if (known !== undefined) return known;
-    throw new InvalidArgumentError(`There is no model ${name.trim()}. There are: ${modelNames.join(', ')}.`);
-  });
+  return text.split(',').map(modelOf);
+}
+
+function modelOf(name: string): ModelName {
+  const known = modelNames.find((each) => each === name.trim());
+  if (known !== undefined) return known;
+  throw new InvalidArgumentError(`There is no model ${name.trim()}. There are: ${modelNames.join(', ')}.`);
 }
 
 function whole(text: string): number {

@@ -1,6 +1,12 @@
 /** What a scenario is, and the form of what it measures: named numbers, each with its round. */
 import type { Field, ModelName } from './field.ts';
 
+/** Two models that share a gateway, which may be the same. */
+export interface ModelPair {
+  readonly hot: ModelName;
+  readonly cold: ModelName;
+}
+
 export interface ScenarioContext {
   readonly field: Field;
   /** From 0; peers take turns from round to round. */
@@ -14,6 +20,8 @@ export interface ScenarioContext {
   readonly models?: readonly ModelName[] | undefined;
   /** Requests under way in it; undefined for what suits each model. */
   readonly connections?: number | undefined;
+  /** Models of the scenario hot-cold; undefined for several pairs. */
+  readonly pair?: ModelPair | undefined;
   /** How often something is changed under load. */
   readonly changes: number;
   /** How many threads are ended under load. */

@@ -146,7 +146,7 @@ export const churn: Scenario = {
   run: async (context) => {
     const { field, isQuick, changes, progress, seconds, round } = context;
     // Alone, because whatever else a thread holds it loads once more before it takes over.
-    const store = await field.ownStore('churn', { mlp: {} });
+    const store = await field.ownStore('churn', [[field.model('mlp'), {}]]);
     const publisher = field.ownPublisher('churn');
     if (round === 0) await publishComing(publisher, isQuick);
     const model = field.model('mlp');

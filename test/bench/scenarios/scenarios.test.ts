@@ -98,7 +98,8 @@ describe('the scenarios', () => {
 
   it('hot-cold asks for twice what the hot model can do, and what is too much is refused', () => {
     const rows = rowsOf('hot-cold');
-    expect(new Set(rows.map(({ load }) => load.split(',')[0]))).toEqual(new Set(['iris', 'mlp']));
+    const loads = new Set(rows.map(({ load }) => load.split(',')[0]));
+    expect(loads).toEqual(new Set(['iris', 'mlp beside another']));
     for (const { numbers } of rows) {
       expect(numbers).toMatchObject({ refused: 0, failed: 0 });
       expect(numbers['hot_capacity_per_second']).toBeGreaterThan(0);
