@@ -92,8 +92,15 @@ function shortestBySearch(magnitude: number): string {
   return String(Number(magnitude.toPrecision(singleDigitsMax)));
 }
 
+const singleOf = new Float32Array(1);
+const bitsOf = new Uint32Array(singleOf.buffer);
+
+/** Of a positive, finite float32: one whose fraction is all zeros, or, below the normal range, has a single bit. */
 function isPowerOfTwo(magnitude: number): boolean {
-  return 2 ** Math.round(Math.log2(magnitude)) === magnitude;
+  singleOf[0] = magnitude;
+  const bits = bitsOf[0] ?? 0;
+  const fraction = bits & 0x7fffff;
+  return fraction === 0 || (bits < 0x800000 && (fraction & (fraction - 1)) === 0);
 }
 
 /** Writes a double; the engine's text of a number is the shortest already. */
