@@ -62,11 +62,12 @@ export function columnsOf(
     const rowElements = elementCount(rowShape);
     if ('strings' in output) return { name, datatype, rowShape, rowElements, data: output.strings };
     if (datatype === 'BYTES') throw new Error(`output ${name} should be strings`);
-    const place =
-      'moved' in output
-        ? { buffer: output.moved, byteOffset: 0 }
-        : { buffer: arena, byteOffset: output.byteOffset };
-    const data = typedView(datatype, { ...place, elementCount: elementCount(output.shape) });
+    const isMoved = 'moved' in output;
+    const data = typedView(datatype, {
+      buffer: isMoved ? output.moved : arena,
+      byteOffset: isMoved ? 0 : output.byteOffset,
+      elementCount: elementCount(output.shape),
+    });
     return { name, datatype, rowShape, rowElements, data };
   });
 }

@@ -39,7 +39,7 @@ export interface InferenceRoutesOptions {
 export function addInferenceRoutes(options: InferenceRoutesOptions): void {
   const services = exchangeServices(options);
   const { crossOrigin, door, keys, callers, proxies, force } = options;
-  const handle = (json: MessageFormat): RawHandler => {
+  const handle = (json: MessageFormat, namesVersion: boolean): RawHandler => {
     const usual = succeed({ format: json, jsonBytes: 0 });
     return (res, req) => {
       const encoding = requestEncoding(req.getHeader(headers.contentEncoding));
@@ -47,7 +47,7 @@ export function addInferenceRoutes(options: InferenceRoutesOptions): void {
       const chosen = format.ok ? format.value : usual.value;
       const dueWithin = readDeadline(req);
       const modelName = pathParameter(req, 0) ?? '';
-      const inPath = pathVersion(req);
+      const inPath = namesVersion ? pathVersion(req) : undefined;
       const inHeader = inPath === undefined ? headerVersion(req) : undefined;
       const mayChoose = inHeader === undefined || force.allows(req);
       const { routes } = door;
@@ -77,10 +77,10 @@ export function addInferenceRoutes(options: InferenceRoutesOptions): void {
       );
     };
   };
-  options.registry.addRaw('post', '/v2/models/:model/infer', handle(oipJson));
-  options.registry.addRaw('post', '/v2/models/:model/versions/:version/infer', handle(oipJson));
-  options.registry.addRaw('post', '/predict/:model', handle(predictJson));
-  options.registry.addRaw('post', '/predict/:model/:version', handle(predictJson));
+  options.registry.addRaw('post', '/v2/models/:model/infer', handle(oipJson, false));
+  options.registry.addRaw('post', '/v2/models/:model/versions/:version/infer', handle(oipJson, true));
+  options.registry.addRaw('post', '/predict/:model', handle(predictJson, false));
+  options.registry.addRaw('post', '/predict/:model/:version', handle(predictJson, true));
 }
 
 function exchangeServices(options: InferenceRoutesOptions): ExchangeServices {
