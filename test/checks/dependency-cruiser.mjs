@@ -80,7 +80,8 @@ export default {
     {
       name: 'dispatch-not-live',
       severity: 'error',
-      comment: 'What is live is built on the request line, which knows none of it; give dispatch an interface and wire it up in gateway/main.ts.',
+      comment:
+        'What is live is built on the request line, which knows none of it; give dispatch an interface and wire it up in gateway/main.ts.',
       from: { path: '^gateway/dispatch/' },
       to: { path: '^gateway/live/' },
     },
