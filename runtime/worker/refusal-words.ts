@@ -30,7 +30,17 @@ interface Wording {
   readonly message: (...found: string[]) => string;
 }
 
+/** What begins the detail of a thread that was lost to the runs that were to warm a model up. */
+export const warmUpBroke = 'the warm-up run broke the runtime: ';
+
 const wordings: readonly Wording[] = [
+  {
+    code: 'RUNTIME_BROKE',
+    pattern: new RegExp(`^${warmUpBroke}(.*)`),
+    message: (how) =>
+      `The run that warms it up broke the runtime (${how}), and requests would too, so no node serves it. Look for sizes ` +
+      'inside of the model that are too large: the runtime has 4 GiB for file, weights and results together.',
+  },
   {
     code: 'UNSUPPORTED_OPERATOR',
     pattern: /No Op registered for (\S+) with domain_version of (\d+)/,

@@ -86,7 +86,7 @@ export class SessionHost {
       return failure('SIGNATURE_MISMATCH', difference);
     }
     const loadedMs = performance.now();
-    const { batching: found, note, costs } = await warmUp(session, task);
+    const { batching: found, note, costs } = await warmUp(session, task, engine);
     const batching = task.batching ?? found;
     const warmMs = performance.now() - loadedMs;
     const heapBytes = engine.heapBytes();

@@ -5,6 +5,9 @@
  * The probe runs one row, then two rows in one run. A model whose answer then has not twice the rows, or whose first row
  * changed by more than rounding, is never batched. One whose runs have a fixed number of rows cannot be tried so; what is done
  * with it instead is in independent-rows.ts.
+ *
+ * A model that fails on made-up values is loaded all the same; one that breaks the runtime is not, because whatever it is sent,
+ * its thread would be lost and the models beside it with that.
  */
 import { performance } from 'node:perf_hooks';
 import type { LoadTask, RunCost } from '../protocol/worker-task.ts';
@@ -17,8 +20,10 @@ import {
 } from '../tensor/dtype.ts';
 import { halfToNumber, numberToHalf } from '../tensor/half-float.ts';
 import { elementCount, type ModelSignature, type TensorSpec } from '../tensor/signature.ts';
+import type { Engine } from './engine.ts';
 import { rowDependence } from './independent-rows.ts';
 import type { OnnxSession, SessionTensor } from './onnx-session.ts';
+import { warmUpBroke } from './refusal-words.ts';
 
 /** What a warm-up needs of a session. */
 export type WarmingSession = Pick<OnnxSession, 'run'>;
@@ -46,7 +51,12 @@ const costBudgetMs = 40;
 /** The size a free dimension other than the batch gets in a probe. */
 const probeFreeSize = 1;
 
-export async function warmUp(session: WarmingSession, task: WarmUpTask): Promise<WarmUpResult> {
+/** Throws when the library answers nothing any more, see `Engine.isBroken`: whoever owns the thread must replace it. */
+export async function warmUp(
+  session: WarmingSession,
+  task: WarmUpTask,
+  engine: Pick<Engine, 'isBroken'>,
+): Promise<WarmUpResult> {
   const { signature } = task;
   const { fixedRows } = signature;
   const alone = async (note: string | undefined): Promise<WarmUpResult> => {
@@ -75,8 +85,9 @@ export async function warmUp(session: WarmingSession, task: WarmUpTask): Promise
     const costs = await measureCosts(session, { ...task, sizes: [1, ...task.warmRows] });
     return { batching: 'rows', note: undefined, costs };
   } catch (error) {
-    // Made-up values can be outside what a model takes; the first real request will tell. Until then, no joining.
     const reason = error instanceof Error ? error.message : String(error);
+    if (engine.isBroken(error)) throw new Error(warmUpBroke + reason, { cause: error });
+    // Made-up values can be outside what a model takes; the first real request will tell. Until then, no joining.
     return { batching: 'none', note: `the warm-up run failed: ${reason}`, costs: [] };
   }
 }

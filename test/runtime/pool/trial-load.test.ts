@@ -125,6 +125,11 @@ describe('the words for a refusal', () => {
     [{ code: 'LOST', detail: 'Aborted(OOM)' }, 'RUNTIME_BROKE', /ran out of memory or broke/],
     [{ code: 'MODEL_INVALID', detail: '20518624' }, 'RUNTIME_BROKE', /ran out of memory or broke/],
     [{ code: 'LOST', detail: 'unreachable' }, 'RUNTIME_BROKE', /broke on the model: unreachable/],
+    [
+      { code: 'LOST', detail: 'the warm-up run broke the runtime: memory access out of bounds' },
+      'RUNTIME_BROKE',
+      /warms it up broke the runtime \(memory access out of bounds\)/,
+    ],
     [{ code: 'SIGNATURE_MISMATCH', detail: 'input x' }, 'SIGNATURE_MISMATCH', /other tensors .*: input x\.$/],
     [{ code: 'MODEL_INVALID', detail: 'unsupported data type: 16' }, 'UNSUPPORTED_DATATYPE', /type 16/],
   ] as const)('%j', (failure, code, words) => {

@@ -7,7 +7,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Datatype, NumericArray } from '../../../runtime/tensor/dtype.ts';
 import { elementCount, type ModelSignature } from '../../../runtime/tensor/signature.ts';
 import type { OnnxSession, SessionTensor } from '../../../runtime/worker/onnx-session.ts';
-import { warmUp, type WarmUpResult } from '../../../runtime/worker/warm-up.ts';
+import { warmUp as warmUpOn, type WarmUpResult, type WarmUpTask } from '../../../runtime/worker/warm-up.ts';
 
 type Model = (inputs: readonly SessionTensor[]) => SessionTensor[];
 
@@ -18,6 +18,11 @@ const rowsSignature: ModelSignature = {
   outputs: [{ name: 'y', datatype: 'FP32', shape: [-1] }],
   batching: 'rows',
 };
+
+/** On an engine that breaks as WebAssembly does. */
+function warmUp(session: OnnxSession, task: WarmUpTask): Promise<WarmUpResult> {
+  return warmUpOn(session, task, { isBroken: (error) => error instanceof WebAssembly.RuntimeError });
+}
 
 /** A session that keeps what it was asked; only `run` is ever called by a warm-up. */
 function puppet(model: Model): {
@@ -187,6 +192,18 @@ describe('a model that promises rows', () => {
       note: 'the warm-up run failed: Gather: index out of range',
       costs: [],
     });
+  });
+});
+
+describe('a model that breaks the runtime', () => {
+  it.each([1, 16])('in a run of %d rows is not loaded: the thread must go', async (bad) => {
+    const { session } = puppet((inputs) => {
+      if (rowsOf(inputs).length === bad) throw new WebAssembly.RuntimeError('memory access out of bounds');
+      return sumOfRow(inputs);
+    });
+    await expect(warmUp(session, { signature: rowsSignature, warmRows: [16, 32] })).rejects.toThrow(
+      'the warm-up run broke the runtime: memory access out of bounds',
+    );
   });
 });
 
