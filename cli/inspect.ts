@@ -5,14 +5,15 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Command } from 'commander';
-import { parseLimits } from '../gateway/admission/limits.ts';
+import { limitBounds, parseLimits } from '../gateway/admission/limits.ts';
+import { inputsTooLarge } from '../gateway/admission/smallest-run.ts';
 import { StoreError } from '../registry-store/main.ts';
 import { type ModelInspection, inspectOnnxModel } from '../registry-store/onnx/inspect-model.ts';
 import { externalFilesOf } from '../registry-store/onnx/weight-facts.ts';
 import { type TrialOutcome, tryModel } from '../runtime/pool/trial-load.ts';
 import { AnsweredNo } from './failure.ts';
 import { findExternalFiles, withExternalData } from '../registry-store/lifecycle/external-files.ts';
-import { type Inspection, inspectionJson } from './inspect/inspection.ts';
+import { type Inspection, inspectionJson, type Problem } from './inspect/inspection.ts';
 import { commonFirstSize } from '../registry-store/manifest/signature.ts';
 import { inspectionLines } from './inspect/inspection-text.ts';
 import { readModelFile } from './model-file.ts';
@@ -68,7 +69,9 @@ async function inspectFile(file: string, work: Work): Promise<Inspection> {
   const bytes = isWhole ? await withExternalData(file, alone, work.signal) : alone;
   const model = inspectOnnxModel(bytes);
   if (!model.ok) throw new StoreError('MODEL_REFUSED', `${model.code}: ${model.message}`);
-  const trial = work.options.run ? await tryWithProgress(bytes, model.value, work) : undefined;
+  const unaskable = unaskableProblems(model.value);
+  const isTried = work.options.run && unaskable.length === 0;
+  const trial = isTried ? await tryWithProgress(bytes, model.value, work) : undefined;
   return {
     file,
     // Of what would be signed.
@@ -77,8 +80,16 @@ async function inspectFile(file: string, work: Work): Promise<Inspection> {
     model: model.value,
     externalFiles,
     trial,
-    problems: [...model.value.refusals, ...(trial?.kind === 'refused' ? [trial] : [])],
+    problems: [...model.value.refusals, ...unaskable, ...(trial?.kind === 'refused' ? [trial] : [])],
   };
+}
+
+/** Nobody could ask for it on a node with default limits, and to try it would take the memory of such a request. */
+function unaskableProblems({ description }: ModelInspection): readonly Problem[] {
+  const requestBytesMax = limitBounds.requestBytesMax.initial;
+  const message = description && inputsTooLarge(description.signature, { requestBytesMax });
+  if (message === undefined) return [];
+  return [{ code: 'INPUT_TOO_LARGE', message: `${message} The default of that limit is used here.` }];
 }
 
 async function readWithProgress(

@@ -59,8 +59,10 @@ export class DeploymentProblems {
 
 const quarantined: DeploymentProblem = { problem: 'NOT_SERVED', reason: 'QUARANTINED' };
 
-/** Most reasons may name places on this machine, and only their codes go out; that of too little memory says what to do. */
+/** Most reasons may name places on this machine, and only their codes go out; these say numbers, and what to do. */
+const publicReasons: ReadonlySet<string> = new Set(['MODEL_MEMORY', 'MEMORY_LIMIT', 'INPUT_TOO_LARGE']);
+
 function reasonOf(text: string): Pick<DeploymentProblem, 'reason' | 'detail'> {
   const reason = codeOf(text);
-  return reason === 'MODEL_MEMORY' ? { reason, detail: text.slice(reason.length + 2) } : { reason };
+  return publicReasons.has(reason) ? { reason, detail: text.slice(reason.length + 2) } : { reason };
 }

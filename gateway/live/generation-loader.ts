@@ -5,6 +5,8 @@ import type { DeploymentResources } from '../../registry-store/manifest/deployme
 import type { LoadOutcome } from '../../runtime/pool/pool-options.ts';
 import type { WorkerPool } from '../../runtime/pool/worker-pool.ts';
 import { asLoaded, type ModelSignature } from '../../runtime/tensor/signature.ts';
+import type { Limits } from '../admission/limits.ts';
+import { inputsTooLarge } from '../admission/smallest-run.ts';
 import { type GenerationOptions, ModelGeneration, noSession } from '../dispatch/model-generation.ts';
 import { StateLayout } from '../dispatch/sequences/state-layout.ts';
 import { LoadTimes } from '../residency/load-times.ts';
@@ -17,6 +19,7 @@ export interface GenerationLoaderOptions {
   readonly pool: WorkerPool;
   readonly metrics: Pick<MetricsPage, 'version'>;
   readonly log: Logger;
+  readonly limits: Pick<Limits, 'requestBytesMax'>;
   /** Row counts that a model runs before it takes traffic; the last is the largest batch. */
   readonly warmRows: readonly number[];
   /** The verified bytes of a version's ONNX file. */
@@ -70,8 +73,10 @@ export class GenerationLoader {
   }
 
   /** Why it cannot be loaded whatever is tried; undefined when that is not known. */
-  refusalOf({ artifact, pipeline }: ServedVersion): NotLoaded | undefined {
+  refusalOf({ artifact, pipeline, signature }: ServedVersion): NotLoaded | undefined {
     if (pipeline?.ok === false) return { reason: pipeline.reason, mayPass: false };
+    const tooLarge = inputsTooLarge(signature, this.#options.limits);
+    if (tooLarge !== undefined) return { reason: `INPUT_TOO_LARGE: ${tooLarge}`, mayPass: false };
     const known = this.#unloadable.get(artifact.sha256);
     return known === undefined ? undefined : { reason: known, mayPass: false };
   }

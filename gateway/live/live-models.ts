@@ -43,7 +43,7 @@ export interface LiveModelsOptions
   readonly replicas: LiveReplicas;
   /** What models may take together, and which of them are in there. */
   readonly modelMemory: ModelMemory;
-  readonly limits: Pick<Limits, 'modelIdleMsMax'>;
+  readonly limits: Pick<Limits, 'modelIdleMsMax' | 'requestBytesMax'>;
 }
 
 type Routes = ModelRoutes<ModelGeneration, ShadowMirror>;

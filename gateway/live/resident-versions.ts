@@ -22,7 +22,7 @@ export interface ResidentVersionsOptions extends GenerationLoaderOptions {
     LiveReplicas,
     'fit' | 'refit' | 'lacksMemory' | 'forget' | 'lentBytes' | 'giveBack'
   >;
-  readonly limits: Pick<Limits, 'modelIdleMsMax'>;
+  readonly limits: Pick<Limits, 'modelIdleMsMax' | 'requestBytesMax'>;
   /** Called for a generation that no request holds any more, before it is unloaded. */
   readonly forget: (generation: ModelGeneration) => void;
   /** Memory came free that others may have. */

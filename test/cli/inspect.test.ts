@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
-import { slowModel, unloadableModel } from '../e2e/odd-models.ts';
+import { echoModel, slowModel, unloadableModel } from '../e2e/odd-models.ts';
 import { sha256Of } from '../../registry-store/trust/artifact-digest.ts';
 import { modelFile, run } from './command-line.ts';
 
@@ -89,6 +89,16 @@ describe('a model that cannot be served ends with 1', () => {
       runtime: { loads: false, code: 'UNSUPPORTED_OPERATOR' },
     });
     expect((await run(['inspect', file, '--no-run'])).code).toBe(0);
+  });
+
+  test('and the sizes, without trying it, when no request can be as large as its inputs', async () => {
+    const file = await saved('giant.onnx', echoModel([{ datatype: 'FP32', shape: [1, 2e8] }]));
+    const { code, out } = await run(['inspect', file]);
+    expect(code).toBe(1);
+    expect(out.replace(/\s+/g, ' ')).toContain(
+      'take 800000000 bytes, and those of one request may take 67108864',
+    );
+    expect(await json(file)).toMatchObject({ problems: [{ code: 'INPUT_TOO_LARGE' }], runtime: null });
   });
 
   test('and how to turn ZipMap off', async () => {

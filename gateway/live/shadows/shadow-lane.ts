@@ -117,6 +117,7 @@ export class ShadowLane {
       // Not on the metrics page: nobody waits for these answers.
       metrics: { version: (name, modelVersion) => new VersionMetrics(name, modelVersion) },
       log,
+      limits,
       warmRows: [limits.batchRowsMax],
       readArtifact: options.readArtifact,
     });

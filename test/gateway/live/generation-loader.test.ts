@@ -41,6 +41,7 @@ function loaderOver(...outcomes: (LoadOutcome | Error)[]): {
     pool: { lanes: [{}], load } as never,
     metrics: { version: () => ({}) as never },
     log: { info: () => undefined } as never,
+    limits: { requestBytesMax: 1024 },
     warmRows: [],
     readArtifact: () => Promise.resolve(new Uint8Array(10)),
   });
@@ -80,4 +81,13 @@ test('bytes that are no model are asked about once, a file that cannot be read a
   const unread = loaderOver(new Error('no such file'), loaded);
   expect(await unread.loader.load(versionOf('a'))).toEqual({ reason: 'no such file', mayPass: true });
   expect(await unread.loader.load(versionOf('a'))).toMatchObject({ modelName: 'iris' });
+});
+
+test('a model whose inputs are larger than any request may be is refused before its file is read', async () => {
+  const { loader, asked } = loaderOver();
+  const inputs = [{ name: 'x', datatype: 'FP32', shape: [-1, 257] }] as const;
+  const version = { ...versionOf('a'), signature: { ...signature, inputs } } as VersionMetadata;
+  const reason = expect.stringMatching(/^INPUT_TOO_LARGE: .* take 1028 bytes, .* may take 1024\./) as string;
+  expect(await loader.load(version)).toEqual({ reason, mayPass: false });
+  expect(asked()).toBe(0);
 });
