@@ -53,6 +53,14 @@ export async function readModelFiles(
   return Buffer.concat(files);
 }
 
+/** What `readModelFiles` gave, taken apart again, not in shared memory. */
+export function filesIn({ pipeline }: ServedVersion, files: Uint8Array): readonly Uint8Array[] {
+  const own = new Uint8Array(files);
+  if (pipeline?.ok !== true) return [own];
+  let end = 0;
+  return pipeline.links.map(({ fileBytes }) => own.subarray(end, (end += fileBytes)));
+}
+
 function inPipeline(
   deployed: VersionMetadata,
   pipeline: Pipeline,

@@ -15,6 +15,11 @@ export interface ModelToLoad {
   readonly chain?: readonly ChainLink[] | undefined;
   /** The verified ONNX file. Called once now, and again whenever a thread has to be replaced. */
   readonly readModel: () => Promise<Uint8Array>;
+  /**
+   * Whether what a run costs follows from its shapes alone. What is cheap for some values only stays off the event loop, where
+   * no run can be ended. Asked with the file of a model that was measured to be cheap; when it is left out, all of them are.
+   */
+  readonly hasSteadyCost?: (file: Uint8Array) => boolean;
   /** On how many lanes it is to be; all of them when it is left out, and when there are not so many. */
   readonly replicas?: number | undefined;
   /** Callers wait for it: the load takes the time of others too. Default false. */

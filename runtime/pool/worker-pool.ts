@@ -183,8 +183,11 @@ export class WorkerPool {
     const batching = alone === undefined ? 'rows' : 'none';
     const costs = lowestCosts(loaded.map((reply) => reply.costs));
     Object.assign(held, { isTentative: false, costs, signature: asLoaded(model.signature, batching) });
-    const inline =
-      alone === undefined && isCheap(task, loaded, this.#options) && (await this.#loadInline(task));
+    const isInline =
+      alone === undefined &&
+      isCheap(task, loaded, this.#options) &&
+      model.hasSteadyCost?.(task.model) !== false;
+    const inline = isInline && (await this.#loadInline(task));
     return {
       kind: 'loaded',
       session,

@@ -1,7 +1,9 @@
 /** Loads that come to nothing: which are tried again, and which are remembered by the digest of their bytes. */
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { GenerationLoader } from '../../../gateway/live/generation-loader.ts';
 import type { VersionMetadata } from '../../../registry-store/main.ts';
+import type { ModelToLoad } from '../../../runtime/pool/held-sessions.ts';
 import type { LoadOutcome } from '../../../runtime/pool/pool-options.ts';
 
 const lost: LoadOutcome = { kind: 'lost', detail: 'the thread ended' };
@@ -29,9 +31,12 @@ function versionOf(sha256: string): VersionMetadata {
 function loaderOver(...outcomes: (LoadOutcome | Error)[]): {
   readonly loader: GenerationLoader;
   readonly asked: () => number;
+  readonly given: readonly ModelToLoad[];
 } {
+  const given: ModelToLoad[] = [];
   let asked = 0;
-  const load = (): Promise<LoadOutcome> => {
+  const load = (model: ModelToLoad): Promise<LoadOutcome> => {
+    given.push(model);
     const outcome = outcomes[asked++];
     if (outcome instanceof Error) return Promise.reject(outcome);
     if (outcome === undefined) throw new Error('the pool was asked too often');
@@ -45,7 +50,7 @@ function loaderOver(...outcomes: (LoadOutcome | Error)[]): {
     warmRows: [],
     readArtifact: () => Promise.resolve(new Uint8Array(10)),
   });
-  return { loader, asked: () => asked };
+  return { loader, asked: () => asked, given };
 }
 
 test('a model whose loads take their threads three times in a row is LOAD_LOST, and tried no more', async () => {
@@ -90,4 +95,11 @@ test('a model whose inputs are larger than any request may be is refused before 
   const reason = expect.stringMatching(/^INPUT_TOO_LARGE: .* take 1028 bytes, .* may take 1024\./) as string;
   expect(await loader.load(version)).toEqual({ reason, mayPass: false });
   expect(asked()).toBe(0);
+});
+
+test('the pool can ask whether what a file costs depends on values', async () => {
+  const { loader, given } = loaderOver(loaded);
+  await loader.load(versionOf('a'));
+  const iris = readFileSync(new URL('../../../deploy/demo/models/iris-1.0.0.onnx', import.meta.url));
+  expect([iris, Uint8Array.of(1)].map((file) => given[0]?.hasSteadyCost?.(file))).toEqual([true, false]);
 });

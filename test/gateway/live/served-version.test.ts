@@ -1,6 +1,11 @@
 /** What a node makes of a deployment with pipelines: one version each, whose signature, size and digest are those of the whole. */
 import { describe, expect, it } from 'vitest';
-import { readModelFiles, type ServedVersion, servedVersions } from '../../../gateway/live/served-version.ts';
+import {
+  filesIn,
+  readModelFiles,
+  type ServedVersion,
+  servedVersions,
+} from '../../../gateway/live/served-version.ts';
 import type { Deployment, VersionMetadata } from '../../../registry-store/main.ts';
 import type { Pipeline } from '../../../registry-store/manifest/pipeline.ts';
 import { linearModel, offsetModel, scaleModel } from '../../e2e/pipeline-models.ts';
@@ -44,6 +49,9 @@ describe('a version with a pipeline', () => {
     expect(files.byteLength).toBe(version?.artifact.lengthBytes);
     const alone = await readModelFiles(half!, (one) => store.readArtifact(one));
     expect(Buffer.compare(files.subarray(0, alone.byteLength), alone)).toBe(0);
+    const [first, second] = filesIn(version!, files);
+    expect(Buffer.compare(first!, alone)).toBe(0);
+    expect(second!.byteLength).toBe(files.byteLength - alone.byteLength);
   });
 
   it('is another one with another pipeline, and the same one with the same', () => {

@@ -1,5 +1,6 @@
 /** A pool that is started before there is a gateway: it says what it has to say later, and starts on the event loop later. */
 import { afterEach, expect, test, vi } from 'vitest';
+import type { ModelToLoad } from '../../../runtime/pool/held-sessions.ts';
 import type { PoolEvents } from '../../../runtime/pool/pool-options.ts';
 import { WorkerPool } from '../../../runtime/pool/worker-pool.ts';
 import { demoModel, signatureOf } from './pool-under-test.ts';
@@ -15,9 +16,9 @@ function start(inlineLater: boolean): WorkerPool {
   return WorkerPool.start({ workerFile, ...sizes, inlineRunUsMax: 1_000_000, inlineLater });
 }
 
-function load(): ReturnType<WorkerPool['load']> {
+function load(more: Partial<ModelToLoad> = {}): ReturnType<WorkerPool['load']> {
   const readModel = (): Promise<Uint8Array> => Promise.resolve(iris);
-  return pool.load({ signature: signatureOf(iris), warmRows: [], readModel });
+  return pool.load({ signature: signatureOf(iris), warmRows: [], readModel, ...more });
 }
 
 test('who listens later is told of the lanes that are idle by then', async () => {
@@ -45,6 +46,10 @@ test('models wait for the event loop until it is started, and one that went mean
   expect(pool.inlineLane.holds(stays.session)).toBe(true);
   expect(pool.inlineLane.holds(goes.session)).toBe(false);
 
-  const late = await load();
+  const late = await load({ hasSteadyCost: (file) => file.byteLength === iris.byteLength });
   expect(late.kind === 'loaded' && pool.inlineLane.holds(late.session)).toBe(true);
+
+  // Cheap as measured, but other values may cost anything.
+  const unsteady = await load({ hasSteadyCost: () => false });
+  expect(unsteady).toMatchObject({ kind: 'loaded', inline: false });
 });
