@@ -121,11 +121,12 @@ export class ModelMemory {
 
   #reading(entry: Entry, keep: ModelGeneration | undefined): Reading {
     const { generation, loadedMs, role } = entry;
+    const { metrics } = generation;
     return {
       key: generation.session,
       bytes: this.#bytesOf(generation),
-      // Counted for every batch anyway, so that nothing is added where requests go by.
-      usedMs: Math.max(loadedMs, generation.metrics.lastBatchMs ?? 0),
+      // Read for every batch and every answer of the cache anyway, so that nothing is added where requests go by.
+      usedMs: Math.max(loadedMs, metrics.lastBatchMs ?? 0, metrics.cache.lastHitMs ?? 0),
       hold: generation === keep ? 'rollout' : this.#holdOf(entry),
       isSpare: role === 'spare',
     };

@@ -25,7 +25,7 @@ export interface Reading {
   /** As given to `enter`. */
   readonly key: number;
   readonly bytes: number;
-  /** When it answered last, or was loaded. */
+  /** When it answered last, from the response cache too, or was loaded. */
   readonly usedMs: number;
   readonly hold: Hold | undefined;
   /** Kept for a rollback only: the first to go. */

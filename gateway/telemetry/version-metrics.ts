@@ -84,6 +84,8 @@ export class CacheCounts {
   hits = 0;
   /** From arrival to answer, over the hits. */
   hitMs = 0;
+  /** When the last of them was answered, on the clock of `performance.now()`; undefined when there was none. */
+  lastHitMs: number | undefined;
   /** Requests that were run because nobody had asked the same. */
   misses = 0;
   /** What the look cost in vain, over the misses. */
@@ -91,9 +93,10 @@ export class CacheCounts {
   /** Requests that shared the run of another one. */
   coalesced = 0;
 
-  hit(ms: number): void {
+  hit(startedMs: number, endedMs: number): void {
     this.hits += 1;
-    this.hitMs += ms;
+    this.hitMs += endedMs - startedMs;
+    this.lastHitMs = endedMs;
   }
 
   missed(ms: number): void {

@@ -126,7 +126,7 @@ export class ResponseCache {
     queueMicrotask(() => {
       if (request.isOver) return;
       this.#answer(request, answer, 'hit');
-      request.generation.metrics.cache.hit(performance.now() - startedMs);
+      request.generation.metrics.cache.hit(startedMs, performance.now());
     });
     return request;
   }

@@ -94,12 +94,25 @@ describe('ModelMemory', () => {
     expect(all.idle()).toEqual([pinned]);
   });
 
-  it('knows the last use from the last batch', () => {
+  it.each<readonly [string, (each: ModelGeneration) => void]>([
+    [
+      'batch',
+      ({ metrics }) => {
+        metrics.lastBatchMs = 900;
+      },
+    ],
+    [
+      'answer of the response cache',
+      ({ metrics }) => {
+        metrics.cache.hit(899, 900);
+      },
+    ],
+  ])('knows the last use from the last %s', (_what, use) => {
     const all = memory();
     const [first, second] = [generation('a', 1), generation('b', 2)];
     all.enter(first, true);
     all.enter(second, true);
-    first.metrics.lastBatchMs = 900;
+    use(first);
     nowMs = 1000;
     expect(all.idle()).toEqual([second]);
     expect(all.room(1, { isAsked: true })).toEqual({ kind: 'room', evict: [second] });

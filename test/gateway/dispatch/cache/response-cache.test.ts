@@ -97,6 +97,7 @@ describe('the same question', () => {
     expect(dispatcher.taken).toBe(1);
     const { cache, outcomes } = generation.metrics;
     expect([cache.hits, cache.misses, cache.coalesced]).toEqual([1, 1, 0]);
+    expect(cache.lastHitMs).toBeGreaterThan(0);
     expect([...outcomes.rows()]).toEqual([{ protocol: 'stream-msgpack', outcome: 'OK', value: 1 }]);
   });
 
