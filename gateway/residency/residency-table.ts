@@ -109,13 +109,13 @@ export class ResidencyTable {
     return { kind: 'later', atMs: last?.atMs ?? Infinity };
   }
 
-  /** Those that nobody asked for during `idleMsMax`. */
+  /** Those that nobody asked for during `idleMsMax`; what was loaded ahead of requests has no other time to stay. */
   idle(nowMs: number): readonly number[] {
-    const { idleMsMax } = this.#rules;
+    const { idleMsMax, churnMsMin } = this.#rules;
     if (idleMsMax === 0) return [];
     return this.#byPreference()
-      .filter((resident) => nowMs - resident.usedMs >= idleMsMax)
-      .filter((resident) => this.#freeAtMs(resident, { isAsked: false, nowMs }) <= nowMs)
+      .filter(({ hold, usedMs }) => hold === undefined && nowMs - usedMs >= idleMsMax)
+      .filter(({ isAsked, loadedMs }) => !isAsked || nowMs - loadedMs >= churnMsMin)
       .map(({ key }) => key);
   }
 

@@ -86,6 +86,20 @@ describe('ResidencyTable', () => {
     expect(full({ idleMsMax: 0 }).idle(1e9)).toEqual([]);
   });
 
+  it('lets go of what was loaded ahead as soon as it is idle, and of what a request loaded not before its time', () => {
+    const table = new ResidencyTable({ ...rules, idleMsMax: 20 });
+    table.enter(1, { bytes: 10, isAsked: false, nowMs: 0 });
+    table.enter(2, { bytes: 10, isAsked: true, nowMs: 0 });
+    expect(table.idle(19)).toEqual([]);
+    expect(table.idle(20)).toEqual([1]);
+    // Used since, and idle again.
+    table.observe([reading(1, 30)]);
+    expect(table.idle(49)).toEqual([]);
+    expect(table.idle(50)).toEqual([1]);
+    expect(table.idle(99)).toEqual([1]);
+    expect(table.idle(100)).toEqual([2, 1]);
+  });
+
   it('counts what versions take now, and nothing of those that left', () => {
     const table = full();
     table.observe([reading(1, 3, { bytes: 25 }), reading(7, 3, { bytes: 1000 })]);
