@@ -70,6 +70,7 @@ export function startServer(options: GatewayOptions, parts: ServerParts): Gatewa
     repository: {
       snapshot: () => store.current,
       problemOf: (model) => live.problems.get(model)?.reason,
+      shortfalls: () => live.shortfalls,
     },
     control: options.control,
     host: options.host,

@@ -4,6 +4,7 @@
  */
 import type { HttpRequest } from 'uWebSockets.js';
 import type { StoreSnapshot } from '../../registry-store/main.ts';
+import type { DeploymentProblem } from '../telemetry/store-report.ts';
 import type { ModelGeneration } from '../dispatch/model-generation.ts';
 import type { RouteTable } from '../route/route-table.ts';
 import { fail, type Result, type WireError } from '../wire/error-code.ts';
@@ -26,6 +27,8 @@ export interface RepositoryView {
   readonly routes: () => RouteTable<ModelGeneration>;
   /** Code of the reason why the live version of a model is not loaded. */
   readonly problemOf: (model: string) => string | undefined;
+  /** What live versions lack or take too much of although they answer, by model. */
+  readonly shortfalls: () => ReadonlyMap<string, Pick<DeploymentProblem, 'detail'>>;
 }
 
 export interface RepositoryRoutesOptions {
@@ -73,21 +76,30 @@ interface IndexEntry {
 /** Every version of the store, or with `readyOnly` those that answer. */
 function repositoryIndex(view: RepositoryView, readyOnly: boolean): readonly IndexEntry[] {
   const entries: IndexEntry[] = [];
+  const shortfalls = view.shortfalls();
   for (const [name, versions] of view.snapshot().models) {
     for (const version of versions.keys()) {
-      const entry = indexEntry(view, name, version);
+      const entry = indexEntry(view, { name, version, shortfall: shortfalls.get(name)?.detail });
       if (!readyOnly || entry.state === 'READY') entries.push(entry);
     }
   }
   return entries;
 }
 
-function indexEntry(view: RepositoryView, name: string, version: string): IndexEntry {
+function indexEntry(
+  view: RepositoryView,
+  {
+    name,
+    version,
+    shortfall = '',
+  }: Pick<IndexEntry, 'name' | 'version'> & { readonly shortfall?: string | undefined },
+): IndexEntry {
   const routes = view.routes();
   const loaded = routes.models.get(name)?.versions.get(version);
   if (loaded !== undefined) {
+    const lacking = routes.models.get(name)?.live === loaded ? shortfall : '';
     // It answers: the first request waits for it.
-    return { name, version, state: 'READY', reason: loaded.isDormant ? 'not in memory' : '' };
+    return { name, version, state: 'READY', reason: loaded.isDormant ? 'not in memory' : lacking };
   }
   const isLive = view.snapshot().deployments.get(name)?.version === version;
   if (!isLive) return { name, version, state: 'UNAVAILABLE', reason: 'not deployed' };

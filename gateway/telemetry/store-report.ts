@@ -11,9 +11,11 @@ export interface DeploymentProblem {
   /**
    * `NOT_SERVED`: no version of the model answers; `NOT_CURRENT`: the version before serves on;
    * `STRATEGY_UNSUPPORTED`: the live version serves, the rollout beside it is not carried out; `ROLLED_BACK`: this node
-   * took the candidate out of the traffic, because it was worse; `FEWER_REPLICAS`: it is on fewer threads than it should be.
+   * took the candidate out of the traffic, because it was worse; `FEWER_REPLICAS`: it is on fewer threads than it should be;
+   * `OVER_LIMIT`: it serves, but takes more than it may, so that it would not be loaded again.
    */
-  readonly problem: 'NOT_SERVED' | 'NOT_CURRENT' | 'STRATEGY_UNSUPPORTED' | 'ROLLED_BACK' | 'FEWER_REPLICAS';
+  readonly problem:
+    'NOT_SERVED' | 'NOT_CURRENT' | 'STRATEGY_UNSUPPORTED' | 'ROLLED_BACK' | 'FEWER_REPLICAS' | 'OVER_LIMIT';
   /** Code of the failure below, or the strategy. */
   readonly reason: string;
   /** The same for people, where that says more; nothing in it is secret. */

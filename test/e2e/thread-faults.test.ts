@@ -138,6 +138,13 @@ test('a deployment whose memory_limit is too small is not served, with the reaso
     ) as string,
   });
   expect(await health()).toMatchObject({
-    problems: [{ model: 'large', problem: 'NOT_SERVED', reason: 'MEMORY_LIMIT' }],
+    problems: [
+      {
+        model: 'large',
+        problem: 'NOT_SERVED',
+        reason: 'MEMORY_LIMIT',
+        detail: expect.stringMatching(/^its file alone takes \d+ bytes here/) as string,
+      },
+    ],
   });
 }, 60_000);

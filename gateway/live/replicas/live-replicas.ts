@@ -14,7 +14,7 @@ import type { MetricsPage, Sample } from '../../telemetry/metrics-page.ts';
 import type { ScalingReport } from '../../telemetry/scaling-report.ts';
 import type { DeploymentProblem } from '../../telemetry/store-report.ts';
 import { LiveScaling, type LiveScalingOptions } from './live-scaling.ts';
-import { type ReplicaDemand, replicaDemand, shortfallOf } from './replica-demand.ts';
+import { overLimitOf, type ReplicaDemand, replicaDemand, shortfallOf } from './replica-demand.ts';
 import type { Carriers } from './traffic-shares.ts';
 
 export interface LiveReplicasOptions extends Pick<LiveScalingOptions, 'loads' | 'nowMs' | 'scaling'> {
@@ -74,6 +74,7 @@ export class LiveReplicas {
       shortfall: before?.shortfall,
       lent: before?.lent ?? 0,
     });
+    this.#tellOfLimit(generation, before?.resources, resources);
     await this.#place(generation, this.#wanted(generation, { resources, demand, before }));
     // It may have gone meanwhile.
     if (!this.#placed.has(session)) return;
@@ -156,12 +157,13 @@ export class LiveReplicas {
     this.#scaling.close();
   }
 
-  /** Why versions are on fewer threads than they should be, by model; those that are not are left out. */
+  /** Why versions take more than they may or are on fewer threads than they should be, by model; others are left out. */
   shortfallsOf(generations: readonly ModelGeneration[]): ReadonlyMap<string, DeploymentProblem> {
     const all = new Map<string, DeploymentProblem>();
-    for (const { modelName, session } of generations) {
-      const shortfall = this.#placed.get(session)?.shortfall;
-      if (shortfall !== undefined) all.set(modelName, shortfall);
+    for (const generation of generations) {
+      const { resources, shortfall } = this.#placed.get(generation.session) ?? {};
+      const problem = overLimitOf(resources, generation) ?? shortfall;
+      if (problem !== undefined) all.set(generation.modelName, problem);
     }
     return all;
   }
@@ -225,6 +227,17 @@ export class LiveReplicas {
     const isAnew = before === undefined || (begin !== undefined && begin !== before.resources?.replicas);
     if (scaled === undefined || isAnew) return placed;
     return Math.min(Math.max(this.#options.pool.replicasOf(session), scaled.min), scaled.max);
+  }
+
+  #tellOfLimit(
+    generation: ModelGeneration,
+    before: DeploymentResources | undefined,
+    now: DeploymentResources | undefined,
+  ): void {
+    const detail = overLimitOf(now, generation)?.detail;
+    if (detail === undefined || detail === overLimitOf(before, generation)?.detail) return;
+    const { modelName: model, modelVersion: version } = generation;
+    this.#options.log.warn({ model, version, detail }, 'version is over its memory_limit');
   }
 
   async #place(generation: ModelGeneration, replicas: number, isAwaited = false): Promise<void> {

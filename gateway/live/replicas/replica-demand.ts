@@ -71,6 +71,19 @@ export function shortfallOf({ asked, placed, bound, because }: ReplicaDemand): D
   return { problem: 'FEWER_REPLICAS', reason: bound, detail };
 }
 
+/**
+ * Undefined while one replica is within the `memory_limit`. What is live is not taken out for a limit that came later, but what
+ * loads it the next time will refuse it.
+ */
+export function overLimitOf(
+  { memoryLimitBytes = Infinity }: DeploymentResources = {},
+  { bytesPerReplica }: Pick<NodeRoom, 'bytesPerReplica'>,
+): DeploymentProblem | undefined {
+  if (bytesPerReplica <= memoryLimitBytes) return undefined;
+  const detail = `over its memory_limit: needs ${sizeText(bytesPerReplica)}, limit ${sizeText(memoryLimitBytes)}; it serves on, but is not loaded again`;
+  return { problem: 'OVER_LIMIT', reason: 'MEMORY_LIMIT', detail };
+}
+
 function roomsFor(resources: DeploymentResources | undefined, node: NodeRoom): readonly Room[] {
   const { cpuLimitMillis, memoryLimitBytes } = resources ?? {};
   const { threads, bytesPerReplica, affordable = Infinity, intraOpThreads = 1 } = node;
@@ -118,4 +131,8 @@ function leastOf(rooms: readonly Room[]): Room {
 
 function count(number: number, noun: string): string {
   return `${number} ${noun}${number === 1 ? '' : 's'}`;
+}
+
+function sizeText(bytes: number): string {
+  return bytes < 2 ** 20 ? count(bytes, 'byte') : `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 }

@@ -50,7 +50,7 @@ let pool: PuppetPool;
 let replicas: LiveReplicas;
 let metrics: MetricsPage;
 let loads: VersionLoad[];
-let log: { readonly msg: string; readonly because?: string }[];
+let log: { readonly msg: string; readonly because?: string; readonly detail?: string }[];
 
 function generation(session: number, modelVersion: string): ModelGeneration {
   const sha256 = modelVersion;
@@ -232,4 +232,17 @@ describe('before traffic moves', () => {
     await replicas.prepare({ live: two });
     expect(pool.asked).toEqual([]);
   });
+});
+
+it('a version that a later memory_limit is too small for is told for as long as that is true, and once in the log', async () => {
+  const one = generation(1, '1');
+  await replicas.fit(one, {});
+  expect(replicas.shortfallsOf([one]).size).toBe(0);
+  await replicas.fit(one, { memoryLimitBytes: 999 });
+  await replicas.refit(one);
+  const problem = replicas.shortfallsOf([one]).get('m');
+  expect(problem).toMatchObject({ problem: 'OVER_LIMIT', reason: 'MEMORY_LIMIT' });
+  expect(log).toMatchObject([{ msg: 'version is over its memory_limit', detail: problem?.detail }]);
+  await replicas.fit(one, { memoryLimitBytes: 1000 });
+  expect(replicas.shortfallsOf([one]).size).toBe(0);
 });

@@ -3,6 +3,7 @@ import { expect, it } from 'vitest';
 import type { DeploymentResources } from '../../../../registry-store/manifest/deployment.ts';
 import {
   type NodeRoom,
+  overLimitOf,
   replicaDemand,
   shortfallOf,
 } from '../../../../gateway/live/replicas/replica-demand.ts';
@@ -184,4 +185,20 @@ it('the load moves runs of several threads up to what the cores have room for', 
 
 it('no load moves what no deployment lets it move', () => {
   expect(replicaDemand({ replicas: 2 }, room).scaled).toBeUndefined();
+});
+
+it('a version is over its memory_limit when one thread of it is, and then both numbers are told', () => {
+  const mib = 2 ** 20;
+  const over = (memoryLimitBytes: number | undefined, bytesPerReplica: number): unknown =>
+    overLimitOf(memoryLimitBytes === undefined ? {} : { memoryLimitBytes }, { bytesPerReplica });
+  expect(over(undefined, 1e12)).toBeUndefined();
+  expect(over(mib, mib)).toBeUndefined();
+  expect(over(mib, 20_000_151)).toEqual({
+    problem: 'OVER_LIMIT',
+    reason: 'MEMORY_LIMIT',
+    detail: 'over its memory_limit: needs 19.1 MiB, limit 1.0 MiB; it serves on, but is not loaded again',
+  });
+  expect(over(500, 643)).toMatchObject({
+    detail: expect.stringContaining('needs 643 bytes, limit 500 bytes') as string,
+  });
 });
