@@ -2,7 +2,6 @@
 import { performance } from 'node:perf_hooks';
 import type { VersionMetadata } from '../../registry-store/main.ts';
 import type { DeploymentResources } from '../../registry-store/manifest/deployment.ts';
-import type { DeploymentResources } from '../../registry-store/manifest/deployment.ts';
 import { hasSteadyCost } from '../../registry-store/onnx/steady-cost.ts';
 import type { LoadOutcome } from '../../runtime/pool/pool-options.ts';
 import type { WorkerPool } from '../../runtime/pool/worker-pool.ts';
@@ -10,15 +9,11 @@ import { asLoaded, type ModelSignature } from '../../runtime/tensor/signature.ts
 import type { Limits } from '../admission/limits.ts';
 import { inputsTooLarge } from '../admission/smallest-run.ts';
 import { type GenerationOptions, ModelGeneration, noSession } from '../dispatch/model-generation.ts';
-import { type GenerationOptions, ModelGeneration, noSession } from '../dispatch/model-generation.ts';
 import { StateLayout } from '../dispatch/sequences/state-layout.ts';
-import { StateLayout } from '../dispatch/sequences/state-layout.ts';
-import { LoadTimes } from '../residency/load-times.ts';
 import { LoadTimes } from '../residency/load-times.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { MetricsPage } from '../telemetry/metrics-page.ts';
 import { replicaDemand } from './replicas/replica-demand.ts';
-import { readModelFiles, type ServedVersion } from './served-version.ts';
 import { filesIn, readModelFiles, type ServedVersion } from './served-version.ts';
 
 export interface GenerationLoaderOptions {

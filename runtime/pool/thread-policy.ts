@@ -22,22 +22,28 @@ const script =
   'chrt -i -p 0 $$ 2>&- && chrt -o -p 0 $$ 2>&-; echo $?; ' +
   'while read -r policy thread; do chrt "$policy" -p 0 "$thread" 2>&-; echo $?; done';
 
-/** A shell that has not answered by then never will, milliseconds. It is not started again. */
+/** A shell that has not answered by then never will, milliseconds. */
 const answerMsMax = 30_000;
+
+/**
+ * Shells that a process starts in all. One that somebody killed has a successor; where each of them ends, another would
+ * only keep the threads waiting that start it.
+ */
+const startsMax = 3;
 
 class PolicyShell {
   /** Whether a thread that was put behind all others can come back. */
   readonly mayBringBack: Promise<boolean>;
   readonly #child: ChildProcessByStdio<Writable, Readable, null>;
   readonly #waiting: ((isDone: boolean) => void)[] = [];
-  #isGone = false;
+  isGone = false;
 
   constructor() {
     // A group of its own: Ctrl-C is for the process that it serves.
     const child = spawn('sh', ['-c', script], { stdio: ['pipe', 'pipe', 'ignore'], detached: true });
     this.#child = child;
     const gone = (): void => {
-      this.#isGone = true;
+      this.isGone = true;
       for (const settle of this.#waiting.splice(0)) settle(false);
     };
     child.once('error', gone).once('close', gone);
@@ -53,7 +59,7 @@ class PolicyShell {
 
   /** False when that was not allowed, or cannot be done here. */
   set(policy: '-i' | '-o', thread: OsThread): Promise<boolean> {
-    if (this.#isGone) return Promise.resolve(false);
+    if (this.isGone) return Promise.resolve(false);
     this.#child.stdin.write(`${policy} ${thread}\n`);
     return this.#answer();
   }
@@ -67,27 +73,36 @@ class PolicyShell {
 }
 
 let shell: PolicyShell | undefined;
+let starts = 0;
+
+function workingShell(): PolicyShell | undefined {
+  const isNeeded = process.platform === 'linux' && shell?.isGone !== false;
+  if (isNeeded && starts < startsMax) {
+    starts += 1;
+    shell = new PolicyShell();
+  }
+  return shell;
+}
 
 /** Before the process has grown; without it, the first thread that is put behind has all of them wait once. */
 export function prepareThreadPolicy(): void {
-  if (process.platform === 'linux') shell ??= new PolicyShell();
+  workingShell();
 }
 
 /** Whether a thread that was put behind all others can come back. False where none can be put there. */
 export async function mayBringBack(): Promise<boolean> {
-  prepareThreadPolicy();
-  return (await shell?.mayBringBack) ?? false;
+  const asked = workingShell();
+  return asked !== undefined && (await asked.mayBringBack) && !asked.isGone;
 }
 
 /** From now on the thread runs when nothing else wants to. False where that cannot be said; then it runs as before. */
 export async function putBehind(thread: OsThread): Promise<boolean> {
-  prepareThreadPolicy();
-  return (await shell?.set('-i', thread)) ?? false;
+  return (await workingShell()?.set('-i', thread)) ?? false;
 }
 
 /** Whether the thread, which was put behind all others, counts as any other again. */
 export async function bringBack(thread: OsThread): Promise<boolean> {
-  return (await shell?.set('-o', thread)) ?? false;
+  return (await workingShell()?.set('-o', thread)) ?? false;
 }
 
 /** The next best thing: from now on the thread gives way to others as far as niceness goes, and cannot take it back. */

@@ -1,6 +1,7 @@
 /** A thread that is put behind all others is really there, alone, and comes back where that is allowed. */
+import { readdirSync, readFileSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { beNice, bringBack, mayBringBack, putBehind } from '../../../runtime/pool/thread-policy.ts';
 import { idlePolicy, type ThreadState, threadStates } from './thread-state.ts';
 
@@ -56,3 +57,40 @@ describe.runIf(process.platform === 'linux')('a thread', () => {
     expect(stateOf(thread)).toMatchObject({ policy: 0, niceness: 19 });
   });
 });
+
+/** Shells that this process started. */
+function shells(): readonly number[] {
+  const pids = readdirSync('/proc').map(Number).filter(Number.isInteger);
+  return pids.filter((pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/stat`, 'utf8').includes(`(sh) S ${process.pid} `);
+    } catch {
+      return false;
+    }
+  });
+}
+
+it.runIf(process.platform === 'linux')(
+  'a shell that was killed is started again, but not for ever',
+  async () => {
+    const thread = await startThread();
+    const others = shells();
+    vi.resetModules();
+    const policy = await import('../../../runtime/pool/thread-policy.ts');
+    for (let life = 1; life <= 3; life++) {
+      await vi.waitFor(async () => {
+        expect(await policy.putBehind(thread)).toBe(true);
+      }, 20_000);
+      const own = shells().filter((pid) => !others.includes(pid));
+      expect(own).toHaveLength(1);
+      process.kill(own[0]!, 'SIGKILL');
+      await vi.waitFor(() => {
+        expect(shells()).toEqual(others);
+      }, 20_000);
+    }
+    await vi.waitFor(async () => {
+      expect([await policy.putBehind(thread), await policy.mayBringBack()]).toEqual([false, false]);
+    }, 20_000);
+    expect(shells()).toEqual(others);
+  },
+);
