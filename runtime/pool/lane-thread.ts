@@ -9,6 +9,7 @@ import { performance } from 'node:perf_hooks';
 import { Piscina } from 'piscina';
 import type { EngineChoice } from '../protocol/engine-choice.ts';
 import type { WorkerReply, WorkerStart, WorkerTask } from '../protocol/worker-task.ts';
+import { adoptRuntimeModule } from '../worker/runtime-module.ts';
 
 /** The thread ended before it answered. */
 export interface LaneLost {
@@ -82,6 +83,7 @@ export class LaneThread {
     if (this.#endedBy !== undefined) return { kind: 'lost', detail: this.#endedBy };
     try {
       const reply = await (this.#mustReturn ? this.#runNative(task) : this.#piscina.run(task));
+      if (reply.kind === 'hello' && reply.runtime !== undefined) adoptRuntimeModule(reply.runtime);
       if ('heapBytes' in reply && reply.heapBytes !== undefined) this.#heapBytes = reply.heapBytes;
       return reply;
     } catch (error) {

@@ -83,6 +83,8 @@ export interface Here {
 
 export interface Hello {
   readonly kind: 'hello';
+  /** The code of its runtime, for other threads; left out where it has none to share. */
+  readonly runtime?: object | undefined;
 }
 
 export interface Loaded {

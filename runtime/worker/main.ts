@@ -2,6 +2,7 @@
 import { move, transferableSymbol, valueSymbol, workerData } from 'piscina';
 import type { WorkerReply, WorkerStart, WorkerTask } from '../protocol/worker-task.ts';
 import { type HostReply, SessionHost } from './session-host.ts';
+import { runtimeModule } from './runtime-module.ts';
 import { chooseEngine } from './thread-engine.ts';
 import { threadNumber } from './thread-number.ts';
 
@@ -17,7 +18,7 @@ export default async function handle(task: WorkerTask): Promise<WorkerReply> {
       return { kind: 'here', osThread: threadNumber() };
     case 'hello':
       await started;
-      return { kind: 'hello' };
+      return { kind: 'hello', runtime: runtimeModule() };
     case 'run':
       return crossing(await host.run(task));
     case 'load':

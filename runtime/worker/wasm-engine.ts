@@ -7,12 +7,16 @@ import { pathToFileURL } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
 // Before the runtime, whose memory it has to see being made.
 import { emptyHeapBytes, runtimeHeapBytes } from './runtime-heap.ts';
+import { shareRuntimeModule } from './runtime-module.ts';
 import * as ort from 'onnxruntime-web';
 import type { Engine } from './engine.ts';
 
 ort.env.logLevel = 'error';
 // Beside itself is where it looks, but its JavaScript may have been joined with ours (deploy/bundle.mjs).
-ort.env.wasm.wasmPaths = { mjs: fileOfRuntime('mjs'), wasm: fileOfRuntime('wasm') };
+ort.env.wasm.wasmPaths = { mjs: fileOfRuntime('mjs').href };
+// It reads nothing where it is given something; what that is, nobody looks at.
+ort.env.wasm.wasmBinary = new Uint8Array(1);
+shareRuntimeModule(fileOfRuntime('wasm'));
 
 // A function of the runtime that only registers operators has 887 kB of code. With V8's own budget of 1.8 million it counts
 // as hot once two threads have started, and optimising it takes 12 s of processor time and memory that stays with the
@@ -58,9 +62,9 @@ export function openWasmEngine(intraOpThreads: number): Engine {
   };
 }
 
-function fileOfRuntime(ending: 'mjs' | 'wasm'): string {
+function fileOfRuntime(ending: 'mjs' | 'wasm'): URL {
   const path = createRequire(import.meta.url).resolve(`onnxruntime-web/ort-wasm-simd-threaded.${ending}`);
-  return pathToFileURL(path).href;
+  return pathToFileURL(path);
 }
 
 function messageOf(error: unknown): string {
