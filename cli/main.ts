@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S MALLOC_TRIM_THRESHOLD_=1048576 MALLOC_MMAP_THRESHOLD_=1048576 node
 /** The `tidegate` command. Everything it does is in run.ts; here it only meets the process. */
 import type { Screen, Terminal } from './output.ts';
 import { runCli } from './run.ts';

@@ -1,6 +1,7 @@
 /** The gateway as a user starts it: `tidegate serve`, by default with `--dev`, which makes its demo store in an empty folder. */
 import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { mallocSettings } from '../../cli/processes/malloc-settings.ts';
 import { type Child, type Children, nodeCommand } from '../children.ts';
 import { numberField } from '../json-field.ts';
 import { projectRoot } from '../project-root.ts';
@@ -68,9 +69,13 @@ export async function launchGateway(
   return { child, port };
 }
 
-/** Without the variables that would point the gateway to a store of the user's or to other settings. */
+/**
+ * Without the variables that would point the gateway to a store of the user's or to other settings; with those that the
+ * first line of the command sets.
+ */
 function plainEnvironment(): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('TIDEGATE_')));
+  const others = Object.entries(process.env).filter(([name]) => !name.startsWith('TIDEGATE_'));
+  return { ...Object.fromEntries(others), ...mallocSettings };
 }
 
 async function answersReady(port: number): Promise<boolean> {

@@ -10,6 +10,7 @@ import type { LogLevel } from '../../gateway/telemetry/log-level.ts';
 import { createLogger } from '../../gateway/telemetry/logger.ts';
 import type { Output } from '../output.ts';
 import { holdState } from '../state-hold.ts';
+import { mallocSettings } from './malloc-settings.ts';
 import { type FromProcess, processVariables, type ToProcess } from './process-messages.ts';
 import { type ProcessHandle, Supervisor } from './supervisor.ts';
 
@@ -86,6 +87,7 @@ function startProcess({
   const [, command = '', ...args] = process.argv;
   const child = fork(command, args, {
     env: {
+      ...mallocSettings,
       ...process.env,
       [processVariables.slot]: String(slot),
       [processVariables.port]: String(port),

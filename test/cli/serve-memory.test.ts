@@ -11,8 +11,8 @@ import { makeIrisStore } from './iris-store.ts';
 import { Served, temporaryFolder } from './served.ts';
 
 const mib = 1024 * 1024;
-const baseBytesMax = 310 * mib;
-const threadBytesMax = 90 * mib;
+const baseBytesMax = 175 * mib;
+const threadBytesMax = 65 * mib;
 /** Code that became hot in the warm-up is optimised meanwhile, which takes memory of its own. */
 const settleMs = 4000;
 

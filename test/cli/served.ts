@@ -26,7 +26,8 @@ export class Served {
     const env = Object.fromEntries(
       Object.entries(process.env).filter(([name]) => !name.startsWith('TIDEGATE_')),
     );
-    this.child = spawn(process.execPath, [command, 'serve', ...args], { cwd: folder, env });
+    // As a shell would: what its first line sets is part of it.
+    this.child = spawn(command, ['serve', ...args], { cwd: folder, env });
     this.child.stdout?.on('data', (text: Buffer) => (this.out += text.toString()));
     this.child.stderr?.on('data', (text: Buffer) => (this.err += text.toString()));
     this.exited = new Promise((resolve) => {
