@@ -5,6 +5,7 @@ import type { DeploymentResources } from '../../registry-store/manifest/deployme
 import { hasSteadyCost } from '../../registry-store/onnx/steady-cost.ts';
 import type { LoadOutcome } from '../../runtime/pool/pool-options.ts';
 import type { WorkerPool } from '../../runtime/pool/worker-pool.ts';
+import type { RunCost } from '../../runtime/protocol/worker-task.ts';
 import { asLoaded, type ModelSignature } from '../../runtime/tensor/signature.ts';
 import type { Limits } from '../admission/limits.ts';
 import { inputsTooLarge } from '../admission/smallest-run.ts';
@@ -67,6 +68,8 @@ export class GenerationLoader {
   readonly #facts = new Map<string, FileFacts>();
   /** How it was batched when it was last loaded: by digest and by what its publisher says of it. */
   readonly #batching = new Map<string, ModelSignature['batching']>();
+  /** What runs of it cost, where its rows are joined: by the same. */
+  readonly #costs = new Map<string, readonly RunCost[]>();
   readonly #times = new LoadTimes();
 
   constructor(options: GenerationLoaderOptions) {
@@ -162,6 +165,7 @@ export class GenerationLoader {
         signature: version.signature,
         chain: version.pipeline?.ok === true ? version.pipeline.links : undefined,
         warmRows,
+        knownCosts: this.#costs.get(batchingKeyOf(version)),
         readModel: () => readModelFiles(version, readArtifact),
         hasSteadyCost: (file) => filesIn(version, file).every(hasSteadyCost),
         replicas: replicaDemand(resources, room).placed,
@@ -182,6 +186,7 @@ export class GenerationLoader {
     const bytesPerReplica = Math.max(measured, this.#facts.get(sha256)?.bytesPerReplica ?? 0);
     this.#facts.set(sha256, { bytesPerReplica });
     this.#batching.set(batchingKeyOf(version), batching);
+    if (batching === 'rows') this.#costs.set(batchingKeyOf(version), costs);
     this.#options.log.info(
       { model, version: modelVersion, batching, note, inline, loadMs, warmMs, replicas, memoryBytes },
       'version loaded',

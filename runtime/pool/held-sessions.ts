@@ -20,6 +20,8 @@ export interface ModelToLoad {
    * no run can be ended. Asked with the file of a model that was measured to be cheap; when it is left out, all of them are.
    */
   readonly hasSteadyCost?: (file: Uint8Array) => boolean;
+  /** Of an earlier load of the same file, whose rows are joined: neither is found out again. */
+  readonly knownCosts?: readonly RunCost[] | undefined;
   /** On how many lanes it is to be; all of them when it is left out, and when there are not so many. */
   readonly replicas?: number | undefined;
   /** Callers wait for it: the load takes the time of others too. Default false. */

@@ -181,12 +181,11 @@ export class WorkerPool {
     }
     const alone = loaded.find((reply) => reply.batching === 'none');
     const batching = alone === undefined ? 'rows' : 'none';
-    const costs = lowestCosts(loaded.map((reply) => reply.costs));
+    const { knownCosts } = model;
+    const costs = knownCosts ?? lowestCosts(loaded.map((reply) => reply.costs));
+    const isKnownCheap = isCheap(task, knownCosts === undefined ? loaded : [{ costs }], this.#options);
     Object.assign(held, { isTentative: false, costs, signature: asLoaded(model.signature, batching) });
-    const isInline =
-      alone === undefined &&
-      isCheap(task, loaded, this.#options) &&
-      model.hasSteadyCost?.(task.model) !== false;
+    const isInline = alone === undefined && isKnownCheap && model.hasSteadyCost?.(task.model) !== false;
     const inline = isInline && (await this.#loadInline(task));
     return {
       kind: 'loaded',
@@ -290,11 +289,13 @@ export class WorkerPool {
 
   /** Every thread reads the same bytes: those of a file that is not in shared memory are copied there. */
   async #taskOf({ session, model, isTentative, signature: loaded }: HeldSession): Promise<LoadTask> {
-    const { signature, warmRows, chain } = model;
+    const { signature, warmRows, chain, knownCosts } = model;
     const shared = await inSharedMemory(await model.readModel());
-    const measuring = isTentative
-      ? { costAlone: true as const }
-      : { isMeasured: true as const, batching: loaded?.batching };
+    const batching = knownCosts === undefined ? loaded?.batching : 'rows';
+    const measuring =
+      isTentative && knownCosts === undefined
+        ? { costAlone: true as const }
+        : { isMeasured: true as const, batching };
     return { kind: 'load', session, model: shared, signature, chain, warmRows, ...measuring };
   }
 

@@ -73,6 +73,11 @@ export async function warmUp(
       const costs = await measureCosts(session, { ...task, sizes: [fixedRows] });
       return { batching: 'rows', note: undefined, costs };
     }
+    const sizes = [1, ...task.warmRows];
+    if (task.isMeasured === true && task.batching === 'rows') {
+      // On another thread it is the same: what is left to do is to fill the caches.
+      return { batching: 'rows', note: undefined, costs: await measureCosts(session, { ...task, sizes }) };
+    }
     const single = await session.run(probeInputs(signature, 1), undefined);
     if (signature.batching === 'none') return await alone(undefined);
     const pair = await session.run(probeInputs(signature, 2), undefined);
@@ -82,7 +87,7 @@ export async function warmUp(
         return await alone(`output ${spec.name} ${difference}`);
       }
     }
-    const costs = await measureCosts(session, { ...task, sizes: [1, ...task.warmRows] });
+    const costs = await measureCosts(session, { ...task, sizes });
     return { batching: 'rows', note: undefined, costs };
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);

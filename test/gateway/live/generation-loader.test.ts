@@ -103,3 +103,11 @@ test('the pool can ask whether what a file costs depends on values', async () =>
   const iris = readFileSync(new URL('../../../deploy/demo/models/iris-1.0.0.onnx', import.meta.url));
   expect([iris, Uint8Array.of(1)].map((file) => given[0]?.hasSteadyCost?.(file))).toEqual([true, false]);
 });
+
+test('what runs cost is found out once for the same bytes, where rows are joined', async () => {
+  const costs = [{ rows: 1, us: 70 }];
+  const alone = { ...loaded, batching: 'none' } as const;
+  const { loader, given } = loaderOver({ ...loaded, costs }, { ...loaded, costs }, loaded, alone, alone);
+  for (const sha256 of ['a', 'a', 'b', 'c', 'c']) await loader.load(versionOf(sha256));
+  expect(given.map(({ knownCosts }) => knownCosts)).toEqual([undefined, costs, undefined, undefined, undefined]);
+});

@@ -64,6 +64,14 @@ describe('a model that was loaded', () => {
     }
   });
 
+  it('has the costs that an earlier load of the same file measured, where these are given', async () => {
+    const knownCosts = [{ rows: 1, us: 12_345 }];
+    const again = await test.load(iris, { warmRows: [4], knownCosts });
+    expect(again).toMatchObject({ batching: 'rows', costs: knownCosts, inline: false });
+    const reply = await runRows(test, { session: again.session, width: 4, values: flowers(3) });
+    expect(reply).toMatchObject({ kind: 'ran' });
+  });
+
   it.each([
     { name: 'iris-1.0.0', width: 4, rows: 1 },
     { name: 'iris-1.0.0', width: 4, rows: 33 },

@@ -88,6 +88,14 @@ describe('a model that promises rows', () => {
     expect(new Set(wanted)).toEqual(new Set([undefined]));
   });
 
+  it('is run once with each of them where all of that is known', async () => {
+    const { session, asked } = puppet(sumOfRow);
+    const known = { isMeasured: true, batching: 'rows' } as const;
+    const result = await warmUp(session, { signature: rowsSignature, warmRows: [4, 32], ...known });
+    expect(result).toMatchObject({ batching: 'rows', note: undefined });
+    expect(asked.map(([input]) => input!.shape[0])).toEqual([1, 4, 32]);
+  });
+
   it.each<{ readonly why: string; readonly model: Model; readonly note: string }>([
     {
       why: 'rows are averaged',
