@@ -5,8 +5,11 @@ import type { Limits } from './admission/limits.ts';
 
 export function faultOptions(
   limits: Limits,
-): Pick<PoolOptions, 'runMsMax' | 'loadMsMax' | 'loadBehindMsMax' | 'faults' | 'threadMemoryBytesMax'> {
-  const { runMsMax, loadMsMax, loadBehindMsMax, threadMemoryBytesMax, threadLossesMax } = limits;
+): Pick<
+  PoolOptions,
+  'runMsMax' | 'loadMsMax' | 'loadBehindMsMax' | 'spareMsMax' | 'faults' | 'threadMemoryBytesMax'
+> {
+  const { runMsMax, loadMsMax, loadBehindMsMax, spareMsMax, threadMemoryBytesMax, threadLossesMax } = limits;
   const faults = { ...faultLimitsDefault, lossesMax: threadLossesMax };
-  return { runMsMax, loadMsMax, loadBehindMsMax, threadMemoryBytesMax, faults };
+  return { runMsMax, loadMsMax, loadBehindMsMax, spareMsMax, threadMemoryBytesMax, faults };
 }

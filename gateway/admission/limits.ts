@@ -87,6 +87,11 @@ export interface Limits {
    */
   readonly loadBehindMsMax: number;
   /**
+   * Milliseconds that a thread is kept whose place another took, with the models in it: the next load beside a thread at work
+   * happens there, and has to load nothing but what is new. 0 to 3 600 000, 0 for never, default 30 000.
+   */
+  readonly spareMsMax: number;
+  /**
    * Percent of the time that a shadow may run copies; further ones are dropped. A node with a processor that is never needed
    * otherwise can give it all. 1 to 100, default 10.
    */
@@ -146,6 +151,7 @@ export const limitBounds: Readonly<Record<keyof Limits, LimitBound>> = {
   runMsMax: { min: 100, max: 3_600_000, initial: 10_000 },
   loadMsMax: { min: 1000, max: 3_600_000, initial: 300_000 },
   loadBehindMsMax: { min: 0, max: 3_600_000, initial: 2000 },
+  spareMsMax: { min: 0, max: 3_600_000, initial: 30_000 },
   shadowBusyPercentMax: { min: 1, max: 100, initial: 10 },
   threadLossesMax: { min: 0, max: 1000, initial: 5 },
   threadMemoryBytesMax: { min: 64 * mib, max: 4 * gib, initial: gib },
@@ -191,6 +197,7 @@ export function parseLimits(given: Readonly<Record<string, unknown>> = {}): Pars
     runMsMax: read('runMsMax'),
     loadMsMax: read('loadMsMax'),
     loadBehindMsMax: read('loadBehindMsMax'),
+    spareMsMax: read('spareMsMax'),
     shadowBusyPercentMax: read('shadowBusyPercentMax'),
     threadLossesMax: read('threadLossesMax'),
     threadMemoryBytesMax: read('threadMemoryBytesMax'),

@@ -1,4 +1,4 @@
-/** Brings a fresh thread to the point where it can take work: it answers, and holds the sessions that it must. */
+/** Brings a thread to the point where it can take work: it answers, and holds the sessions that it must and no others. */
 import type { LoadTask, WorkerTask } from '../protocol/worker-task.ts';
 import { type LaneReply, type LaneThread, messageOf } from './lane-thread.ts';
 
@@ -12,18 +12,22 @@ export interface ThreadFilling {
   /** In this order; one that is `last` too waits for its turn. */
   readonly sessions: readonly SessionToLoad[];
   readonly last: SessionToLoad | undefined;
+  /** What the thread holds; it changes with what is asked. */
+  readonly held: ReadonlySet<number>;
   /** Whether the thread may take work all the same when it could not load this session. */
   readonly mayMiss: (session: number) => boolean;
   readonly ask: (task: WorkerTask) => Promise<LaneReply>;
 }
 
 /** What `last` was answered, or what went wrong before it. */
-export async function fillThread({ sessions, last, mayMiss, ask }: ThreadFilling): Promise<LaneReply> {
+export async function fillThread({ sessions, held, last, mayMiss, ask }: ThreadFilling): Promise<LaneReply> {
   let reply = await ask({ kind: 'hello' });
+  const wanted = new Set(sessions.map(({ session }) => session));
   try {
+    for (const session of [...held]) if (!wanted.has(session)) await ask({ kind: 'unload', session });
     for (const { session, task } of sessions) {
       if (reply.kind === 'lost') return reply;
-      if (session === last?.session) continue;
+      if (session === last?.session || held.has(session)) continue;
       const given = await ask(await task());
       if (given.kind !== 'failed') reply = given;
       else if (!mayMiss(session)) return given;

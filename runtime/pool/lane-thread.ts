@@ -20,13 +20,13 @@ export interface LaneLost {
 
 export type LaneReply = WorkerReply | LaneLost;
 
+export type EndListener = (thread: LaneThread, detail: string) => void;
+
 export interface LaneThreadOptions {
   /** The compiled worker module. */
   readonly workerFile: URL;
   readonly arena: SharedArrayBuffer;
   readonly engine: EngineChoice;
-  /** It ended on its own. */
-  readonly onEnd: (thread: LaneThread, detail: string) => void;
 }
 
 /**
@@ -39,7 +39,8 @@ export class LaneThread {
   /** Native code returns into a thread that must still be there; the process ends otherwise. WebAssembly is just cut off. */
   readonly #mustReturn: boolean;
   readonly #piscina: Piscina<WorkerTask, WorkerReply>;
-  readonly #onEnd: (thread: LaneThread, detail: string) => void;
+  readonly #sessions = new Set<number>();
+  #onEnd: EndListener = () => undefined;
   #endedBy: string | undefined;
   #ending: Promise<void> | undefined;
   /** While native code may run: resolves when it does no more, and what answers its task before that. */
@@ -47,9 +48,8 @@ export class LaneThread {
   #giveUp: ((reply: LaneLost) => void) | undefined;
   #heapBytes = 0;
 
-  constructor({ workerFile, arena, engine, onEnd }: LaneThreadOptions) {
+  constructor({ workerFile, arena, engine }: LaneThreadOptions) {
     const start: WorkerStart = { arena, engine };
-    this.#onEnd = onEnd;
     this.#mustReturn = engine.name === 'native';
     this.#piscina = new Piscina<WorkerTask, WorkerReply>({
       filename: workerFile.href,
@@ -74,6 +74,16 @@ export class LaneThread {
     return this.#heapBytes;
   }
 
+  /** What it was asked to load, did load, and was not asked to unload. */
+  get sessions(): ReadonlySet<number> {
+    return this.#sessions;
+  }
+
+  /** From now on this owner is told when it ends on its own, and no other. */
+  listen(onEnd: EndListener): void {
+    this.#onEnd = onEnd;
+  }
+
   /** Why it ended; undefined while it lives. */
   get endedBy(): string | undefined {
     return this.#endedBy;
@@ -85,6 +95,8 @@ export class LaneThread {
       const reply = await (this.#mustReturn ? this.#runNative(task) : this.#piscina.run(task));
       if (reply.kind === 'hello' && reply.runtime !== undefined) adoptRuntimeModule(reply.runtime);
       if ('heapBytes' in reply && reply.heapBytes !== undefined) this.#heapBytes = reply.heapBytes;
+      if (task.kind === 'load' && reply.kind === 'loaded') this.#sessions.add(task.session);
+      if (task.kind === 'unload') this.#sessions.delete(task.session);
       return reply;
     } catch (error) {
       const detail = messageOf(error);

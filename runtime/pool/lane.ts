@@ -8,16 +8,16 @@
  * does not come back, or comes back with nonsense, costs the thread; its batch is answered as lost.
  */
 import { performance } from 'node:perf_hooks';
-import type { EngineChoice } from '../protocol/engine-choice.ts';
 import type { RunTask, WorkerReply, WorkerTask } from '../protocol/worker-task.ts';
 import type { ModelSignature } from '../tensor/signature.ts';
 import { fillBehind, stayBehind } from './behind-others.ts';
 import { askWithin, fillThread, type SessionToLoad } from './fill-thread.ts';
-import { type LaneReply, LaneThread } from './lane-thread.ts';
+import type { LaneReply, LaneThread } from './lane-thread.ts';
 import type { LaneLoss, LossCause } from './lane-loss.ts';
 import { replyProblem } from './reply-problem.ts';
 import type { RunRules } from './run-limit.ts';
 import { RunWatchdog } from './run-watchdog.ts';
+import type { ThreadSupply } from './thread-supply.ts';
 
 export type { LaneLost, LaneReply } from './lane-thread.ts';
 
@@ -28,9 +28,7 @@ export type LaneRun = Omit<RunTask, 'kind' | 'resultOffset' | 'resultBytes'>;
 
 export interface LaneOptions {
   readonly index: number;
-  /** The compiled worker module. */
-  readonly workerFile: URL;
-  readonly arena: SharedArrayBuffer;
+  readonly threads: ThreadSupply;
   /** Two result regions used in turn: one is read while the next batch fills the other. */
   readonly resultOffsets: readonly [number, number];
   readonly resultBytes: number;
@@ -38,7 +36,6 @@ export interface LaneOptions {
   readonly background: boolean;
   /** For so long a thread for which nobody waits comes after all others while it loads, milliseconds; 0 for never. */
   readonly loadBehindMsMax: number;
-  readonly engine: EngineChoice;
   /** What a new thread must hold before it takes work. */
   readonly sessionsToLoad: () => readonly SessionToLoad[];
   /** Whether a thread that could not load this session may take work all the same. */
@@ -48,8 +45,6 @@ export interface LaneOptions {
   readonly loadMsMax: number;
   /** Longest pause before a lost thread is started again, milliseconds. */
   readonly restartDelayMsMax: number;
-  /** WebAssembly memory above which a thread should be replaced, bytes. */
-  readonly threadMemoryBytesMax: number;
   /** Called when the lane became free on its own: after its start and after maintenance, not after a batch. */
   readonly onIdle: (lane: Lane) => void;
   readonly onLost: (lane: Lane, loss: LaneLoss) => void;
@@ -96,7 +91,7 @@ export class Lane {
   constructor(options: LaneOptions) {
     this.index = options.index;
     this.#options = options;
-    this.#overgrownBytes = options.threadMemoryBytesMax;
+    this.#overgrownBytes = options.threads.threadMemoryBytesMax;
     this.#watchdog = new RunWatchdog((limitMs) => {
       this.#endHanging(this.#thread, limitMs);
     });
@@ -146,7 +141,7 @@ export class Lane {
    */
   async renew(last?: SessionToLoad, isAwaited = false): Promise<LaneReply> {
     if (this.#successor !== undefined) throw new Error(`lane ${this.index} has a successor already`);
-    const successor = this.#newThread();
+    const successor = this.#listening(this.#options.threads.successor());
     this.#successor = successor;
     try {
       const reply = await this.#fill(successor, { last, isAwaited });
@@ -223,19 +218,18 @@ export class Lane {
     else void this.#performNext(next);
   }
 
-  #newThread(): LaneThread {
-    const { workerFile, arena, engine } = this.#options;
-    const onEnd = (thread: LaneThread, detail: string): void => {
+  #listening(thread: LaneThread): LaneThread {
+    thread.listen((_, detail) => {
       // While it runs something, the end of that says so.
       if (thread === this.#thread && this.#state !== 'busy') this.#lose('ended', detail);
-    };
-    return new LaneThread({ workerFile, arena, engine, onEnd });
+    });
+    return thread;
   }
 
   #start(): LaneThread {
     this.#state = 'starting';
     this.#endCause = 'ended';
-    const thread = this.#newThread();
+    const thread = this.#listening(this.#options.threads.start());
     // The field is assigned once this returns; the rest of the start needs it.
     queueMicrotask(() => void this.#fillStarted(thread));
     return thread;
@@ -260,7 +254,9 @@ export class Lane {
   ): Promise<LaneReply> {
     const { sessionsToLoad, mayMiss, background, loadBehindMsMax } = this.#options;
     const ask = (task: WorkerTask): Promise<LaneReply> => this.#askWithin(thread, task);
-    const fill = (): Promise<LaneReply> => fillThread({ sessions: sessionsToLoad(), last, mayMiss, ask });
+    const { sessions: held } = thread;
+    const fill = (): Promise<LaneReply> =>
+      fillThread({ sessions: sessionsToLoad(), held, last, mayMiss, ask });
     const reply = await fillBehind(fill, { ask, msMax: isAwaited ? 0 : loadBehindMsMax });
     if (background) await stayBehind(ask);
     return reply;
@@ -304,12 +300,12 @@ export class Lane {
     this.#thread = successor;
     this.#endCause = 'ended';
     this.#setGrowthLimit();
-    void old.end('another took its place');
+    this.#options.threads.giveBack(old);
   }
 
   #setGrowthLimit(): void {
     this.#overgrownBytes = Math.max(
-      this.#options.threadMemoryBytesMax,
+      this.#options.threads.threadMemoryBytesMax,
       growthRatioMin * this.#thread.heapBytes,
     );
   }

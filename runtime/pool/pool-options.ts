@@ -56,6 +56,11 @@ export interface PoolSettings {
    * process may raise priorities again (`mayBringBack`) and no caller waits for it; every lane in use then loads beside. Milliseconds, default 0 for never.
    */
   readonly loadBehindMsMax?: number;
+  /**
+   * For so long the thread is kept whose place another took, with all that it holds: whatever is loaded beside a lane meanwhile
+   * is loaded there. Milliseconds, default 0 for never.
+   */
+  readonly spareMsMax?: number;
   /** Its threads run when nothing else wants to, where the operating system can do that. Default false. */
   readonly background?: boolean;
 }

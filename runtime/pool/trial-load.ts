@@ -8,6 +8,7 @@ import type { ModelSignature } from '../tensor/signature.ts';
 import { type RuntimeRefusal, refusalWords } from '../worker/refusal-words.ts';
 import { Lane } from './lane.ts';
 import { inSharedMemory } from './shared-bytes.ts';
+import { ThreadSupply } from './thread-supply.ts';
 
 export interface TrialOptions {
   /** The compiled worker module. */
@@ -39,19 +40,21 @@ export async function tryModel(options: TrialOptions): Promise<TrialOutcome> {
   signal.throwIfAborted();
   const lane = new Lane({
     index: 0,
-    workerFile: options.workerFile,
-    arena: new SharedArrayBuffer(arenaBytes),
+    threads: new ThreadSupply({
+      workerFile: options.workerFile,
+      arena: new SharedArrayBuffer(arenaBytes),
+      engine: wasmChoice,
+      threadMemoryBytesMax: Infinity,
+    }),
     resultOffsets: [0, 0],
     resultBytes: 0,
     background: false,
     loadBehindMsMax: 0,
-    engine: wasmChoice,
     sessionsToLoad: () => [],
     mayMiss: () => false,
     rulesOf: () => ({ limitMs: trialMsMax, signature: undefined, refusal: undefined }),
     loadMsMax: trialMsMax,
     restartDelayMsMax: trialMsMax,
-    threadMemoryBytesMax: Infinity,
     onOvergrown: () => undefined,
     onIdle: () => undefined,
     onLost: () => undefined,

@@ -21,6 +21,7 @@ import type { LoadOutcome, PoolEvents, PoolOptions, PoolSettings, ThreadChange }
 import { runLimitMs, type RunRules } from './run-limit.ts';
 import { inSharedMemory } from './shared-bytes.ts';
 import { mayBringBack } from './thread-policy.ts';
+import { ThreadSupply } from './thread-supply.ts';
 
 /** A lane that ran something so recently is in use, milliseconds. */
 const inUseMs = 5000;
@@ -38,6 +39,7 @@ export class WorkerPool {
   readonly #sessions: HeldSessions;
   readonly #faults: FaultRecord;
   readonly #loadBehindMsMax: number;
+  readonly #threads: ThreadSupply;
   readonly #releases = new Map<number, NodeJS.Timeout>();
   readonly #threadChanges = new Map<ThreadChange, number>();
   /** Loads, unloads and changes of threads, one after the other. */
@@ -62,6 +64,7 @@ export class WorkerPool {
     };
     const { arena, engine } = this;
     this.inlineLane = new InlineLane({ arena, engine, ...this.#resultRegion(), onLost });
+    this.#threads = new ThreadSupply({ ...options, arena, engine });
     this.lanes = Array.from({ length: options.threads }, (_, index) => this.#lane(index));
   }
 
@@ -154,7 +157,7 @@ export class WorkerPool {
   async close(): Promise<void> {
     this.#closed = true;
     for (const timer of this.#releases.values()) clearTimeout(timer);
-    await Promise.all(this.lanes.map((lane) => lane.close()));
+    await Promise.all([...this.lanes.map((lane) => lane.close()), this.#threads.close()]);
   }
 
   async #load(model: ModelToLoad): Promise<LoadOutcome> {
@@ -207,6 +210,7 @@ export class WorkerPool {
     this.#faults.forget(session);
     clearTimeout(this.#releases.get(session));
     this.#releases.delete(session);
+    this.#threads.unload(session);
     await Promise.all([
       this.inlineLane.unload(session),
       ...placed.map((lane) => this.lanes[lane]?.maintain({ kind: 'unload', session })),
@@ -260,19 +264,16 @@ export class WorkerPool {
     const second = this.#resultRegion();
     return new Lane({
       index,
-      workerFile: options.workerFile,
-      arena: this.arena,
+      threads: this.#threads,
       resultOffsets: [first.resultOffset, second.resultOffset],
       resultBytes: options.resultBytes,
       background: options.background ?? false,
       loadBehindMsMax: this.#loadBehindMsMax,
-      engine: this.engine,
       sessionsToLoad: () => this.#sessions.placedOn(index).map((held) => this.#sessionToLoad(held)),
       mayMiss: (session) => this.#sessions.get(session)?.isTentative !== false,
       rulesOf: (task) => this.#rulesOf(task),
       loadMsMax: options.loadMsMax ?? 5 * 60_000,
       restartDelayMsMax: options.restartDelayMsMax ?? 10_000,
-      threadMemoryBytesMax: options.threadMemoryBytesMax ?? 2 ** 30,
       onIdle: (lane) => {
         this.#events.onIdle?.(lane);
       },

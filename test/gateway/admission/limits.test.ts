@@ -33,6 +33,7 @@ describe('parseLimits', () => {
         runMsMax: 10_000,
         loadMsMax: 300_000,
         loadBehindMsMax: 2000,
+        spareMsMax: 30_000,
         shadowBusyPercentMax: 10,
         threadLossesMax: 5,
         threadMemoryBytesMax: 1024 * 1024 * 1024,
