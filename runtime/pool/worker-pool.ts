@@ -184,9 +184,8 @@ export class WorkerPool {
     }
     const alone = loaded.find((reply) => reply.batching === 'none');
     const batching = alone === undefined ? 'rows' : 'none';
-    const { knownCosts } = model;
-    const costs = knownCosts ?? lowestCosts(loaded.map((reply) => reply.costs));
-    const isKnownCheap = isCheap(task, knownCosts === undefined ? loaded : [{ costs }], this.#options);
+    const costs = model.knownCosts ?? lowestCosts(loaded.map((reply) => reply.costs));
+    const isKnownCheap = isCheap(task, model.knownCosts === undefined ? loaded : [{ costs }], this.#options);
     Object.assign(held, { isTentative: false, costs, signature: asLoaded(model.signature, batching) });
     const isInline = alone === undefined && isKnownCheap && model.hasSteadyCost?.(task.model) !== false;
     const inline = isInline && (await this.#loadInline(task));

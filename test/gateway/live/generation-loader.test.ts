@@ -109,5 +109,11 @@ test('what runs cost is found out once for the same bytes, where rows are joined
   const alone = { ...loaded, batching: 'none' } as const;
   const { loader, given } = loaderOver({ ...loaded, costs }, { ...loaded, costs }, loaded, alone, alone);
   for (const sha256 of ['a', 'a', 'b', 'c', 'c']) await loader.load(versionOf(sha256));
-  expect(given.map(({ knownCosts }) => knownCosts)).toEqual([undefined, costs, undefined, undefined, undefined]);
+  expect(given.map(({ knownCosts }) => knownCosts)).toEqual([
+    undefined,
+    costs,
+    undefined,
+    undefined,
+    undefined,
+  ]);
 });
