@@ -105,8 +105,9 @@ async function profiled(
   const home = join(folder, load.name);
   mkdirSync(home);
   try {
-    const sampling = ['--cpu-prof', `--cpu-prof-dir=${profiles}`, `--cpu-prof-interval=${sampleUs}`];
-    const port = await startGateway(children, home, ['--dev'], sampling);
+    const options = ['--cpu-prof', `--cpu-prof-dir=${profiles}`, `--cpu-prof-interval=${sampleUs}`];
+    // Not the joined files: a profile says of a function which file it is in, and that is how we know its part of the code.
+    const port = await startGateway(children, home, ['--dev'], { options, script: 'dist/cli/main.js' });
     await load.run(children, port);
     const perSecond = await load.run(children, port);
     const endUs = clockUs();

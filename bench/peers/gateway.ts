@@ -9,22 +9,29 @@ import { projectRoot } from '../project-root.ts';
 /** Milliseconds from start to ready: the store is made and the models are loaded. */
 const startMsMax = 60_000;
 
+/** What Node is started with. */
+interface NodeStart {
+  readonly options?: readonly string[];
+  /** The command, from the root of the project; default is the one that users start, joined to a few files. */
+  readonly script?: string;
+}
+
 interface LaunchedGateway {
   readonly child: Child;
   readonly port: number;
 }
 
 /**
- * `folder` is empty and removed by whoever made it; `nodeOptions` are for Node itself. Resolves with the port once the
+ * `folder` is empty and removed by whoever made it. Resolves with the port once the
  * gateway is ready.
  */
 export async function startGateway(
   children: Children,
   folder: string,
   options: readonly string[] = ['--dev'],
-  nodeOptions: readonly string[] = [],
+  node: NodeStart = {},
 ): Promise<number> {
-  return (await launchReadyGateway(children, folder, options, nodeOptions)).port;
+  return (await launchReadyGateway(children, folder, options, node)).port;
 }
 
 /** The same, with its process. */
@@ -32,9 +39,9 @@ export async function launchReadyGateway(
   children: Children,
   folder: string,
   options: readonly string[],
-  nodeOptions: readonly string[] = [],
+  node: NodeStart = {},
 ): Promise<LaunchedGateway> {
-  const launched = await launchGateway(children, folder, options, nodeOptions);
+  const launched = await launchGateway(children, folder, options, node);
   await gatewayReady(launched);
   return launched;
 }
@@ -58,11 +65,11 @@ export async function launchGateway(
   children: Children,
   folder: string,
   options: readonly string[],
-  nodeOptions: readonly string[] = [],
+  { options: nodeOptions = [], script: command = 'dist/bin/tidegate.js' }: NodeStart = {},
 ): Promise<LaunchedGateway> {
   const port = await freePort();
   const args = ['serve', ...options, '--port', String(port), '--log-level', 'warn'];
-  const script = new URL('dist/bin/tidegate.js', projectRoot);
+  const script = new URL(command, projectRoot);
   const child = children.start(
     nodeCommand('gateway', script, { args, nodeOptions, cwd: folder, env: plainEnvironment() }),
   );

@@ -46,7 +46,7 @@ export const kills: Scenario = {
       field.folder,
       // A version that costs threads would be in quarantine soon; here it is not to blame.
       [...(await storeOf(field)), '--threads', String(threads), '--limit', 'threadLossesMax=0'],
-      ['--import', new URL('../peers/mortal-threads.js', import.meta.url).href],
+      { options: ['--import', new URL('../peers/mortal-threads.js', import.meta.url).href] },
     );
     try {
       await gatewayReady(gateway);
