@@ -13,13 +13,6 @@ export const strainedMsMax = 1000;
  * who were taken in the simulated overload (test/simulation) were late one after the other.
  */
 const batchWorth = 0.95;
-/**
- * Part of the rows a second of the best size that is enough for the largest batch: a little more costs everybody who waits
- * much. Less is enough where those who wait are callers of other models, who gain nothing from it: of mlp (docs/benchmarks.md,
- * November 2026) 8 rows then go at once and not 32.
- */
-const worthAlone = 0.95;
-const worthBesideOthers = 0.8;
 
 /** What the batcher needs to know of a request, and the marks it keeps on it. Only the batcher writes the marks. */
 export interface BatchMember extends Levelled {
@@ -48,8 +41,6 @@ export class BatchQueue<Member extends BatchMember, Queue> {
    */
   readonly answerCosts: CostModel = new CostModel();
   readonly #runsAlone: boolean;
-  /** See `CostModel.rowsWorth`; as of the last run. */
-  #rowsWorth: number;
   readonly waiting: LevelQueue<Member> = new LevelQueue<Member>();
   /** Rows of those who wait and are not cancelled. */
   waitingRows = 0;
@@ -64,28 +55,11 @@ export class BatchQueue<Member extends BatchMember, Queue> {
     this.line = options.line;
     this.costs = options.costs;
     this.#runsAlone = options.runsAlone;
-    this.#rowsWorth = this.costs.rowsWorth(this.rowsAllowed, worthAlone, 0);
   }
 
-  /** Most rows that one batch may have; 1 means one request at a time, whatever its size. */
-  get rowsAllowed(): number {
-    return this.#runsAlone ? 1 : Math.min(this.line.tuning.rowsMax, this.costs.fixedRows ?? Infinity);
-  }
-
-  /** Most rows of one batch: no more than are worth it. Where only some sizes are allowed, it is one of these. */
+  /** Most rows of one batch; 1 means one request at a time, whatever its size. */
   get rowsMax(): number {
-    const { rowsAllowed } = this;
-    if (this.#rowsWorth >= rowsAllowed) return rowsAllowed;
-    const { allowedRows } = this.line.tuning;
-    if (allowedRows.length === 0) return this.#rowsWorth;
-    return Math.min(rowsAllowed, allowedRows.find((rows) => rows >= this.#rowsWorth) ?? rowsAllowed);
-  }
-
-  /** A run of `rows` rows took `ms` and ended at `endedMs`. */
-  learn(rows: number, ms: number, endedMs: number): void {
-    this.costs.learn(rows, ms, endedMs);
-    const worth = this.line.hasNeighbours(endedMs) ? worthBesideOthers : worthAlone;
-    this.#rowsWorth = this.costs.rowsWorth(this.rowsAllowed, worth, endedMs);
+    return this.#runsAlone ? 1 : Math.min(this.line.tuning.rowsMax, this.costs.fixedRows ?? Infinity);
   }
 
   /**

@@ -110,7 +110,7 @@ export class Batcher<Queue extends BatchQueue<Member, Queue>, Member extends Bat
   next(nowMs: number, { accepts, clock }: Worker<Queue>): Batch<Queue, Member> | undefined {
     const batch = this.#nextAlone(nowMs, accepts) ?? this.#nextOfLines(nowMs, { accepts, clock });
     if (batch === undefined) return undefined;
-    batch.queue.line.begin(batch.predictedMs, clock, nowMs);
+    batch.queue.line.begin(batch.predictedMs, clock);
     this.#running.push(batch);
     return batch;
   }
@@ -140,7 +140,7 @@ export class Batcher<Queue extends BatchQueue<Member, Queue>, Member extends Bat
   done(batch: Batch<Queue, Member>, endedMs: number): void {
     for (const member of batch.members) stop(member, 'settled');
     this.#ended(batch, endedMs);
-    batch.queue.learn(batch.rows, endedMs - batch.startedMs, endedMs);
+    batch.queue.costs.learn(batch.rows, endedMs - batch.startedMs, endedMs);
   }
 
   /**

@@ -13,8 +13,6 @@
  *
  * Where every run has a fixed number of rows, filled up where fewer were sent, there is one size, and rows cost as many runs as
  * they need.
- *
- * The same numbers say from which size on a batch is larger for nothing (`rowsWorth`).
  */
 
 /** Runs that are remembered of a size. Odd, so that one of them is in the middle. */
@@ -23,19 +21,6 @@ export const rememberedRuns = 9;
 export const freshMsMax = 1000;
 /** Powers of two up to the most rows that one request may have. */
 const sizeCount = 21;
-
-/**
- * Runs that are shorter are let grow, milliseconds: a machine that is full keeps a thread waiting as long. docs/benchmarks.md,
- * November 2026.
- */
-const shortMsMax = 10;
-/** Runs of a size before it is judged: the first one also takes what the runtime needs to get ready for it. */
-const judgedRunsMin = 3;
-/**
- * Part of the time in which runs are of the next larger size, to see whether it has become worth it. With a hundredth, the
- * 99th percentile of the callers of another model was such a run.
- */
-const triedShare = 0.005;
 
 /** Shortest time of a run of so many rows, from the warm-up. */
 export interface SeedCost {
@@ -91,37 +76,9 @@ export class CostModel {
     return nowMs - this.#lastRunMs <= freshMsMax;
   }
 
-  /**
-   * Rows with which a batch gets most of what it could done in its time, `rowsMax` at most: `worthMin`, up to 1, of the rows a
-   * second of the best size. Where every row costs the same, that is one: a larger batch would be done no sooner, and its first
-   * callers would wait for its last, as other models would for their turn. It goes up by one size at a time where that is
-   * worth it, and one further now and then to see whether it is.
-   */
-  rowsWorth(rowsMax: number, worthMin: number, nowMs: number): number {
-    if (this.fixedRows !== undefined || this.typicalMs(rowsMax, nowMs) <= shortMsMax) return rowsMax;
-    let at = this.#smallestWorth(rowsMax, worthMin);
-    if (at === undefined) return rowsMax;
-    while (this.typicalMs(2 ** (at + 1), nowMs) <= shortMsMax) at += 1;
-    if (this.#sizes[at + 1]?.isToTry(nowMs) ?? true) at += 1;
-    return at < indexOf(rowsMax) ? 2 ** at : rowsMax;
-  }
-
-  /** Of the sizes that ran, the first with that part of the rows a second of the best; undefined while none ran. */
-  #smallestWorth(rowsMax: number, worthMin: number): number | undefined {
-    const most = Math.min(indexOf(rowsMax), this.#sizes.length - 1);
-    let bestPerMs = 0;
-    for (let index = 0; index <= most; index++) {
-      bestPerMs = Math.max(bestPerMs, this.#sizes[index]?.rowsPerMs ?? 0);
-    }
-    for (let index = 0; index <= most; index++) {
-      const size = this.#sizes[index];
-      if (size !== undefined && size.rowsPerMs >= bestPerMs * worthMin) return index;
-    }
-    return undefined;
-  }
-
   #sizeOf(rows: number): SizeCost {
-    return (this.#sizes[indexOf(rows)] ??= new SizeCost());
+    const index = Math.min(31 - Math.clz32(rows), sizeCount - 1);
+    return (this.#sizes[index] ??= new SizeCost());
   }
 
   #runsMs(rows: number, nowMs: number, careful: boolean): number {
@@ -178,11 +135,6 @@ function onLine(
   return Math.min(inProportionMs, belowMs + Math.max(0, perRowMs) * (rows - below.rows));
 }
 
-/** Of the power of two at or below it. */
-function indexOf(rows: number): number {
-  return Math.min(31 - Math.clz32(rows), sizeCount - 1);
-}
-
 /** The last runs of one size. */
 class SizeCost {
   /** When the last of them ended; -Infinity for what only the warm-up measured. */
@@ -197,16 +149,6 @@ class SizeCost {
   /** Rows of a run on average: a size covers all from a power of two to the next. */
   get rows(): number {
     return this.#rowsSum / this.#runs;
-  }
-
-  /** Whether too little is known of it to say that it is not worth it, or what is known is old for what it took. */
-  isToTry(nowMs: number): boolean {
-    return this.#runs < judgedRunsMin || (nowMs - this.lastRunMs) * triedShare > this.ms(false);
-  }
-
-  /** What is done in a millisecond of such runs; a run that takes no time gets any number done. */
-  get rowsPerMs(): number {
-    return this.rows / this.ms(false);
   }
 
   /** Of few runs the shorter ones count, so that a stall at the beginning is not taken for the cost. */

@@ -21,14 +21,9 @@ export interface BatchTuning {
   readonly timeoutMs: number | undefined;
 }
 
-/** Models that had the same worker so long ago are neighbours, milliseconds. */
-const neighboursMsMax = 10_000;
-
 /** One that is run work: how far it has come in the time that models use over their weights. */
 export interface LaneClock {
   virtualMs: number;
-  /** The model that had it last. */
-  last?: unknown;
 }
 
 export class ModelLine<Queue> {
@@ -37,8 +32,6 @@ export class ModelLine<Queue> {
   readonly queues: FifoQueue<Queue> = new FifoQueue<Queue>();
   #virtualMs = 0;
   #wasIdle = true;
-  /** When it last had a worker right after another model. */
-  #metMs = -Infinity;
 
   constructor(tuning: BatchTuning) {
     this.tuning = tuning;
@@ -53,15 +46,8 @@ export class ModelLine<Queue> {
     return this.#wasIdle ? Math.max(this.#virtualMs, clock.virtualMs) : this.#virtualMs;
   }
 
-  /** Whether other models wait for its runs, as far as the last seconds tell. */
-  hasNeighbours(nowMs: number): boolean {
-    return nowMs - this.#metMs <= neighboursMsMax;
-  }
-
   /** It begins to use `ms` on a worker. */
-  begin(ms: number, clock: LaneClock, nowMs: number): void {
-    if (clock.last !== undefined && clock.last !== this) this.#metMs = nowMs;
-    clock.last = this;
+  begin(ms: number, clock: LaneClock): void {
     clock.virtualMs = Math.max(clock.virtualMs, this.virtualMsFor(clock));
     this.#virtualMs = this.virtualMsFor(clock);
     this.#wasIdle = false;

@@ -58,7 +58,7 @@ export class RequestQueue extends BatchQueue<PendingRequest, RequestQueue> {
     this.inputRowShapes = options.inputRowShapes;
     this.outputs = options.outputs;
     const rowBytesTotal = options.rowBytes.reduce((sum, bytes) => sum + bytes, 0);
-    const slabBytes = Math.min(Math.max(2 * this.rowsAllowed * rowBytesTotal, slabBytesMin), slabBytesMax);
+    const slabBytes = Math.min(Math.max(2 * this.rowsMax * rowBytesTotal, slabBytesMin), slabBytesMax);
     const slabRows = Math.max(1, Math.floor(slabBytes / Math.max(1, rowBytesTotal)));
     this.slabs = new RowSlabs({ arena: options.arena, rowBytes: options.rowBytes, slabRows });
   }

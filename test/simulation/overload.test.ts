@@ -104,17 +104,4 @@ describe('a cold model beside a hot one', () => {
     },
     60_000,
   );
-
-  it('waits for one row of it where every row costs the same, however many of them wait and have time', () => {
-    const runMs = (rows: number): number => 0.2 + 10 * rows;
-    const perMs = 2 * capacity({ rowsMax, runMs }, { lanes: 1, noisy: false });
-    const hot = { runMs, rowsMax, perMs, withinMs: () => 500 };
-    const cold = { runMs: () => 1, rowsMax, perMs: 0.01, withinMs: () => undefined };
-    const forMs = 20_000;
-    const [busy, calm] = simulate({ seed: 6, lanes: 1, forMs, noisy: false, models: [hot, cold] });
-    const waits = calm!.waitsMs.toSorted((a, b) => a - b);
-    expect(waits[Math.floor(0.99 * waits.length)]).toBeLessThanOrEqual(2 * runMs(1));
-    expect(busy!.workMs + calm!.workMs).toBeGreaterThan(0.95 * forMs);
-    expect(kept(busy!)).toBeGreaterThan(0.95);
-  }, 60_000);
 });
