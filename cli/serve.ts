@@ -43,7 +43,7 @@ async function serve(options: ServeOptions, output: Output): Promise<void> {
   const share = ProcessShare.ofThisProcess();
   if (share === undefined && options.processes > 1) {
     const { serveProcesses } = await import('./processes/serve-processes.ts');
-    await serveProcesses(options, output);
+    await serveProcesses({ ...options, limits }, output);
     return;
   }
   const { startPool } = await import('../gateway/start-pool.ts');

@@ -21,6 +21,8 @@ export type ToProcess =
   | { readonly kind: 'follow'; readonly step: SharedStep };
 
 export type FromProcess =
+  /** It lives; said every `beatMs`. */
+  | { readonly kind: 'beat' }
   /** It serves. `isWhole`: every deployment; `welcome` is for a person. */
   | { readonly kind: 'ready'; readonly isWhole: boolean; readonly welcome: string }
   /** What do the others count? And what this one does, which is to be kept should it be killed. */
@@ -32,6 +34,9 @@ export type FromProcess =
   /** What it counted of its rollouts, all of it each time; what did the others? */
   | { readonly kind: 'counted'; readonly rollouts: readonly SharedCounts[] }
   | { readonly kind: 'wentOn'; readonly step: SharedStep };
+
+/** How often a process says that it lives, milliseconds; much less than the smallest `processSilentMsMax`. */
+export const beatMs = 250;
 
 /** How a process learns, before anything is said, that it is one of several. */
 export const processVariables = {

@@ -5,7 +5,7 @@
 import type { SharedCounts, SharedStep } from '../../gateway/gateway-options.ts';
 import type { Gateway, Siblings } from '../../gateway/main.ts';
 import type { MetricList } from '../../gateway/telemetry/merged-metrics.ts';
-import { type FromProcess, processVariables, type ToProcess } from './process-messages.ts';
+import { beatMs, type FromProcess, processVariables, type ToProcess } from './process-messages.ts';
 
 type SharedGateway = Pick<
   Gateway,
@@ -36,6 +36,9 @@ export class ProcessShare implements Siblings {
     });
     // A process that has nothing else to do ends: it could not serve.
     process.channel?.unref();
+    setInterval(() => {
+      send({ kind: 'beat' });
+    }, beatMs).unref();
     process.on('disconnect', () => {
       this.#leave('close');
     });

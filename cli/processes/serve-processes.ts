@@ -5,6 +5,7 @@
 import { fork } from 'node:child_process';
 import { createServer } from 'node:net';
 import { InvalidArgumentError } from 'commander';
+import type { Limits } from '../../gateway/admission/limits.ts';
 import { portRefusal } from '../../gateway/socket/port-refusal.ts';
 import type { LogLevel } from '../../gateway/telemetry/log-level.ts';
 import { createLogger } from '../../gateway/telemetry/logger.ts';
@@ -22,6 +23,7 @@ export interface ProcessesOptions {
   readonly controlPort?: number;
   readonly state: string;
   readonly logLevel?: LogLevel;
+  readonly limits: Pick<Limits, 'processSilentMsMax' | 'shutdownGraceMs'>;
 }
 
 /** Resolves when all of them serve, or ends this process as the first one ended. */
@@ -33,6 +35,7 @@ export async function serveProcesses(options: ProcessesOptions, output: Output):
   const supervisor = new Supervisor({
     count: options.processes,
     start: (slot) => startProcess({ slot, port, count: options.processes }),
+    limits: options.limits,
     log,
   });
   passSignalsOn(supervisor, output);

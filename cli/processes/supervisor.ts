@@ -1,6 +1,6 @@
 /**
- * Keeps the gateway processes of one node running: starts them, starts those anew that end by themselves, replaces all of
- * them one by one when told, and ends them together. It serves nothing itself.
+ * Keeps the gateway processes of one node running: starts them, starts those anew that end by themselves or hang, replaces
+ * all of them one by one when told, and ends them together. It serves nothing itself.
  *
  *     starting -- ready --> serving -- told --> leaving -- exit --> gone
  *         `-------- exit ------`--- exit: another one after a while
@@ -8,6 +8,7 @@
  * Invariants: there are never more than one process above the number wanted; a process is told to leave for another one
  * only when that one serves everything; a number (slot) belongs to one process at a time.
  */
+import type { Limits } from '../../gateway/admission/limits.ts';
 import type { SharedStep } from '../../gateway/gateway-options.ts';
 import type { Logger } from '../../gateway/telemetry/logger.ts';
 import { NodeMetrics } from './node-metrics.ts';
@@ -30,11 +31,16 @@ export interface SupervisorOptions {
   /** 2 or more. */
   readonly count: number;
   readonly start: (slot: number) => ProcessHandle;
+  readonly limits: Pick<Limits, 'processSilentMsMax' | 'shutdownGraceMs'>;
   readonly log: Logger;
 }
 
 /** A replacement that does not serve by then is given up, milliseconds. */
 const replacementMsMax = 120_000;
+/** Looks in `processSilentMsMax`, none of which may find that a process said something, before it counts as hanging. */
+const silentLooksMax = 10;
+/** What a process needs to let everything go once the grace period is over; then it is killed. Milliseconds. */
+const afterGraceMs = 5000;
 /** The oldest are forgotten: a rollout that long ago is over. */
 const rolloutsMax = 1000;
 
@@ -44,6 +50,8 @@ interface Member {
   readonly startedMs: number;
   readonly exited: Promise<number | undefined>;
   state: 'starting' | 'serving' | 'leaving';
+  /** Looks since it last said something. */
+  silentLooks: number;
   readonly ask: (ticket: number) => void;
 }
 
@@ -64,6 +72,7 @@ export class Supervisor {
   readonly #steps = new Map<string, SharedStep>();
   #leading: Member | undefined;
   readonly #timers = new Set<NodeJS.Timeout>();
+  #looking: NodeJS.Timeout | undefined;
   #rolling: Promise<void> | undefined;
   #rollAgain = false;
   #stopping = false;
@@ -74,6 +83,10 @@ export class Supervisor {
 
   /** The first process shows whether it can be done at all; then come the others. */
   async begin(): Promise<{ readonly welcome: string } | { readonly code: number | undefined }> {
+    const look = (): void => {
+      this.#look();
+    };
+    this.#looking = setInterval(look, this.#options.limits.processSilentMsMax / silentLooksMax);
     const first = await this.#launch();
     if (first.kind === 'ended') return { code: first.code };
     if (this.#stopping) return first;
@@ -91,7 +104,10 @@ export class Supervisor {
     return this.#rolling;
   }
 
-  /** Ends all of them, each when nothing is in flight. Resolves with 0 when all of them ended well. */
+  /**
+   * Ends all of them, each when nothing is in flight, and those that are not gone soon after the grace period at once.
+   * Resolves with 0 when all of them ended well.
+   */
   async stop(): Promise<number> {
     this.#stopping = true;
     for (const timer of this.#timers) clearTimeout(timer);
@@ -100,12 +116,38 @@ export class Supervisor {
       member.state = 'leaving';
       member.handle.send({ kind: 'stop' });
     }
+    const overdue = setTimeout(() => {
+      for (const { slot, handle } of this.#members) {
+        this.#options.log.error({ process: slot, pid: handle.pid }, 'process does not end, killing it');
+        handle.kill();
+      }
+    }, this.#options.limits.shutdownGraceMs + afterGraceMs);
     const codes = await Promise.all(members.map(({ exited }) => exited));
+    clearTimeout(overdue);
+    clearInterval(this.#looking);
     return codes.every((code) => code === 0) ? 0 : 1;
   }
 
   stopNow(): void {
+    clearInterval(this.#looking);
     for (const { handle } of this.#members) handle.kill();
+  }
+
+  /**
+   * Kills those that hang. Silence is counted in looks and not by the clock: were this process held up together with the
+   * others, the first thing it did would be to kill them all.
+   */
+  #look(): void {
+    const { log, limits } = this.#options;
+    for (const member of this.#members) {
+      // One that starts reads and compiles, and nobody is sent to it yet.
+      if (member.state === 'starting') continue;
+      member.silentLooks += 1;
+      if (member.silentLooks !== silentLooksMax) continue;
+      const facts = { process: member.slot, pid: member.handle.pid, silentMs: limits.processSilentMsMax };
+      log.error(facts, 'process says nothing any more, killing it');
+      member.handle.kill();
+    }
   }
 
   async #rollAll(): Promise<void> {
@@ -181,6 +223,7 @@ export class Supervisor {
       startedMs: performance.now(),
       exited,
       state: 'starting',
+      silentLooks: 0,
       ask: (ticket) => {
         handle.send({ kind: 'ask', ticket });
       },
@@ -188,6 +231,7 @@ export class Supervisor {
     this.#members.add(member);
     const ready = new Promise<Started>((resolve) => {
       handle.onMessage((message) => {
+        member.silentLooks = 0;
         if (message.kind !== 'ready') this.#heard(member, message);
         else if (member.state === 'starting') {
           member.state = 'serving';
@@ -235,6 +279,8 @@ export class Supervisor {
 
   #heard(member: Member, message: Exclude<FromProcess, { kind: 'ready' }>): void {
     switch (message.kind) {
+      case 'beat':
+        return;
       case 'others': {
         const { ticket, own } = message;
         this.#metrics.said(member, own);

@@ -103,6 +103,11 @@ export interface Limits {
    * 64 MiB to 4 GiB, default 1 GiB.
    */
   readonly threadMemoryBytesMax: number;
+  /**
+   * Milliseconds for which one of several processes that serve may say nothing to their supervisor, before it is killed as
+   * hanging and another one started. 1000 to 3 600 000, default 10 000.
+   */
+  readonly processSilentMsMax: number;
   /** Milliseconds after SIGTERM for held requests to finish; 0 closes at once. 0 to 3 600 000, default 10 000. */
   readonly shutdownGraceMs: number;
 }
@@ -155,6 +160,7 @@ export const limitBounds: Readonly<Record<keyof Limits, LimitBound>> = {
   shadowBusyPercentMax: { min: 1, max: 100, initial: 10 },
   threadLossesMax: { min: 0, max: 1000, initial: 5 },
   threadMemoryBytesMax: { min: 64 * mib, max: 4 * gib, initial: gib },
+  processSilentMsMax: { min: 1000, max: 3_600_000, initial: 10_000 },
   shutdownGraceMs: { min: 0, max: 3_600_000, initial: 10_000 },
 };
 
@@ -201,6 +207,7 @@ export function parseLimits(given: Readonly<Record<string, unknown>> = {}): Pars
     shadowBusyPercentMax: read('shadowBusyPercentMax'),
     threadLossesMax: read('threadLossesMax'),
     threadMemoryBytesMax: read('threadMemoryBytesMax'),
+    processSilentMsMax: read('processSilentMsMax'),
     shutdownGraceMs: read('shutdownGraceMs'),
   };
   // Otherwise a request that is allowed by its own limit could never be taken into an empty queue.

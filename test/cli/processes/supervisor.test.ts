@@ -1,96 +1,10 @@
 /** Which processes are started, told and ended, with processes moved by hand. */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { FromProcess, ToProcess } from '../../../cli/processes/process-messages.ts';
 import { RestartDelay } from '../../../cli/processes/restart-delay.ts';
-import { type ProcessHandle, Supervisor } from '../../../cli/processes/supervisor.ts';
 import { CanaryJudge } from '../../../gateway/rollout/canary-judge.ts';
 import type { JudgeCounts } from '../../../gateway/rollout/judge-counts.ts';
-import { createLogger } from '../../../gateway/telemetry/logger.ts';
 import { MetricsPage } from '../../../gateway/telemetry/metrics-page.ts';
-
-class PuppetProcess implements ProcessHandle {
-  readonly pid: number;
-  readonly slot: number;
-  readonly told: ToProcess[] = [];
-  isAlive = true;
-  isLeading = false;
-  #hears: (message: FromProcess) => void = () => undefined;
-  #ends: (code: number | undefined) => void = () => undefined;
-
-  constructor(pid: number, slot: number) {
-    this.pid = pid;
-    this.slot = slot;
-  }
-
-  get toldKinds(): readonly string[] {
-    return this.told.map(({ kind }) => kind);
-  }
-
-  send(message: ToProcess): void {
-    if (message.kind === 'lead') this.isLeading = message.isLeading;
-    else this.told.push(message);
-  }
-
-  onMessage(listener: (message: FromProcess) => void): void {
-    this.#hears = listener;
-  }
-
-  onExit(listener: (code: number | undefined) => void): void {
-    this.#ends = listener;
-  }
-
-  kill(): void {
-    void this.exit(undefined);
-  }
-
-  async says(message: FromProcess): Promise<void> {
-    this.#hears(message);
-    await settle();
-  }
-
-  ready(isWhole = true): Promise<void> {
-    return this.says({ kind: 'ready', isWhole, welcome: `welcome from ${this.slot}` });
-  }
-
-  async exit(code: number | undefined): Promise<void> {
-    this.isAlive = false;
-    this.#ends(code);
-    await settle();
-  }
-}
-
-async function settle(): Promise<void> {
-  await vi.advanceTimersByTimeAsync(0);
-}
-
-interface Scene {
-  readonly supervisor: Supervisor;
-  readonly all: readonly PuppetProcess[];
-  readonly alive: () => readonly PuppetProcess[];
-}
-
-function setUp(count: number): Scene {
-  const all: PuppetProcess[] = [];
-  const supervisor = new Supervisor({
-    count,
-    start: (slot) => {
-      const process = new PuppetProcess(all.length + 1, slot);
-      all.push(process);
-      return process;
-    },
-    log: createLogger('silent'),
-  });
-  return { supervisor, all, alive: () => all.filter(({ isAlive }) => isAlive) };
-}
-
-async function begun(count: number): Promise<Scene> {
-  const scene = setUp(count);
-  const beginning = scene.supervisor.begin();
-  await scene.all[0]?.ready();
-  for (const process of scene.all.slice(1)) await process.ready();
-  await beginning;
-  return scene;
-}
+import { begun, type PuppetProcess, setUp } from './puppet-process.ts';
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -154,6 +68,42 @@ describe('a process that ends by itself', () => {
     expect(waits.slice(0, 3)).toEqual([100, 200, 400]);
     expect(waits.at(-1)).toBe(30_000);
     expect(delay.after(60_000)).toBe(100);
+  });
+});
+
+describe('a process that hangs', () => {
+  test('is killed after so long a silence, and another one started in its place', async () => {
+    const { all, alive } = await begun(2);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(alive().map(({ pid }) => pid)).toEqual([1, 2]);
+    if (all[1] !== undefined) all[1].hangs = true;
+    await vi.advanceTimersByTimeAsync(8900);
+    expect(alive()).toHaveLength(2);
+    await vi.advanceTimersByTimeAsync(2000);
+    expect(alive().map(({ pid, slot }) => [pid, slot])).toEqual([
+      [1, 0],
+      [3, 1],
+    ]);
+  });
+
+  test('is not looked for among those that only start', async () => {
+    const { supervisor, all, alive } = setUp(2);
+    const beginning = supervisor.begin();
+    if (all[0] !== undefined) all[0].hangs = true;
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(alive()).toHaveLength(1);
+    supervisor.stopNow();
+    await beginning;
+  });
+
+  test('is killed soon after the grace period when all are to end', async () => {
+    const { supervisor, all, alive } = await begun(2);
+    const stopping = supervisor.stop();
+    await all[0]?.exit(0);
+    await vi.advanceTimersByTimeAsync(14_900);
+    expect(alive()).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(200);
+    expect(await stopping).toBe(1);
   });
 });
 

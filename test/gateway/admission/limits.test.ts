@@ -37,6 +37,7 @@ describe('parseLimits', () => {
         shadowBusyPercentMax: 10,
         threadLossesMax: 5,
         threadMemoryBytesMax: 1024 * 1024 * 1024,
+        processSilentMsMax: 10_000,
         shutdownLingerMs: 500,
         shutdownGraceMs: 10_000,
       },
