@@ -1,6 +1,6 @@
 /**
- * What each caller has in the gateway: rows that were taken and are not answered yet. It bounds them, so that one caller who
- * sends without end cannot fill the queue for all. Who a caller is was decided where the request came in.
+ * What each caller has in the gateway: rows that were taken and are not answered yet, or sequences that are open. It bounds
+ * them, so that one caller who sends without end leaves room for all. Who a caller is was decided where the request came in.
  */
 
 export class CallerRows {

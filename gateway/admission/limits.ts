@@ -44,6 +44,8 @@ export interface Limits {
   readonly batchRowsMax: number;
   /** Sequences of stateful models that may be open. 1 to 1 048 576, default 1024. */
   readonly sequencesMax: number;
+  /** Those of one caller, where `callerRowsMax` bounds callers. 1 to 1 048 576, default 128. */
+  readonly callerSequencesMax: number;
   /**
    * Bytes that open sequences may hold together: their states, and the inputs of calls that wait for their turn.
    * 1 KiB to 64 GiB, default 64 MiB.
@@ -143,6 +145,7 @@ export const limitBounds: Readonly<Record<keyof Limits, LimitBound>> = {
   callerRowsMax: { min: 0, max: 16_777_216, initial: 0 },
   batchRowsMax: { min: 1, max: 65_536, initial: 64 },
   sequencesMax: { min: 1, max: 1_048_576, initial: 1024 },
+  callerSequencesMax: { min: 1, max: 1_048_576, initial: 128 },
   sequenceBytesMax: { min: kib, max: 64 * gib, initial: 64 * mib },
   sequenceWaitingMax: { min: 0, max: 65_536, initial: 16 },
   sequenceIdleMsMax: { min: 10, max: 86_400_000, initial: 60_000 },
@@ -190,6 +193,7 @@ export function parseLimits(given: Readonly<Record<string, unknown>> = {}): Pars
     callerRowsMax: read('callerRowsMax'),
     batchRowsMax: read('batchRowsMax'),
     sequencesMax: read('sequencesMax'),
+    callerSequencesMax: read('callerSequencesMax'),
     sequenceBytesMax: read('sequenceBytesMax'),
     sequenceWaitingMax: read('sequenceWaitingMax'),
     sequenceIdleMsMax: read('sequenceIdleMsMax'),

@@ -299,8 +299,8 @@ export class RequestDoor {
     const { id, options } = decoded.value;
     const dueWithinMs = shorter(options?.dueWithinMs, incoming.dueWithinMs);
     if (generation.layout !== undefined || options?.sequence !== undefined) {
-      const { protocol, modelName, modelVersion, decode, sink } = incoming;
-      const call = { protocol, modelName, modelVersion, decode, sink, trial, dueWithinMs };
+      const { protocol, modelName, modelVersion, decode, sink, caller } = incoming;
+      const call = { protocol, modelName, modelVersion, decode, sink, caller, trial, dueWithinMs };
       return this.#options.sequences.take({ ...call, target: generation, request: decoded.value });
     }
     const admitted = checkRequest(decoded.value, signature, limits);

@@ -3,7 +3,14 @@ import { fail, type WireError } from '../../wire/error-code.ts';
 import { quoted } from '../../wire/strict-text.ts';
 
 type SequenceRefusal =
-  'stateless' | 'required' | 'tooMany' | 'interrupted' | 'stateUnusable' | 'rowsChanged' | 'tooLarge';
+  | 'stateless'
+  | 'required'
+  | 'tooMany'
+  | 'callersOwn'
+  | 'interrupted'
+  | 'stateUnusable'
+  | 'rowsChanged'
+  | 'tooLarge';
 
 export const sequenceRefusals: Readonly<Record<SequenceRefusal, WireError>> = {
   /** The model remembers nothing. */
@@ -18,6 +25,10 @@ export const sequenceRefusals: Readonly<Record<SequenceRefusal, WireError>> = {
   tooMany: fail(
     'TOO_MANY_SEQUENCES',
     'No other sequence finds room here now. End those that are done with sequence_end, and start this one again later.',
+  ),
+  callersOwn: fail(
+    'CALLER_LIMIT',
+    'This caller has as many sequences open here as one caller may have. End those that are done with sequence_end before starting more.',
   ),
   interrupted: fail(
     'SEQUENCE_INTERRUPTED',

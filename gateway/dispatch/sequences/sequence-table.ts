@@ -2,30 +2,39 @@
  * The sequences that are open on this node: how many, how much they hold, and which were silent for too long. A state
  * machine without a clock: whoever calls says what time it is.
  *
- * Invariants: never more than `sequencesMax` entries or `sequenceBytesMax` bytes; a sequence with a call under way is not
+ * Invariants: never more than `sequencesMax` entries, `callerSequencesMax` of one caller or `sequenceBytesMax` bytes; a sequence with a call under way is not
  * silent; the map is in the order of last use, so that what is silent longest comes first.
  */
+import { CallerRows } from '../../admission/caller-rows.ts';
 import type { Limits } from '../../admission/limits.ts';
 
 export interface Entry {
   readonly key: string;
+  /** Who opened it, where callers are bound. */
+  readonly caller: string | undefined;
   /** Whether a call of it runs or waits. */
   readonly busy: boolean;
   usedMs: number;
 }
 
-export type SequenceLimits = Pick<Limits, 'sequencesMax' | 'sequenceBytesMax' | 'sequenceIdleMsMax'>;
+export type SequenceLimits = Pick<
+  Limits,
+  'sequencesMax' | 'callerSequencesMax' | 'sequenceBytesMax' | 'sequenceIdleMsMax'
+>;
 
 export class SequenceTable<Sequence extends Entry> {
   readonly #limits: SequenceLimits;
   readonly #onGone: (sequence: Sequence) => void;
   readonly #open = new Map<string, Sequence>();
+  /** One for each sequence. */
+  readonly #callers: CallerRows;
   #bytes = 0;
 
   /** `onGone` is told of each sequence that leaves, whatever the reason, to give back the bytes it holds. */
   constructor(limits: SequenceLimits, onGone: (sequence: Sequence) => void) {
     this.#limits = limits;
     this.#onGone = onGone;
+    this.#callers = new CallerRows(limits.callerSequencesMax);
   }
 
   get size(): number {
@@ -45,12 +54,18 @@ export class SequenceTable<Sequence extends Entry> {
     return this.#open.get(sequence.key) === sequence;
   }
 
+  /** Whether a caller may open one more, as far as its own are concerned. */
+  mayOpen(caller: string | undefined): boolean {
+    return this.#callers.hasRoomFor(caller, 1);
+  }
+
   /** False when there are as many as there may be. The key is not in here yet. */
   add(sequence: Sequence, nowMs: number): boolean {
     this.expire(nowMs);
     if (this.#open.size >= this.#limits.sequencesMax) return false;
     sequence.usedMs = nowMs;
     this.#open.set(sequence.key, sequence);
+    this.#callers.take(sequence.caller, 1);
     return true;
   }
 
@@ -61,7 +76,10 @@ export class SequenceTable<Sequence extends Entry> {
   }
 
   remove(sequence: Sequence): void {
-    if (this.has(sequence)) this.#open.delete(sequence.key);
+    if (this.has(sequence)) {
+      this.#open.delete(sequence.key);
+      this.#callers.release(sequence.caller, 1);
+    }
     this.#onGone(sequence);
   }
 

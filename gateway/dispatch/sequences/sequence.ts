@@ -21,6 +21,8 @@ interface StepOptions {
   readonly admitted: AdmittedRequest;
   readonly protocol: Protocol;
   readonly sink: ReplySink;
+  /** Who sent it, where callers are bound. */
+  readonly caller: string | undefined;
   readonly trial: Trial | undefined;
   readonly id: string | number | undefined;
   readonly options: RequestOptions | undefined;
@@ -49,6 +51,7 @@ export class SequenceStep {
 
 export class Sequence implements Entry {
   readonly key: string;
+  readonly caller: string | undefined;
   usedMs = 0;
   version: StatefulVersion;
   /** Undefined before its first call, after its last, and after a start that failed. */
@@ -58,8 +61,10 @@ export class Sequence implements Entry {
   /** A call failed: those that were sent in the belief that it would not must not run. */
   isInterrupted = false;
 
-  constructor(key: string, version: StatefulVersion) {
+  /** `caller` opened it. */
+  constructor(key: string, version: StatefulVersion, caller: string | undefined) {
     this.key = key;
+    this.caller = caller;
     this.version = version;
   }
 

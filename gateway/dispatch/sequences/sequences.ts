@@ -15,7 +15,7 @@ import type { Protocol } from '../../telemetry/version-metrics.ts';
 import type { Result, WireError } from '../../wire/error-code.ts';
 import type { InferReply, InferRequest } from '../../wire/infer-request.ts';
 import type { Dispatcher } from '../dispatcher.ts';
-import { cancelled, deadlineExceeded, queueFull } from '../failure-answers.ts';
+import { callerLimit, cancelled, deadlineExceeded, queueFull } from '../failure-answers.ts';
 import type { ModelGeneration } from '../model-generation.ts';
 import type { ReplySink } from '../request-queue.ts';
 import type { Trial } from '../trial.ts';
@@ -38,6 +38,8 @@ export interface SequenceCall {
   /** Reads it for another version. Only valid during the call. */
   readonly decode: (signature: ModelSignature) => Result<InferRequest>;
   readonly sink: ReplySink;
+  /** Who sent it, where callers are bound. */
+  readonly caller: string | undefined;
   /** Milliseconds after arrival by which it must have begun; undefined lets it wait. */
   readonly dueWithinMs: number | undefined;
 }
@@ -46,12 +48,13 @@ type UsedLimits =
   | 'requestRowsMax'
   | 'requestBytesMax'
   | 'sequencesMax'
+  | 'callerSequencesMax'
   | 'sequenceBytesMax'
   | 'sequenceWaitingMax'
   | 'sequenceIdleMsMax';
 
 export interface SequencesOptions {
-  readonly dispatcher: Pick<Dispatcher, 'submit' | 'cancel'>;
+  readonly dispatcher: Pick<Dispatcher, 'submit' | 'cancel' | 'callers'>;
   readonly limits: Pick<Limits, UsedLimits>;
   readonly nowMs: () => number;
 }
@@ -86,7 +89,7 @@ export class Sequences {
 
   /**
    * Codes: SEQUENCE_REQUIRED, SEQUENCE_LOST, TOO_MANY_SEQUENCES, UNSUPPORTED_PARAMETER for a model without state,
-   * QUEUE_FULL, and those of any request.
+   * CALLER_LIMIT, QUEUE_FULL, and those of any request.
    */
   take(call: SequenceCall): SequenceStep | WireError {
     const nowMs = this.#options.nowMs();
@@ -104,8 +107,8 @@ export class Sequences {
     if (!goesOn && !wish.start) return sequenceLost(wish.id);
     const admitted = this.#admit(call, version.generation);
     if (!admitted.ok) return admitted;
-    const sequence = found ?? new Sequence(key, version);
-    const { protocol, sink, dueWithinMs } = call;
+    const sequence = found ?? new Sequence(key, version, call.caller);
+    const { protocol, sink, caller, dueWithinMs } = call;
     const step = new SequenceStep({
       sequence,
       version,
@@ -113,6 +116,7 @@ export class Sequences {
       admitted: admitted.value,
       protocol,
       sink,
+      caller,
       // What another version does is no evidence for the one that was chosen.
       trial: version.generation === target ? call.trial : undefined,
       id: request.id,
@@ -121,6 +125,7 @@ export class Sequences {
       deadlineMs: dueWithinMs === undefined ? undefined : nowMs + dueWithinMs,
     });
     if (sequence.busy) return this.#wait(step);
+    if (found === undefined && !this.#table.mayOpen(caller)) return sequenceRefusals.callersOwn;
     if (found === undefined && !this.#table.add(sequence, nowMs)) return sequenceRefusals.tooMany;
     this.#table.used(sequence, nowMs);
     const refusal = this.#run(step);
@@ -168,16 +173,26 @@ export class Sequences {
 
   /** Behind the others of its sequence. */
   #wait(step: SequenceStep): SequenceStep | WireError {
-    const { waiting } = step.about.sequence;
+    const { callers } = this.#options.dispatcher;
+    const { caller, sequence } = step.about;
+    const { waiting } = sequence;
     if (waiting.length >= this.#options.limits.sequenceWaitingMax) return queueFull;
+    if (!callers.hasRoomFor(caller, step.admitted.rows)) return callerLimit;
     const kept = keptInputs(step.admitted.inputs);
     if (!kept.ok) return kept;
     const { inputs, bytes } = kept.value;
     if (!this.#table.take(bytes)) return sequenceRefusals.tooMany;
     step.keptBytes = bytes;
     step.admitted = { ...step.admitted, inputs };
+    callers.take(caller, step.admitted.rows);
     waiting.push(step);
     return step;
+  }
+
+  /** It waits no longer, and gives back what it held meanwhile: the dispatcher counts it anew. */
+  #unwait(step: SequenceStep): void {
+    this.#table.give(step.keptBytes);
+    this.#options.dispatcher.callers.release(step.about.caller, step.admitted.rows);
   }
 
   /** Gives it to the dispatcher; what is wrong is told by whoever called. A start that fails leaves no state. */
@@ -195,7 +210,7 @@ export class Sequences {
   }
 
   #submit(step: SequenceStep, firstSize: number): WireError | undefined {
-    const { sequence, version, wish, protocol, trial, id, options, deadlineMs } = step.about;
+    const { sequence, version, wish, protocol, caller, trial, id, options, deadlineMs } = step.about;
     const { generation, layout } = version;
     const { values } = sequence;
     if (values === undefined) return sequenceLost(wish.id ?? '');
@@ -219,6 +234,7 @@ export class Sequences {
       sink,
       trial,
       options,
+      caller,
       dueWithinMs,
     });
     if ('code' in pending) return pending;
@@ -276,7 +292,7 @@ export class Sequences {
         this.#rest(sequence);
         return;
       }
-      this.#table.give(step.keptBytes);
+      this.#unwait(step);
       if (step.about.wish.start && !step.isOver) sequence.isInterrupted = false;
       const refusal = this.#turnOf(step);
       if (refusal === undefined) return;
@@ -309,7 +325,7 @@ export class Sequences {
   #end(sequence: Sequence, reason: (about: SequenceStep['about']) => WireError): void {
     this.#table.remove(sequence);
     for (const step of sequence.waiting.splice(0)) {
-      this.#table.give(step.keptBytes);
+      this.#unwait(step);
       this.#refuse(step, reason(step.about));
     }
   }

@@ -21,6 +21,7 @@ describe('parseLimits', () => {
         queueBytesMax: 268_435_456,
         batchRowsMax: 64,
         sequencesMax: 1024,
+        callerSequencesMax: 128,
         sequenceBytesMax: 67_108_864,
         sequenceWaitingMax: 16,
         sequenceIdleMsMax: 60_000,

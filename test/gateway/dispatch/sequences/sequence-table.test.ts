@@ -7,11 +7,17 @@ interface Held extends Entry {
   busy: boolean;
 }
 
-const entry = (key: string, busy = false): Held => ({ key, busy, usedMs: 0 });
+const entry = (key: string, busy = false): Held => ({ key, caller: undefined, busy, usedMs: 0 });
 
 function table(limits: object = {}): { open: SequenceTable<Held>; gone: string[] } {
   const gone: string[] = [];
-  const all = { sequencesMax: 2, sequenceBytesMax: 100, sequenceIdleMsMax: 10, ...limits };
+  const all = {
+    sequencesMax: 2,
+    callerSequencesMax: 1,
+    sequenceBytesMax: 100,
+    sequenceIdleMsMax: 10,
+    ...limits,
+  };
   return { open: new SequenceTable<Held>(all, ({ key }) => void gone.push(key)), gone };
 }
 
@@ -27,6 +33,16 @@ describe('SequenceTable', () => {
     expect(open.find('a', 15)).toBe(a);
     expect(open.find('a', 16)).toBeUndefined();
     expect(gone).toEqual(['b', 'a']);
+  });
+
+  it('lets each caller have so many, and another one when one is gone', () => {
+    const { open } = table();
+    const a: Held = { ...entry('a'), caller: 'ada' };
+    open.add(a, 0);
+    expect([open.mayOpen('ada'), open.mayOpen('bob'), open.mayOpen(undefined)]).toEqual([false, true, true]);
+    open.remove(a);
+    open.remove(a);
+    expect(open.mayOpen('ada')).toBe(true);
   });
 
   it('keeps what is busy, and looks at it again when it was silent as long once more', () => {

@@ -3,6 +3,7 @@
  * or withdrawn. The dispatcher is a puppet: the test says when a run answers.
  */
 import { beforeEach, describe, expect, it } from 'vitest';
+import { CallerRows } from '../../../../gateway/admission/caller-rows.ts';
 import { parseLimits } from '../../../../gateway/admission/limits.ts';
 import { cancelled, failureAnswer, queueFull } from '../../../../gateway/dispatch/failure-answers.ts';
 import { ModelGeneration } from '../../../../gateway/dispatch/model-generation.ts';
@@ -39,6 +40,8 @@ function generation(version: string): ModelGeneration {
 /** Adds what it is given when the test says so. */
 class PuppetDispatcher {
   readonly running: Submission[] = [];
+  /** What runs is counted by the dispatcher itself, so that only what waits is in here. */
+  readonly callers = new CallerRows(2);
   refusal: WireError | undefined;
   /** Of the inputs, read when they come: their bytes are not ours later. */
   readonly #totals = new Map<Submission, number>();
@@ -109,12 +112,13 @@ interface Wish {
   readonly start?: boolean;
   readonly end?: boolean;
   readonly withinMs?: number;
+  readonly caller?: string;
 }
 
 /** Sends `value`; what is told later is noted under its name, and what is refused at once is the answer. */
 function send(
   value: number,
-  { id = 's', start = false, end = false, withinMs }: Wish = {},
+  { id = 's', start = false, end = false, withinMs, caller }: Wish = {},
 ): SequenceStep | string {
   const sink: ReplySink = {
     reply: ({ columns }) => void told.push(`${value}: ${String(columns[0]?.data[0])}/${columns.length}`),
@@ -142,6 +146,7 @@ function send(
     request,
     decode: () => ({ ok: true, value: request }),
     sink,
+    caller,
     dueWithinMs: withinMs,
   });
   // The bytes of a request are reused by whoever read them.
@@ -202,6 +207,31 @@ describe('calls of one sequence', () => {
     sent(0, { start: true });
     for (let value = 1; value <= 4; value++) sent(value);
     expect(send(5)).toBe('QUEUE_FULL');
+  });
+
+  it('count for their caller while they wait, and go to the dispatcher under its name', async () => {
+    sent(0, { start: true, caller: 'ada' });
+    sent(1, { caller: 'ada' });
+    sent(2, { caller: 'ada' });
+    expect(send(3, { caller: 'ada' })).toBe('CALLER_LIMIT');
+    sent(4, { caller: 'bob' });
+    for (const caller of ['ada', 'ada', 'ada', 'bob']) {
+      expect(dispatcher.running[0]?.caller).toBe(caller);
+      await dispatcher.answer();
+    }
+    expect(told).toEqual(['0: 0/1', '1: 1/1', '2: 3/1', '4: 7/1']);
+    sent(5, { caller: 'ada' });
+    sent(6, { caller: 'ada' });
+    sequences.failAll(cancelled);
+    expect(dispatcher.callers.size).toBe(0);
+  });
+
+  it('start no more sequences of one caller than it may have open', () => {
+    build({ callerSequencesMax: 1 });
+    sent(0, { id: 'a', start: true, caller: 'ada' });
+    expect(send(1, { id: 'b', start: true, caller: 'ada' })).toBe('CALLER_LIMIT');
+    sent(2, { id: 'b', start: true, caller: 'bob' });
+    expect(sequences.open).toBe(2);
   });
 
   it('wait only as long as they allow', async () => {
