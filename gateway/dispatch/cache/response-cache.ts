@@ -19,7 +19,7 @@ import type { ErrorCode, WireError } from '../../wire/error-code.ts';
 import type { InferReply } from '../../wire/infer-request.ts';
 import { DeadlineWatch } from '../deadline-watch.ts';
 import type { Dispatcher } from '../dispatcher.ts';
-import { cancelled, deadlineExceeded, queueFull } from '../failure-answers.ts';
+import { callerLimit, cancelled, deadlineExceeded, queueFull } from '../failure-answers.ts';
 import type { CacheUse, PendingRequest } from '../request-queue.ts';
 import type { Submission } from '../submission.ts';
 import { type KeyedRequest, keepRequest, ResponseCacheKeys } from './response-cache-key.ts';
@@ -27,7 +27,7 @@ import { ResponseCacheStore } from './response-cache-store.ts';
 import { SharedRequest, SharedRun } from './shared-run.ts';
 
 export interface ResponseCacheOptions {
-  readonly dispatcher: Pick<Dispatcher, 'submit' | 'abandon' | 'cancel' | 'reportFault'>;
+  readonly dispatcher: Pick<Dispatcher, 'submit' | 'abandon' | 'cancel' | 'reportFault' | 'callers'>;
   /** For keys and answers together; 1 or more. */
   readonly bytesMax: number;
   /** Models whose answers are kept where their deployments say nothing; undefined for all of them. */
@@ -132,12 +132,18 @@ export class ResponseCache {
   }
 
   #follow(run: SharedRun, submission: Submission, { request }: KeyedRequest): SharedRequest | WireError {
-    if (this.#followers >= this.#options.followersMax) return queueFull;
+    const { dispatcher, followersMax } = this.#options;
+    const { rows } = request;
+    // First what is the caller's own: the room of all is not for one of them to fill.
+    if (!dispatcher.callers.hasRoomFor(submission.caller, rows)) return callerLimit;
+    if (this.#followers >= followersMax) return queueFull;
     const follower = new SharedRequest(submission, performance.now());
     run.kept ??= keepRequest(request);
     this.#followers += 1;
     run.followers.add(follower);
     follower.run = run;
+    dispatcher.callers.take(submission.caller, rows);
+    follower.heldRows = rows;
     follower.generation.acquire();
     follower.generation.metrics.cache.coalesced += 1;
     if (follower.deadlineMs !== undefined) this.#deadlines.add(follower);
@@ -191,10 +197,12 @@ export class ResponseCache {
     const [first, ...others] = run.followers;
     const { kept } = run;
     if (first === undefined || kept === undefined) return;
-    const { generation, protocol, id, sink, options, deadlineMs } = first;
+    const { generation, protocol, id, sink, options, caller, deadlineMs } = first;
     const next = new SharedRun(run.key, sink, this.#listener);
     next.kept = kept;
     const dueWithinMs = deadlineMs === undefined ? undefined : Math.max(0, deadlineMs - performance.now());
+    // From here on the dispatcher counts it, and has to find the room for it.
+    this.#uncount(first);
     const pending = this.#lead(next, {
       generation,
       protocol,
@@ -202,13 +210,13 @@ export class ResponseCache {
       id,
       sink,
       options,
+      caller,
       dueWithinMs,
     });
     if ('code' in pending) {
       for (const follower of [first, ...others]) this.#fail(follower, pending);
       return;
     }
-    // From here on the dispatcher counts it.
     this.#detach(first);
     first.pending = pending;
     for (const follower of others) {
@@ -256,7 +264,13 @@ export class ResponseCache {
     request.run = undefined;
     run.followers.delete(request);
     this.#followers -= 1;
+    this.#uncount(request);
     this.#deadlines.remove(request);
     request.generation.release();
+  }
+
+  #uncount(request: SharedRequest): void {
+    this.#options.dispatcher.callers.release(request.caller, request.heldRows);
+    request.heldRows = 0;
   }
 }

@@ -18,10 +18,14 @@ export class SharedRequest implements Due {
   readonly id: string | number | undefined;
   readonly sink: ReplySink;
   readonly options: RequestOptions | undefined;
+  /** Who sent it, where callers are bound. */
+  readonly caller: string | undefined;
   readonly arrivedMs: number;
   /** When the run must have begun, on the clock of `arrivedMs`; undefined lets it wait. */
   readonly deadlineMs: number | undefined;
   dueSeat = -1;
+  /** What it counts for its caller while it waits for the run of another one. */
+  heldRows = 0;
   /** The run that it waits for; undefined when the answer was there already. */
   run: SharedRun | undefined;
   /** Once it leads a run of its own, because the leader before it left. */
@@ -30,12 +34,13 @@ export class SharedRequest implements Due {
   isOver = false;
 
   constructor(submission: Submission, arrivedMs: number) {
-    const { generation, protocol, id, sink, options, dueWithinMs } = submission;
+    const { generation, protocol, id, sink, options, caller, dueWithinMs } = submission;
     this.generation = generation;
     this.protocol = protocol;
     this.id = id;
     this.sink = sink;
     this.options = options;
+    this.caller = caller;
     this.arrivedMs = arrivedMs;
     this.deadlineMs = dueWithinMs === undefined ? undefined : arrivedMs + dueWithinMs;
   }

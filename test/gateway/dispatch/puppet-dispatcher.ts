@@ -2,6 +2,7 @@
  * A dispatcher moved by hand for tests of what stands before it: it keeps what it is given until the test runs it, and
  * answers with what a simple model makes of the inputs.
  */
+import { CallerRows } from '../../../gateway/admission/caller-rows.ts';
 import { ModelGeneration } from '../../../gateway/dispatch/model-generation.ts';
 import { PendingRequest, type ReplySink } from '../../../gateway/dispatch/request-queue.ts';
 import type { Submission } from '../../../gateway/dispatch/submission.ts';
@@ -75,6 +76,8 @@ interface Held {
 export class PuppetDispatcher {
   readonly held: Held[] = [];
   readonly faults: unknown[] = [];
+  /** Only of those who count themselves: what is held here is not in it. */
+  readonly callers = new CallerRows(3);
   /** What `submit` answers instead of taking the request. */
   refusal: WireError | undefined;
   /** How many were taken. */

@@ -286,6 +286,20 @@ describe('a follower', () => {
     expect(running!.told).toEqual([answerOf(generation, [5])]);
   });
 
+  test('counts for its caller until it is told, and leads under its name', () => {
+    const { dispatcher, cache, generation, ask } = setUp();
+    const leader = ask(new Caller(), { caller: 'ada' });
+    for (let index = 0; index < 3; index++) ask(new Caller(), { caller: 'ada' });
+    const another = submissionOf(generation, tensorOf([1, 2]), new Caller(), { caller: 'ada' });
+    expect(cache.submit(another)).toMatchObject({ code: 'CALLER_LIMIT' });
+    ask(new Caller(), { caller: 'bob' });
+    cache.abandon(leader);
+    expect(dispatcher.held.at(-1)?.submission.caller).toBe('ada');
+    ask(new Caller(), { caller: 'ada' });
+    dispatcher.run();
+    expect(dispatcher.callers.size).toBe(0);
+  });
+
   test('too many is refused at the door', () => {
     const { dispatcher, cache, generation, ask } = setUp({ followersMax: 1 });
     const [leader, follower] = asked(2);
