@@ -26,7 +26,7 @@ export interface Limits {
    * 64 KiB to 1 GiB, default 16 MiB.
    */
   readonly connectionBacklogBytesMax: number;
-  /** Requests of one WebSocket that are not answered yet. 1 to 1 048 576, default 1024. */
+  /** Requests of one WebSocket that are not answered yet; more are CALLER_LIMIT. 1 to 1 048 576, default 1024. */
   readonly connectionInflightMax: number;
   /** Rows of all models that wait for a worker. At least `requestRowsMax`; up to 16 777 216, default 65 536. */
   readonly queueRowsMax: number;
@@ -51,7 +51,7 @@ export interface Limits {
    * 1 KiB to 64 GiB, default 64 MiB.
    */
   readonly sequenceBytesMax: number;
-  /** Calls of one sequence that may wait for the one that runs. 0 to 65 536, default 16. */
+  /** Calls of one sequence that may wait for the one that runs; more are CALLER_LIMIT. 0 to 65 536, default 16. */
   readonly sequenceWaitingMax: number;
   /** Milliseconds between two calls of a sequence, after which it is forgotten. 10 to 86 400 000, default 60 000. */
   readonly sequenceIdleMsMax: number;

@@ -235,7 +235,7 @@ export class StreamConnection implements OutboxMember {
     const { connectionInflightMax } = this.#services;
     if (this.#inflight.size < connectionInflightMax) return undefined;
     return fail(
-      'QUEUE_FULL',
+      'CALLER_LIMIT',
       `This socket has ${connectionInflightMax} requests in flight, which is the limit. Wait for answers first.`,
     );
   }

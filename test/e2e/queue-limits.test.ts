@@ -98,7 +98,7 @@ describe('a socket with a limit of 8 requests in flight', () => {
     await within(all, 'all answers');
     expect([...codes.entries()].sort(([a], [b]) => Number(a) - Number(b)).map(([, code]) => code)).toEqual([
       ...Array<string>(8).fill('OK'),
-      ...Array<string>(4).fill('QUEUE_FULL'),
+      ...Array<string>(4).fill('CALLER_LIMIT'),
     ]);
     client.send(message(99));
     expect(unpacked((await within(client.next(), 'an answer'))!.payload)).toMatchObject({ id: 99 });

@@ -7,6 +7,7 @@ type SequenceRefusal =
   | 'required'
   | 'tooMany'
   | 'callersOwn'
+  | 'tooManyWait'
   | 'interrupted'
   | 'stateUnusable'
   | 'rowsChanged'
@@ -29,6 +30,10 @@ export const sequenceRefusals: Readonly<Record<SequenceRefusal, WireError>> = {
   callersOwn: fail(
     'CALLER_LIMIT',
     'This caller has as many sequences open here as one caller may have. End those that are done with sequence_end before starting more.',
+  ),
+  tooManyWait: fail(
+    'CALLER_LIMIT',
+    'As many calls of this sequence wait for their turn as may wait. Wait for answers before sending more.',
   ),
   interrupted: fail(
     'SEQUENCE_INTERRUPTED',

@@ -15,7 +15,7 @@ import type { Protocol } from '../../telemetry/version-metrics.ts';
 import type { Result, WireError } from '../../wire/error-code.ts';
 import type { InferReply, InferRequest } from '../../wire/infer-request.ts';
 import type { Dispatcher } from '../dispatcher.ts';
-import { callerLimit, cancelled, deadlineExceeded, queueFull } from '../failure-answers.ts';
+import { callerLimit, cancelled, deadlineExceeded } from '../failure-answers.ts';
 import type { ModelGeneration } from '../model-generation.ts';
 import type { ReplySink } from '../request-queue.ts';
 import type { Trial } from '../trial.ts';
@@ -176,7 +176,7 @@ export class Sequences {
     const { callers } = this.#options.dispatcher;
     const { caller, sequence } = step.about;
     const { waiting } = sequence;
-    if (waiting.length >= this.#options.limits.sequenceWaitingMax) return queueFull;
+    if (waiting.length >= this.#options.limits.sequenceWaitingMax) return sequenceRefusals.tooManyWait;
     if (!callers.hasRoomFor(caller, step.admitted.rows)) return callerLimit;
     const kept = keptInputs(step.admitted.inputs);
     if (!kept.ok) return kept;

@@ -206,7 +206,7 @@ describe('calls of one sequence', () => {
   it('wait in no larger number than may wait', () => {
     sent(0, { start: true });
     for (let value = 1; value <= 4; value++) sent(value);
-    expect(send(5)).toBe('QUEUE_FULL');
+    expect(send(5)).toBe('CALLER_LIMIT');
   });
 
   it('count for their caller while they wait, and go to the dispatcher under its name', async () => {
