@@ -60,7 +60,13 @@ export function findModel(snapshot: StoreSnapshot, model: string): ReadonlyMap<s
   );
 }
 
+/** A message stays one that can be read. */
+const listedMax = 20;
+
 function known(names: ReadonlyMap<string, unknown>): string {
-  const listed = [...names.keys()].slice(-10);
-  return listed.length === 0 ? 'Publish one first.' : `It has: ${listed.join(', ')}.`;
+  // Of versions those that were published last are more likely to be meant.
+  const listed = [...names.keys()].slice(-listedMax);
+  if (listed.length === 0) return 'Publish one first.';
+  const more = names.size - listed.length;
+  return `It has: ${listed.join(', ')}${more > 0 ? ` and ${more} more` : ''}.`;
 }
