@@ -1,5 +1,5 @@
 /** Reads a model file piece by piece, so that a person sees how far it is and Ctrl-C is heard in between. */
-import { open } from 'node:fs/promises';
+import { open, stat as statOf } from 'node:fs/promises';
 import { StoreError } from '../registry-store/main.ts';
 import { onnxBytesMax } from '../registry-store/onnx/describe-model.ts';
 import { sizeText } from './quantity.ts';
@@ -19,15 +19,11 @@ export async function readModelFile(
   { signal, progress, piece }: ReadProgress,
 ): Promise<Uint8Array> {
   try {
+    // Opening a pipe waits for somebody who writes, where no Ctrl-C is heard, and a device may have no end.
+    if (!(await statOf(path)).isFile()) throw noFile(path);
     const file = await open(path, 'r');
     try {
       const stat = await file.stat();
-      // A pipe or device has no size to go by.
-      if (!stat.isFile()) {
-        const whole = await file.readFile({ signal });
-        piece?.(whole);
-        return whole;
-      }
       if (stat.size > onnxBytesMax) throw tooLarge(path, stat.size);
       const bytes = new Uint8Array(stat.size);
       let doneBytes = 0;
@@ -50,6 +46,13 @@ export async function readModelFile(
     const reason = error instanceof Error && 'code' in error ? String(error.code) : 'unknown reason';
     throw new StoreError('FILE_UNREADABLE', `${path} cannot be read (${reason}).`, { cause: error });
   }
+}
+
+function noFile(path: string): StoreError {
+  return new StoreError(
+    'FILE_UNREADABLE',
+    `${path} is no regular file but a folder, a pipe or a device. Write the model to a file first.`,
+  );
 }
 
 /** Said before a byte is read: there may be less memory than file. */

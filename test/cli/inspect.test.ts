@@ -27,6 +27,12 @@ async function saved(name: string, bytes: Uint8Array): Promise<string> {
   return path;
 }
 
+function pipe(): string {
+  const path = join(folder, 'pipe');
+  expect(spawnSync('mkfifo', [path]).status).toBe(0);
+  return path;
+}
+
 async function json(...args: readonly string[]): Promise<Readonly<Record<string, unknown>>> {
   const { out, err } = await run(['inspect', ...args, '--json']);
   expect(err).toBe('');
@@ -110,6 +116,8 @@ describe('a model that cannot be served ends with 1', () => {
 
   test.each([
     { what: 'is no model', path: () => saved('junk.onnx', Buffer.from('junk')), code: 'MODEL_REFUSED' },
+    { what: 'is a pipe that nobody writes to', path: () => Promise.resolve(pipe()), code: 'FILE_UNREADABLE' },
+    { what: 'is a device without an end', path: () => Promise.resolve('/dev/zero'), code: 'FILE_UNREADABLE' },
     { what: 'is not there', path: () => Promise.resolve('/nowhere.onnx'), code: 'FILE_UNREADABLE' },
     { what: 'is a folder', path: () => Promise.resolve(folder), code: 'FILE_UNREADABLE' },
   ])('with an error alone when the file $what', async ({ path, code }) => {
