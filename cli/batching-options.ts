@@ -1,6 +1,6 @@
 /** Options of `deploy` and `scale` that say how the requests of a model are batched. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { DeploymentBatching } from '../registry-store/main.ts';
+import type { ScaleOptions } from '../registry-store/main.ts';
 import {
   allowedRowsCountMax,
   batchDelayUsMax,
@@ -8,13 +8,15 @@ import {
   defaultTimeoutMsMax,
   weightMax,
 } from '../registry-store/manifest/batching.ts';
+import { orNone } from './quantity.ts';
 
 export interface BatchingOptions {
   readonly batchRows?: number;
   readonly batchSizes?: readonly number[];
   readonly batchDelay?: number;
   readonly weight?: number;
-  readonly defaultTimeout?: number;
+  /** Null is `none`: it no longer holds. */
+  readonly defaultTimeout?: number | null;
 }
 
 export function addBatchingOptions(command: Command): Command {
@@ -42,9 +44,10 @@ export function addBatchingOptions(command: Command): Command {
       ),
     )
     .addOption(
-      new Option('--default-timeout <ms>', 'milliseconds for requests that set no time themselves').argParser(
-        wholeNumber(1, defaultTimeoutMsMax),
-      ),
+      new Option(
+        '--default-timeout <ms>',
+        'milliseconds for requests that set no time themselves; none for no end',
+      ).argParser(orNone(wholeNumber(1, defaultTimeoutMsMax))),
     );
 }
 
@@ -55,7 +58,7 @@ export function batchingOf({
   batchDelay,
   weight,
   defaultTimeout,
-}: BatchingOptions): DeploymentBatching | undefined {
+}: BatchingOptions): ScaleOptions['batching'] {
   const batching = {
     ...(batchRows !== undefined && { rowsMax: batchRows }),
     ...(batchSizes !== undefined && { allowedRows: batchSizes }),

@@ -9,7 +9,12 @@ import { type Output, write } from './output.ts';
 import { addPipelineOptions, type PipelineOptions, pipelineOf } from './pipeline-options.ts';
 import { pipelineSignature, signatureLine } from './pipeline-text.ts';
 import { shareOption } from './quantity.ts';
-import { type ResourceOptions, addResourceOptions, resourceFields } from './resource-options.ts';
+import {
+  type ResourceOptions,
+  addResourceOptions,
+  resourceFields,
+  withTakenBack,
+} from './resource-options.ts';
 import {
   addDeploymentCacheOptions,
   type DeploymentCacheOptions,
@@ -110,7 +115,8 @@ Examples:
   $ tidegate deploy iris --version 2.0.0 --cache --cache-ttl 10m`,
     )
     .action(async (model: string, options: DeployOptions) => {
-      const { trafficBps, resources, ...config } = configOf(options);
+      const { trafficBps, resources: wanted, ...config } = configOf(options);
+      const resources = withTakenBack(wanted, options);
       const strategy = options.steps === undefined ? config.strategy : ('canary' as const);
       const analysis = analysisOf(options);
       const cohorts = cohortsOf(options);

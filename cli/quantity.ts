@@ -1,5 +1,6 @@
 /** Quantities on the command line: options parsed with a message that shows how to write them, and text for people. */
 import { InvalidArgumentError } from 'commander';
+import { cpuLimitMillisMax, memoryLimitBytesMax } from '../registry-store/manifest/deployment.ts';
 import { parseCoresMillis, parseShareBps, parseSizeBytes } from '../registry-store/platform/quantity.ts';
 
 const kibi = 1024;
@@ -42,8 +43,19 @@ export function lifetimeOption(text: string): number {
 }
 
 export function coresOption(text: string): string {
-  if (parseCoresMillis(text) !== undefined) return text;
-  throw new InvalidArgumentError('Write cores like 0.5, 2 or 1500m.');
+  if ((parseCoresMillis(text) ?? Infinity) <= cpuLimitMillisMax) return text;
+  throw new InvalidArgumentError(`Write cores like 0.5, 2 or 1500m, up to ${cpuLimitMillisMax / 1000}.`);
+}
+
+/** For how much of a thing a deployment may have. */
+export function memoryOption(text: string): string {
+  if ((parseSizeBytes(text) ?? Infinity) <= memoryLimitBytesMax) return text;
+  throw new InvalidArgumentError('Write a size like 512Mi, 2GB or a number of bytes, up to 1024Ti.');
+}
+
+/** The same with one more word: `none` takes back what was said before. */
+export function orNone<Value>(parse: (text: string) => Value): (text: string) => Value | null {
+  return (text) => (text === 'none' ? null : parse(text));
 }
 
 /** A percentage as a number. */

@@ -9,7 +9,12 @@ import {
 } from './response-cache-options.ts';
 import { deploymentAnswerJson, deploymentLines } from './deployment-answer.ts';
 import { type Output, write } from './output.ts';
-import { type ResourceOptions, addResourceOptions, resourceFields } from './resource-options.ts';
+import {
+  type ResourceOptions,
+  addResourceOptions,
+  resourceFields,
+  withTakenBack,
+} from './resource-options.ts';
 import { type ChangeOptions, addChangeOptions, withChange } from './store-options.ts';
 
 type ScaleOptions = BatchingOptions & ChangeOptions & DeploymentCacheOptions & ResourceOptions;
@@ -30,10 +35,12 @@ Examples:
   $ tidegate scale iris --replicas 4
   $ tidegate scale iris --min-replicas 1 --max-replicas 8 --target-cpu 60
   $ tidegate scale iris --batch-rows 32 --weight 4 --default-timeout 250
-  $ tidegate scale iris --batch-sizes 1,4,16 --no-cache`,
+  $ tidegate scale iris --batch-sizes 1,4,16 --no-cache
+  $ tidegate scale iris --cpu-limit none --default-timeout none`,
     )
     .action(async (model: string, options: ScaleOptions) => {
-      const { resources } = new DeploymentConfig(resourceFields(options));
+      const wanted = new DeploymentConfig(resourceFields(options));
+      const resources = withTakenBack(wanted.resources, options);
       const batching = batchingOf(options);
       const cache = deploymentCacheOf(options);
       if ((resources ?? batching ?? cache) === undefined) {

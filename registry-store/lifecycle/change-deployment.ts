@@ -26,10 +26,13 @@ export interface ModelOptions extends ChangeOptions {
 /** What holds for a model whichever of its versions is live. */
 export type Settings = Pick<Deployment, 'resources' | 'batching' | 'cache'>;
 
+/** Fields of a part of the settings; null takes one back, so that it is no longer in the manifest. */
+export type Given<Part> = { readonly [Field in keyof Part]?: Part[Field] | null };
+
 /** Fields that are given replace those that are there; the others stay. */
 export interface GivenSettings {
-  readonly resources?: DeploymentResources | undefined;
-  readonly batching?: DeploymentBatching | undefined;
+  readonly resources?: Given<DeploymentResources> | undefined;
+  readonly batching?: Given<DeploymentBatching> | undefined;
   readonly cache?: DeploymentCache | undefined;
 }
 
@@ -203,12 +206,18 @@ export function settings(before: Settings | undefined, given: GivenSettings): Se
 }
 
 /** Undefined when neither says anything. */
-function merged<Part extends object>(before: Part | undefined, given: Part | undefined): Part | undefined {
-  return before === undefined && given === undefined ? undefined : ({ ...before, ...given } as Part);
+function merged<Part extends object>(
+  before: Part | undefined,
+  given: Given<Part> | undefined,
+): Part | undefined {
+  if (given === undefined) return before;
+  const fields = Object.entries({ ...before, ...given }).filter(([, value]) => value !== null);
+  return fields.length === 0 ? undefined : (Object.fromEntries(fields) as Part);
 }
 
 /** Throws INVALID_ARGUMENT for what no node could carry out. */
-export function checkSettings({ batching, cache }: GivenSettings): void {
+export function checkSettings(given: GivenSettings): void {
+  const { batching, cache } = settings(undefined, given);
   const problem =
     (batching === undefined ? undefined : batchingProblem(batching)) ??
     (cache === undefined ? undefined : cacheProblem(cache));

@@ -99,8 +99,8 @@ export interface Deployment {
 
 export const trafficBpsMax = 10_000;
 export const replicasMax = 1024;
-const cpuLimitMillisMax = 1_024_000;
-const memoryLimitBytesMax: number = 2 ** 50;
+export const cpuLimitMillisMax = 1_024_000;
+export const memoryLimitBytesMax: number = 2 ** 50;
 
 export function hasCandidate(strategy: DeploymentStrategy): boolean {
   return strategy !== 'all';

@@ -56,6 +56,14 @@ test('sizes are taken back with any', async () => {
   });
 });
 
+test('what has a default that no number says is taken back with none', async () => {
+  await cli.ok('deploy', 'iris', '--version', '2.0.0', '--default-timeout', '250', '--cpu-limit', '1.5');
+  await cli.ok('scale', 'iris', '--min-replicas', '2', '--memory-limit', '1Gi');
+  const none = ['--default-timeout', '--cpu-limit', '--memory-limit', '--min-replicas'];
+  const after = await cli.json('scale', 'iris', ...none.flatMap((option) => [option, 'none']));
+  expect(after).toMatchObject({ batching: null, resources: null, changed: true });
+});
+
 test('whether and how long answers are kept is signed beside it, stays, and is said', async () => {
   const deployed = await cli.json('deploy', 'iris', '--version', '2.0.0', '--cache', '--cache-ttl', '10m');
   expect(deployed).toMatchObject({ cache: { enabled: true, ttl_ms: 600_000 }, batching: null });

@@ -69,6 +69,8 @@ describe('a command line that is wrong ends with 2 and says why:', () => {
     [['deploy', 'iris', '--version', '1', '--rolling', '--shadow', '5'], /cannot be used with/],
     [['deploy', 'iris', '--version', '1', '--memory-limit', 'lots'], /512Mi/],
     [['deploy', 'iris', '--version', '1', '--cpu-limit', 'all'], /1500m/],
+    [['scale', 'iris', '--cpu-limit', '999999'], /--cpu-limit.*up to 1024\./],
+    [['scale', 'iris', '--min-replicas', 'none', '--max-replicas', '3'], /leave out --max-replicas/],
     [['scale', 'iris'], /Name what changes/],
     [['scale', 'iris', '--target-cpu', '0.7'], /whole percentage/],
     [['inspect'], /missing required argument 'file'/],

@@ -98,6 +98,25 @@ describe('resources', () => {
     });
   });
 
+  test('and batching are taken back with null, and are in the manifest no more', async () => {
+    const store = await TemporaryStore.makeAs(withNewIris);
+    const autoScaling = { minReplicas: 1, maxReplicas: 4, targetCpuPercent: 70 };
+    const given = { replicas: 2, autoScaling, cpuLimitMillis: 500, memoryLimitBytes: 2 ** 30 };
+    await scaleDeployment({
+      ...by(store),
+      resources: given,
+      batching: { weight: 2, defaultTimeoutMs: 50 },
+    });
+    const some = { autoScaling: null, cpuLimitMillis: null };
+    await scaleDeployment({ ...by(store), resources: some, batching: { defaultTimeoutMs: null } });
+    const after = async (): Promise<unknown> => (await store.open()).current.deployments.get('iris');
+    expect(await after()).toMatchObject({ resources: { replicas: 2, memoryLimitBytes: 2 ** 30 } });
+    expect(await after()).toHaveProperty('batching', { weight: 2 });
+    expect(await after()).not.toHaveProperty('resources.cpuLimitMillis');
+    await scaleDeployment({ ...by(store), resources: { replicas: null, memoryLimitBytes: null } });
+    expect(await after()).not.toHaveProperty('resources');
+  });
+
   test('that are there already sign nothing', async () => {
     const store = await TemporaryStore.makeAs(withNewIris);
     const { revision } = await scaleDeployment({ ...by(store), resources: { replicas: 2 } });
