@@ -74,9 +74,13 @@ export async function serveHere({
   share?.carry(gateway);
   const current = (): StoreSnapshot => store.current;
   const graceMs = limits.shutdownGraceMs;
-  if (share === undefined)
-    stopOnSignals(await withControl(options, { gateway, current, graceMs, output, log }), output);
+  const isStopping =
+    share === undefined
+      ? stopOnSignals(await withControl(options, { gateway, current, graceMs, output, log }), output)
+      : (): boolean => false;
   await gateway.loaded;
+  // Told to stop while it loaded, it never served.
+  if (isStopping()) return;
   const { port, failures } = gateway;
   const text = welcome({ host: options.host, port, store: store.current, failures });
   if (share === undefined) output.out(text);
@@ -150,8 +154,11 @@ async function openVerified(options: ServeOptions, output: Output): Promise<Veri
   }
 }
 
-/** The first signal finishes what is in flight, within the grace period; the second one does not wait. */
-function stopOnSignals(gateway: Pick<Gateway, 'close'>, output: Output): void {
+/**
+ * The first signal finishes what is in flight, within the grace period; the second one does not wait. Returns whether one
+ * came by now.
+ */
+function stopOnSignals(gateway: Pick<Gateway, 'close'>, output: Output): () => boolean {
   let stopping = false;
   const stop = (signal: NodeJS.Signals): void => {
     if (stopping) process.exit(signal === 'SIGINT' ? 130 : 143);
@@ -167,4 +174,5 @@ function stopOnSignals(gateway: Pick<Gateway, 'close'>, output: Output): void {
   };
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
+  return () => stopping;
 }

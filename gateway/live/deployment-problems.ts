@@ -8,6 +8,7 @@ type Named = Pick<Deployment, 'model' | 'version'>;
 export class DeploymentProblems {
   readonly #log: Logger;
   readonly #byModel = new Map<string, DeploymentProblem>();
+  #closed = false;
 
   constructor(log: Logger) {
     this.#log = log;
@@ -17,6 +18,11 @@ export class DeploymentProblems {
     return this.#byModel;
   }
 
+  /** The gateway ends: a load that the end cuts off is no trouble with its model. */
+  close(): void {
+    this.#closed = true;
+  }
+
   /** The model is served as it should be, or is gone. */
   clear(model: string): void {
     this.#byModel.delete(model);
@@ -24,12 +30,14 @@ export class DeploymentProblems {
 
   /** The live version does not load; where another one serves on, the model is behind. */
   notServed({ model, version }: Named, reason: string, servesOn: boolean): void {
+    if (this.#closed) return;
     const problem = servesOn ? 'NOT_CURRENT' : 'NOT_SERVED';
     this.#byModel.set(model, { problem, ...reasonOf(reason) });
     this.#log.error({ model, version, reason }, 'deployment not served');
   }
 
   candidateNotServed({ model, version }: Named, reason: string): void {
+    if (this.#closed) return;
     this.#byModel.set(model, { problem: 'NOT_CURRENT', ...reasonOf(reason) });
     this.#log.error({ model, version, reason }, 'candidate not served, the live version takes all requests');
   }

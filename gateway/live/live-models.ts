@@ -200,6 +200,7 @@ export class LiveModels {
 
   close(): void {
     this.#line.close();
+    this.#problems.close();
     this.#resident.close();
     this.#rollouts.close();
   }
