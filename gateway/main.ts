@@ -77,6 +77,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     const { name, intraOpThreads } = pool.engine;
     const { revision } = store.current;
     log.info({ port, threads: pool.lanes.length, engine: name, intraOpThreads, revision }, 'gateway started');
+    const unknown = parts.modelMemory.pinned.filter((model) => !store.current.models.has(model));
+    if (unknown.length > 0) log.warn({ models: unknown }, 'pinned models that the store does not have');
     setTimeout(startInline, inlineDelayMs).unref();
   });
 

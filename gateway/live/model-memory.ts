@@ -57,6 +57,10 @@ export class ModelMemory {
     return this.#table.bytes;
   }
 
+  get pinned(): readonly string[] {
+    return [...this.#options.pinned];
+  }
+
   isPinned(model: string): boolean {
     return this.#options.pinned.has(model);
   }

@@ -108,8 +108,9 @@ test('a model that nobody asks for leaves memory, is ready all the same, and com
   under = await startTestGateway({
     models: [model(0), model(1)],
     limits: { modelIdleMsMax: 200, modelChurnMsMin: 0, inlineJsonBytesMax: 200 },
-    pinnedModels: ['model1'],
+    pinnedModels: ['model1', 'misspelt'],
   });
+  expect(logged('pinned models that the store does not have')).toBe(1);
   await eventually(async () => !(await isResident('model0')), 'model0 to leave', 20_000);
   expect(logged('version evicted from memory')).toBe(1);
   expect((await fetch(`${under.url}/v2/models/model0/ready`)).status).toBe(200);
