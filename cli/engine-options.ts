@@ -40,11 +40,17 @@ export async function engineOf({ engine: name, intraOpThreads }: EngineOptions):
 
 /**
  * Threads that run models, in each process, where that was asked for or several processes share the cores; undefined for
- * what the gateway takes by default. Throws a `CommandError` when their runs want more cores than there are. With one
+ * what the gateway takes by default. Throws a `CommandError` when their runs, or one alone, want more cores than there are. With one
  * thread a run that is not checked: such threads only take turns.
  */
 export function threadsOf(options: EngineOptions, cores: number): number | undefined {
   const { threads, processes, intraOpThreads } = options;
+  if (intraOpThreads > Math.max(1, cores)) {
+    throw new CommandError(
+      'TOO_MANY_THREADS',
+      `--intra-op-threads ${intraOpThreads} keep ${intraOpThreads} cores at work for one run, and there are ${cores} in all: runs would wait for their own threads. Give --intra-op-threads ${cores} or fewer.`,
+    );
+  }
   const room = runsAtOnce({ cores: Math.floor(cores / processes), intraOpThreads });
   if (threads === undefined) return processes > 1 ? room : undefined;
   if (intraOpThreads === 1 || threads <= room) return threads;

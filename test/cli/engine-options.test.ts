@@ -50,10 +50,20 @@ test.each(['0', '65', '1.5', 'all'])('%s threads for one run are refused', async
 });
 
 test('more threads than their runs have cores for are refused with the numbers', async () => {
-  const { code, err } = await serve('--threads', '64', '--intra-op-threads', '64');
+  const { code, err } = await serve('--threads', '4096', '--intra-op-threads', '2');
   expect(code).toBe(1);
-  expect(err).toMatch(/--threads 64 with --intra-op-threads 64 keep 4096 cores at work, and there are \d+/);
-  expect(err).toMatch(/Give --threads 1, or fewer --intra-op-threads/);
+  expect(err).toMatch(/intra-op-threads 2 keep \d+ cores at work.*, and there are \d+ in all/);
+});
+
+test('more threads for one run than there are cores are refused, without --threads too', () => {
+  const message = expect.stringMatching(
+    /--intra-op-threads 9 keep 9 cores .* there are 8 in all.*Give --intra-op-threads 8 or fewer/,
+  ) as string;
+  for (const more of [{}, { threads: 1 }, { processes: 2 }]) {
+    expect(() => threadsOf({ ...base, ...more, intraOpThreads: 9 }, 8)).toThrow(
+      expect.objectContaining({ code: 'TOO_MANY_THREADS', message }),
+    );
+  }
 });
 
 const base = { engine: 'wasm', processes: 1, intraOpThreads: 1 } as const;
