@@ -10,8 +10,9 @@
  * A damaged file among those kept is noticed by its name, and costs the offline start but not the floor.
  */
 import { randomUUID } from 'node:crypto';
-import { mkdir, readFile, readdir, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { access, constants, mkdir, readFile, readdir, rename, rm } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { StoreError, refusal, systemCode } from '../store-error.ts';
 import { sha256Of } from '../trust/artifact-digest.ts';
 import { metadataFile, timestampFile } from '../trust/store-file.ts';
@@ -90,10 +91,20 @@ export async function rememberState(
     for (const name of memoryFiles) await writeDurably(join(stateFolder, name), bytes);
     await forgetOthers(stateFolder, new Set(kept.values()));
   } catch (error) {
-    const message = `What was accepted cannot be remembered in ${stateFolder} (${systemCode(error) ?? String(error)}); free space or permissions are needed there, otherwise a restart could be shown an old state.`;
+    const why = (await whyNotMade(stateFolder, error)) ?? systemCode(error) ?? String(error);
+    const message = `What was accepted cannot be remembered in ${stateFolder} (${why}); free space or permissions are needed there, otherwise a restart could be shown an old state.`;
     throw new StoreError('FILE_UNREADABLE', message, { cause: error });
   }
   return { floor, latestMs: nowMs, before: comparison(files, floor), kept };
+}
+
+/** Node says of a folder that cannot be made on a read-only file system that it is not there; what it would be made in says why. */
+async function whyNotMade(folder: string, error: unknown): Promise<string | undefined> {
+  if (systemCode(error) !== 'ENOENT') return undefined;
+  let above = resolve(folder);
+  while (!existsSync(above)) above = dirname(above);
+  const code = await access(above, constants.W_OK).then(() => undefined, systemCode);
+  return code === 'EROFS' ? 'EROFS, its file system is read-only' : code;
 }
 
 /** The later of the copies that are whole; undefined when there are none and never were. */
