@@ -8,15 +8,14 @@ import {
   defaultTimeoutMsMax,
   weightMax,
 } from '../registry-store/manifest/batching.ts';
-import { orNone } from './quantity.ts';
+import { type OrNone, orNone } from './quantity.ts';
 
 export interface BatchingOptions {
   readonly batchRows?: number;
   readonly batchSizes?: readonly number[];
   readonly batchDelay?: number;
   readonly weight?: number;
-  /** Null is `none`: it no longer holds. */
-  readonly defaultTimeout?: number | null;
+  readonly defaultTimeout?: OrNone<number>;
 }
 
 export function addBatchingOptions(command: Command): Command {
@@ -64,7 +63,9 @@ export function batchingOf({
     ...(batchSizes !== undefined && { allowedRows: batchSizes }),
     ...(batchDelay !== undefined && { delayUsMax: batchDelay }),
     ...(weight !== undefined && { weight }),
-    ...(defaultTimeout !== undefined && { defaultTimeoutMs: defaultTimeout }),
+    ...(defaultTimeout !== undefined && {
+      defaultTimeoutMs: defaultTimeout === 'none' ? null : defaultTimeout,
+    }),
   };
   return Object.keys(batching).length === 0 ? undefined : batching;
 }

@@ -53,9 +53,11 @@ export function memoryOption(text: string): string {
   throw new InvalidArgumentError('Write a size like 512Mi, 2GB or a number of bytes, up to 1024Ti.');
 }
 
-/** The same with one more word: `none` takes back what was said before. */
-export function orNone<Value>(parse: (text: string) => Value): (text: string) => Value | null {
-  return (text) => (text === 'none' ? null : parse(text));
+/** An option with one more word, which takes back what was said before. */
+export type OrNone<Value> = Value | 'none';
+
+export function orNone<Value>(parse: (text: string) => Value): (text: string) => OrNone<Value> {
+  return (text) => (text === 'none' ? text : parse(text));
 }
 
 /** A percentage as a number. */

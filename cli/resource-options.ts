@@ -1,16 +1,15 @@
 /** Options that say how much a deployment may use, for `deploy` and `scale`. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { DeploymentConfig, DeploymentConfigOptions, ScaleOptions } from '../registry-store/main.ts';
-import { coresOption, countOption, memoryOption, orNone, percentOption } from './quantity.ts';
+import { coresOption, countOption, memoryOption, type OrNone, orNone, percentOption } from './quantity.ts';
 
 export interface ResourceOptions {
-  /** Null here and below is `none`: what was said before no longer holds. */
-  readonly replicas?: number | null;
-  readonly minReplicas?: number | null;
+  readonly replicas?: OrNone<number>;
+  readonly minReplicas?: OrNone<number>;
   readonly maxReplicas?: number;
   readonly targetCpu?: number;
-  readonly cpuLimit?: string | null;
-  readonly memoryLimit?: string | null;
+  readonly cpuLimit?: string;
+  readonly memoryLimit?: string;
 }
 
 export function addResourceOptions(command: Command): Command {
@@ -50,7 +49,7 @@ export function resourceFields(
   options: ResourceOptions,
 ): Omit<DeploymentConfigOptions, 'strategy' | 'canaryTrafficPercentage'> {
   const { replicas, minReplicas, maxReplicas, targetCpu, cpuLimit, memoryLimit } = options;
-  if (minReplicas === null && (maxReplicas ?? targetCpu) !== undefined) {
+  if (minReplicas === 'none' && (maxReplicas ?? targetCpu) !== undefined) {
     throw new InvalidArgumentError(
       '--min-replicas none ends the scaling: leave out --max-replicas and --target-cpu.',
     );
@@ -60,8 +59,8 @@ export function resourceFields(
     ...(typeof minReplicas === 'number' && { minReplicas }),
     ...(maxReplicas !== undefined && { maxReplicas }),
     ...(targetCpu !== undefined && { targetCpuUtilization: targetCpu }),
-    ...(typeof cpuLimit === 'string' && { cpuLimit }),
-    ...(typeof memoryLimit === 'string' && { memoryLimit }),
+    ...(cpuLimit !== undefined && cpuLimit !== 'none' && { cpuLimit }),
+    ...(memoryLimit !== undefined && memoryLimit !== 'none' && { memoryLimit }),
   };
 }
 
@@ -72,10 +71,10 @@ export function withTakenBack(
 ): ScaleOptions['resources'] {
   const resources = {
     ...wanted,
-    ...(replicas === null && { replicas }),
-    ...(minReplicas === null && { autoScaling: null }),
-    ...(cpuLimit === null && { cpuLimitMillis: null }),
-    ...(memoryLimit === null && { memoryLimitBytes: null }),
+    ...(replicas === 'none' && { replicas: null }),
+    ...(minReplicas === 'none' && { autoScaling: null }),
+    ...(cpuLimit === 'none' && { cpuLimitMillis: null }),
+    ...(memoryLimit === 'none' && { memoryLimitBytes: null }),
   };
   return Object.keys(resources).length === 0 ? undefined : resources;
 }

@@ -119,7 +119,7 @@ export function scaleDeployment(options: ScaleOptions): Promise<DeploymentResult
   checkSettings(options);
   return changeDeployment(options, 'scale', (snapshot) => {
     const before = findDeployment(snapshot, options.model);
-    return { ...before, ...settings(before, options) };
+    return withSettings(before, settings(before, options));
   });
 }
 
@@ -203,6 +203,13 @@ export function settings(before: Settings | undefined, given: GivenSettings): Se
     ...(batching !== undefined && { batching }),
     ...(cache !== undefined && { cache }),
   };
+}
+
+/** In place of those that it has: what is no longer said is gone. */
+export function withSettings(deployment: Deployment, kept: Settings): Deployment {
+  const names: ReadonlySet<string> = new Set<keyof Settings>(['resources', 'batching', 'cache']);
+  const others = Object.entries(deployment).filter(([name]) => !names.has(name));
+  return { ...(Object.fromEntries(others) as unknown as Deployment), ...kept };
 }
 
 /** Undefined when neither says anything. */

@@ -34,6 +34,7 @@ import {
   checkSettings,
   type GivenSettings,
   settings,
+  withSettings,
 } from './change-deployment.ts';
 import { findDeployable } from './find-version.ts';
 import { live, previousOf } from './live-deployment.ts';
@@ -99,7 +100,7 @@ export async function deployModel(options: DeployOptions): Promise<DeployResult>
       hasCandidate(strategy) && !isFirst
         ? beside(options, { before, candidate: pin, others, strategy, plan, flip })
         : live(options.model, pin, before);
-    return { ...next, ...kept };
+    return withSettings(next, kept);
   });
 }
 
