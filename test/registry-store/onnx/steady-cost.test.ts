@@ -91,7 +91,7 @@ describe('the cost is not steady', () => {
     {
       what: 'it is so inside of a branch',
       build: (graph, x) => {
-        const always = graph.constant('always', tensor('BOOL', [], [true]));
+        const always = graph.constant('always', tensor('BOOL', [], [1]));
         return either(graph, always, (inner) => inner.node('Tile', [x, largest(inner, x)]));
       },
     },

@@ -19,9 +19,11 @@ const rowsSignature: ModelSignature = {
   batching: 'rows',
 };
 
-/** On an engine that breaks as WebAssembly does. */
+/** What stands for a trap of WebAssembly. */
+class Trap extends Error {}
+
 function warmUp(session: OnnxSession, task: WarmUpTask): Promise<WarmUpResult> {
-  return warmUpOn(session, task, { isBroken: (error) => error instanceof WebAssembly.RuntimeError });
+  return warmUpOn(session, task, { isBroken: (error) => error instanceof Trap });
 }
 
 /** A session that keeps what it was asked; only `run` is ever called by a warm-up. */
@@ -86,14 +88,6 @@ describe('a model that promises rows', () => {
     ]);
     expect(new Set(asked.map(([input]) => input!.shape[0]))).toEqual(new Set([1, 2, 4, 32]));
     expect(new Set(wanted)).toEqual(new Set([undefined]));
-  });
-
-  it('is run once with each of them where all of that is known', async () => {
-    const { session, asked } = puppet(sumOfRow);
-    const known = { isMeasured: true, batching: 'rows' } as const;
-    const result = await warmUp(session, { signature: rowsSignature, warmRows: [4, 32], ...known });
-    expect(result).toMatchObject({ batching: 'rows', note: undefined });
-    expect(asked.map(([input]) => input!.shape[0])).toEqual([1, 4, 32]);
   });
 
   it.each<{ readonly why: string; readonly model: Model; readonly note: string }>([
@@ -206,7 +200,7 @@ describe('a model that promises rows', () => {
 describe('a model that breaks the runtime', () => {
   it.each([1, 16])('in a run of %d rows is not loaded: the thread must go', async (bad) => {
     const { session } = puppet((inputs) => {
-      if (rowsOf(inputs).length === bad) throw new WebAssembly.RuntimeError('memory access out of bounds');
+      if (rowsOf(inputs).length === bad) throw new Trap('memory access out of bounds');
       return sumOfRow(inputs);
     });
     await expect(warmUp(session, { signature: rowsSignature, warmRows: [16, 32] })).rejects.toThrow(
