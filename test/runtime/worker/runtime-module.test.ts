@@ -29,7 +29,7 @@ declare const WebAssembly: {
 };
 
 afterEach(() => {
-  setEnvironmentData(key, undefined as never);
+  setEnvironmentData(key, undefined);
 });
 
 function instantiate(): Promise<Instantiated> {
