@@ -6,6 +6,7 @@ import { defaultKeySources, type GatewayOptions } from './gateway-options.ts';
 import { rolloutReport } from './live/rollouts/rollout-states.ts';
 import { type KeyPlan, planKeys } from './route/routing-key.ts';
 import { TrustedProxies } from './socket/client-address.ts';
+import { ReceivingBytes } from './socket/receiving-bytes.ts';
 import { GatewayServer } from './socket/server.ts';
 import type { LiveParts } from './start-live.ts';
 import type { RequestLine } from './start-requests.ts';
@@ -35,6 +36,7 @@ export function startServer(options: GatewayOptions, parts: ServerParts): Gatewa
   const { live, replicas, modelMemory, shadows } = parts.live;
   const { engine } = pool;
   const threads = pool.lanes.length;
+  const receiving = new ReceivingBytes(limits.receivingBytesMax);
   const inMemory = new MemoryReport({
     models: modelMemory,
     versions: () => live.versions,
@@ -42,6 +44,7 @@ export function startServer(options: GatewayOptions, parts: ServerParts): Gatewa
     cache: cache?.store,
     sequences,
     cold,
+    receiving,
   });
   inMemory.addTo(metrics);
   const health = (): object => ({
@@ -55,6 +58,7 @@ export function startServer(options: GatewayOptions, parts: ServerParts): Gatewa
     identity,
     engine,
     limits,
+    receiving,
     door,
     dispatcher,
     metrics,

@@ -13,6 +13,12 @@ export interface Limits {
   /** Bytes that a compressed HTTP body may inflate to. 1 KiB to 1 GiB, default 64 MiB. */
   readonly inflatedBytesMax: number;
   /**
+   * Bytes of all HTTP bodies together that are not whole yet, as sent and as inflated; further ones are refused with
+   * QUEUE_FULL. A body that comes in one piece does not count, and the only one may always go on. 1 KiB to 64 GiB, default
+   * 512 MiB.
+   */
+  readonly receivingBytesMax: number;
+  /**
    * Bytes of JSON that are read on the event loop; larger bodies are read on a thread of their own, which costs each of
    * them more and the others nothing. 0 to 1 GiB, default 64 KiB, which take about 0.4 ms to read.
    */
@@ -135,6 +141,7 @@ export const limitBounds: Readonly<Record<keyof Limits, LimitBound>> = {
   requestBytesMax: { min: 1, max: gib, initial: 64 * mib },
   bodyBytesMax: { min: kib, max: gib, initial: 64 * mib },
   inflatedBytesMax: { min: kib, max: gib, initial: 64 * mib },
+  receivingBytesMax: { min: kib, max: 64 * gib, initial: 512 * mib },
   inlineJsonBytesMax: { min: 0, max: gib, initial: 64 * kib },
   headerBytesMax: { min: kib, max: 64 * kib, initial: 16 * kib },
   frameBytesMax: { min: kib, max: gib, initial: 16 * mib },
@@ -183,6 +190,7 @@ export function parseLimits(given: Readonly<Record<string, unknown>> = {}): Pars
     requestBytesMax: read('requestBytesMax'),
     bodyBytesMax: read('bodyBytesMax'),
     inflatedBytesMax: read('inflatedBytesMax'),
+    receivingBytesMax: read('receivingBytesMax'),
     inlineJsonBytesMax: read('inlineJsonBytesMax'),
     headerBytesMax: read('headerBytesMax'),
     frameBytesMax: read('frameBytesMax'),

@@ -22,6 +22,7 @@ import { acceptedEncodings, answerEncoding, type ContentEncoding } from './conte
 import type { CrossOrigin } from './cross-origin.ts';
 import { BodyInflater } from './inflate-body.ts';
 import type { OpenExchanges } from './open-exchanges.ts';
+import type { ReceivingBytes } from './receiving-bytes.ts';
 import { statusLine } from './status-line.ts';
 
 export interface InferTarget {
@@ -55,6 +56,8 @@ export interface InferTarget {
 export interface ExchangeServices {
   readonly bodyBytesMax: number;
   readonly inflatedBytesMax: number;
+  /** What all bodies hold together until they are whole. */
+  readonly receiving: ReceivingBytes;
   /** Shared by all exchanges: an answer is written and sent in one go. */
   readonly writer: ByteWriter;
   /** Writes answers that are too large for the event loop. */
@@ -72,6 +75,11 @@ export interface ExchangeServices {
   /** Logs what is no fault of the caller, and says what he is told. */
   readonly reportFault: (fault: unknown) => WireError;
 }
+
+const bodiesFull = fail(
+  'QUEUE_FULL',
+  'Too many bytes of bodies are arriving that are not whole yet. Send the request again later, or send smaller ones.',
+);
 
 /** Bytes are cheaper for the library than text. */
 const contentTypeName = Buffer.from('content-type');
@@ -96,6 +104,8 @@ export class HttpExchange implements ReplySink, BodyTaken {
   #collected: CollectedBody | undefined;
   #inflater: BodyInflater | undefined;
   #receivedBytes = 0;
+  /** Of the body so far, as `receiving` counts them. */
+  #heldBytes = 0;
   /** Set when the answer is JSON with tensors behind it. */
   #jsonBytes: number | undefined;
   /** Set while a rollout is on: the answer says which version it came from and why. */
@@ -188,8 +198,11 @@ export class HttpExchange implements ReplySink, BodyTaken {
       this.#refuse(this.#tooLarge());
       return;
     }
-    if (this.target.encoding !== undefined) this.#inflate(this.target.encoding, chunk, isLast);
-    else if (isLast && this.#collected === undefined) this.#submit(chunk, false);
+    const isWhole = isLast && this.#receivedBytes === chunk.length;
+    const refusal = isWhole ? undefined : this.#hold(chunk.length);
+    if (refusal !== undefined) this.#refuse(refusal);
+    else if (this.target.encoding !== undefined) this.#inflate(this.target.encoding, chunk, isLast);
+    else if (isWhole) this.#submit(chunk, false);
     else this.#collect(chunk, isLast);
   }
 
@@ -204,6 +217,7 @@ export class HttpExchange implements ReplySink, BodyTaken {
     this.#inflater ??= new BodyInflater({
       encoding,
       bytesMax: this.#services.inflatedBytesMax,
+      hold: (bytes) => this.#hold(bytes),
       done: (body) => {
         if (this.#over) return;
         if (body.ok) this.#submit(body.value, true);
@@ -213,10 +227,25 @@ export class HttpExchange implements ReplySink, BodyTaken {
     this.#inflater.write(chunk, isLast);
   }
 
-  #submit(body: Uint8Array, isOwned: boolean): void {
-    const outcome = this.#services.accept(this, body, isOwned);
+  /** Undefined when there is room for so many bytes of a body that is not whole. */
+  #hold(bytes: number): WireError | undefined {
+    if (!this.#services.receiving.take(bytes, this.#heldBytes)) return bodiesFull;
+    this.#heldBytes += bytes;
+    return undefined;
+  }
+
+  /** The body is read, or nobody wants it any more. */
+  #letGo(): void {
     this.#collected = undefined;
     this.#inflater = undefined;
+    if (this.#heldBytes === 0) return;
+    this.#services.receiving.give(this.#heldBytes);
+    this.#heldBytes = 0;
+  }
+
+  #submit(body: Uint8Array, isOwned: boolean): void {
+    const outcome = this.#services.accept(this, body, isOwned);
+    this.#letGo();
     if ('code' in outcome) this.#answerError(outcome, false);
     else this.#pending = outcome;
   }
@@ -232,6 +261,7 @@ export class HttpExchange implements ReplySink, BodyTaken {
   #refuse(error: WireError): void {
     this.#services.refuse(this, error);
     this.#inflater?.cancel();
+    this.#letGo();
     // While the rest of the body is still coming, the connection cannot be used for another request.
     this.#answerError(error, this.#receiving);
   }
@@ -304,8 +334,8 @@ export class HttpExchange implements ReplySink, BodyTaken {
   #abort(): void {
     this.#services.open.ended();
     this.#over = true;
-    this.#collected = undefined;
     this.#inflater?.cancel();
+    this.#letGo();
     if (this.#pending !== undefined) this.#services.abandon(this.#pending);
   }
 }

@@ -21,12 +21,14 @@ import type { HeadKeySource, KeyPlan } from '../route/routing-key.ts';
 import type { ForcePermission } from './force-permission.ts';
 import type { TrustedProxies } from './client-address.ts';
 import { headerValues, routingKey } from './request-key.ts';
+import type { ReceivingBytes } from './receiving-bytes.ts';
 import type { RawHandler, RouteRegistry } from './route-registry.ts';
 
 export interface InferenceRoutesOptions {
   readonly registry: RouteRegistry;
   readonly door: RequestDoor;
   readonly limits: Pick<Limits, 'bodyBytesMax' | 'inflatedBytesMax' | 'inlineJsonBytesMax'>;
+  readonly receiving: ReceivingBytes;
   readonly open: OpenExchanges;
   readonly crossOrigin: CrossOrigin;
   readonly keys: KeyPlan;
@@ -84,10 +86,11 @@ export function addInferenceRoutes(options: InferenceRoutesOptions): void {
 }
 
 function exchangeServices(options: InferenceRoutesOptions): ExchangeServices {
-  const { door, limits, open, crossOrigin, keys } = options;
+  const { door, limits, receiving, open, crossOrigin, keys } = options;
   return {
     bodyBytesMax: limits.bodyBytesMax,
     inflatedBytesMax: limits.inflatedBytesMax,
+    receiving,
     open,
     crossOrigin,
     writer: new ByteWriter(),

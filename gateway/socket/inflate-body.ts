@@ -10,7 +10,7 @@ import {
   type Gunzip,
   type Inflate,
 } from 'node:zlib';
-import { fail, type Result, succeed } from '../wire/error-code.ts';
+import { fail, type Result, succeed, type WireError } from '../wire/error-code.ts';
 import { CollectedBody } from './collected-body.ts';
 import type { ContentEncoding } from './content-encoding.ts';
 
@@ -18,6 +18,8 @@ export interface InflaterOptions {
   readonly encoding: ContentEncoding;
   /** Most bytes that may come out. */
   readonly bytesMax: number;
+  /** Told of each piece that came out; an error ends it. */
+  readonly hold?: (bytes: number) => WireError | undefined;
   /** Called once, unless `cancel` was called before: in a turn of its own, never within `write`. */
   readonly done: (body: Result<Uint8Array>) => void;
 }
@@ -40,7 +42,10 @@ export class BodyInflater {
     this.#collected = new CollectedBody(options.bytesMax);
     this.#stream = streamOf(options.encoding);
     this.#stream.on('data', (piece: Buffer) => {
-      if (!this.#over && !this.#collected.add(piece)) this.#end(tooLarge(options.bytesMax));
+      if (this.#over) return;
+      const refusal = options.hold?.(piece.length);
+      if (refusal !== undefined) this.#end(refusal);
+      else if (!this.#collected.add(piece)) this.#end(tooLarge(options.bytesMax));
     });
     this.#stream.once('end', () => {
       this.#inflated = true;

@@ -22,6 +22,7 @@ import { addInformationRoutes } from './information-routes.ts';
 import { OpenCount } from './open-count.ts';
 import { OpenExchanges } from './open-exchanges.ts';
 import { addRepositoryRoutes, type RepositoryControl, type RepositoryView } from './repository-routes.ts';
+import type { ReceivingBytes } from './receiving-bytes.ts';
 import { RouteRegistry } from './route-registry.ts';
 import { portRefusal } from './port-refusal.ts';
 import { RouteAnswer } from './route-answer.ts';
@@ -32,6 +33,8 @@ export interface ServerOptions {
   /** What runs the models. */
   readonly engine: EngineChoice;
   readonly limits: Limits;
+  /** What bodies hold that are still arriving. */
+  readonly receiving: ReceivingBytes;
   readonly door: RequestDoor;
   readonly dispatcher: Dispatcher;
   readonly metrics: MetricsPage;
@@ -83,8 +86,19 @@ export class GatewayServer {
     const routes = (): typeof door.routes => door.routes;
     const registry = new RouteRegistry(this.#app, { open, crossOrigin, onFault });
     const force = new ForcePermission(options.forceVersion);
-    const { keys, callers, proxies } = options;
-    addInferenceRoutes({ registry, door, limits, open, crossOrigin, keys, callers, proxies, force });
+    const { receiving, keys, callers, proxies } = options;
+    addInferenceRoutes({
+      registry,
+      door,
+      limits,
+      receiving,
+      open,
+      crossOrigin,
+      keys,
+      callers,
+      proxies,
+      force,
+    });
     const mayChangeStore = control !== undefined;
     const { batchRowsMax, sequenceIdleMsMax } = limits;
     addInformationRoutes({ ...options, registry, routes, mayChangeStore, batchRowsMax, sequenceIdleMsMax });

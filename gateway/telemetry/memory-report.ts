@@ -21,6 +21,8 @@ export interface MemorySources {
   readonly sequences: { readonly bytes: number };
   /** Requests that wait for a model. */
   readonly cold: { readonly bytes: number; readonly rows: number };
+  /** Bodies that are still arriving. */
+  readonly receiving: { readonly bytes: number };
 }
 
 /** More versions than this are counted, not listed: the answer stays small. */
@@ -36,7 +38,7 @@ export class MemoryReport {
   addTo(page: MetricsPage): void {
     page.gauge({
       name: 'tidegate_memory_bytes',
-      help: 'Memory by what it is for: models and their budget, WebAssembly heaps, arena, caches, states, waiting requests.',
+      help: 'Memory by what it is for: models and their budget, WebAssembly heaps, arena, caches, states, waiting requests, arriving bodies.',
       read: () => this.#samples(),
     });
     page.gauge({
@@ -72,7 +74,7 @@ export class MemoryReport {
   }
 
   #samples(): Sample[] {
-    const { models, pool, cache, sequences, cold } = this.#sources;
+    const { models, pool, cache, sequences, cold, receiving } = this.#sources;
     const byKind: Readonly<Record<string, number | undefined>> = {
       models: models.bytes,
       models_max: models.bytesMax,
@@ -81,6 +83,7 @@ export class MemoryReport {
       response_cache: cache?.bytes,
       sequences: sequences.bytes,
       cold_requests: cold.bytes,
+      receiving: receiving.bytes,
     };
     return Object.entries(byKind).flatMap(([kind, value]) =>
       value === undefined ? [] : [{ labels: { kind }, value }],

@@ -12,6 +12,7 @@ describe('parseLimits', () => {
         requestBytesMax: 67_108_864,
         bodyBytesMax: 67_108_864,
         inflatedBytesMax: 67_108_864,
+        receivingBytesMax: 536_870_912,
         inlineJsonBytesMax: 65_536,
         headerBytesMax: 16_384,
         frameBytesMax: 16_777_216,
