@@ -2,7 +2,7 @@
 import { open, stat as statOf } from 'node:fs/promises';
 import { StoreError } from '../registry-store/main.ts';
 import { onnxBytesMax } from '../registry-store/onnx/describe-model.ts';
-import { sizeText } from './quantity.ts';
+import { sizeText } from './options/quantity.ts';
 
 const pieceBytes = 8 * 1024 * 1024;
 

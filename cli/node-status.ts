@@ -5,9 +5,9 @@
  */
 import { CommandError } from './command-error.ts';
 import { askGateway } from './gateway-answer.ts';
+import { sizeText } from './options/quantity.ts';
 import { columns } from './output.ts';
-import { sizeText } from './quantity.ts';
-import { distanceText } from './moment.ts';
+import { distanceText } from './text/moment.ts';
 
 export interface NodeStatus {
   readonly ready: boolean;

@@ -1,11 +1,11 @@
 /** The report of `tidegate inspect` for people: a line for each fact, and what is wrong at the end, where the eye is. */
 import { basename } from 'node:path';
+import type { FoundFile } from '../../registry-store/lifecycle/external-files.ts';
 import type { ModelInspection, PortFacts } from '../../registry-store/onnx/inspect-model.ts';
 import { printable } from '../../registry-store/onnx/onnx-refusal.ts';
 import type { TrialOutcome } from '../../runtime/pool/trial-load.ts';
 import { runtimeWords } from '../../runtime/worker/refusal-words.ts';
-import { counted, sizeText } from '../quantity.ts';
-import type { FoundFile } from '../../registry-store/lifecycle/external-files.ts';
+import { counted, sizeText } from '../options/quantity.ts';
 import { type FixedBatch, fixedBatchOf, type Inspection } from './inspection.ts';
 
 const labelWidth = 12;

@@ -10,7 +10,7 @@ import { portRefusal } from '../../gateway/socket/port-refusal.ts';
 import type { LogLevel } from '../../gateway/telemetry/log-level.ts';
 import { createLogger } from '../../gateway/telemetry/logger.ts';
 import type { Output } from '../output.ts';
-import { holdState } from '../state-hold.ts';
+import { holdState } from '../serving/state-hold.ts';
 import { mallocSettings } from './malloc-settings.ts';
 import { type FromProcess, processVariables, type ToProcess } from './process-messages.ts';
 import { type ProcessHandle, Supervisor } from './supervisor.ts';

@@ -3,9 +3,9 @@
  * underline what the words say, so that nothing is lost without them.
  */
 import type { RolloutArm, RolloutState } from '../../gateway/main.ts';
-import { durationText, secondText } from '../moment.ts';
 import type { Paint, Style } from '../terminal/live-screen.ts';
 import { hanging, wrapped } from '../terminal/paragraph.ts';
+import { durationText, secondText } from '../text/moment.ts';
 import type { EndedRollout, Fate } from './watched-rollouts.ts';
 
 export interface Canvas {

@@ -3,8 +3,8 @@
  * too low for all of it, decisions give way first, then blocks, and what gave way is said.
  */
 import type { RolloutState } from '../../gateway/main.ts';
-import { secondText } from '../moment.ts';
 import { hanging, wrapped } from '../terminal/paragraph.ts';
+import { secondText } from '../text/moment.ts';
 import { type Canvas, endedBlock, rolloutBlock, wordsOf } from './rollout-block.ts';
 import type { Picture } from './watch-views.ts';
 import type { Watched } from './watched-rollouts.ts';

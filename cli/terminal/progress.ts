@@ -2,8 +2,8 @@
  * How far a long step is, as a bar on standard error that is redrawn in place and gone when the step is over. Shown to
  * a person at a terminal only, and only for steps long enough to wonder about.
  */
+import { sizeText } from '../options/quantity.ts';
 import type { Output } from '../output.ts';
-import { sizeText } from '../quantity.ts';
 
 export interface Progress {
   /** `done` of `total`, bytes or things; `total` is undefined as long as it is not known. */

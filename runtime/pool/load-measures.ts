@@ -1,5 +1,6 @@
 /** What the loads of one model on several threads say about it together. Pure. */
 import type { Loaded, LoadTask, RunCost } from '../protocol/worker-task.ts';
+import type { ModelToLoad } from './held-sessions.ts';
 
 /** Default of `PoolOptions.inlineModelBytesMax`. */
 const inlineModelBytesMaxDefault = 256 * 1024;
@@ -8,15 +9,20 @@ const inlineModelBytesMaxDefault = 256 * 1024;
 export function isCheap(
   task: LoadTask,
   loaded: readonly Pick<Loaded, 'costs'>[],
-  limits: { readonly inlineRunUsMax: number; readonly inlineModelBytesMax?: number },
+  limits: {
+    readonly inlineRunUsMax: number;
+    readonly inlineModelBytesMax?: number;
+    readonly hasSteadyCost?: ModelToLoad['hasSteadyCost'];
+  },
 ): boolean {
-  const { inlineRunUsMax, inlineModelBytesMax = inlineModelBytesMaxDefault } = limits;
+  const { inlineRunUsMax, inlineModelBytesMax = inlineModelBytesMaxDefault, hasSteadyCost } = limits;
   const bounded = task.signature.inputs.every((input) => input.shape.slice(1).every((size) => size >= 0));
   const rows = task.signature.fixedRows ?? task.warmRows.at(-1) ?? 1;
   return (
     bounded &&
     task.model.byteLength <= inlineModelBytesMax &&
-    loaded.every(({ costs }) => costs.some((cost) => cost.rows === rows && cost.us <= inlineRunUsMax))
+    loaded.every(({ costs }) => costs.some((cost) => cost.rows === rows && cost.us <= inlineRunUsMax)) &&
+    hasSteadyCost?.(task.model) !== false
   );
 }
 

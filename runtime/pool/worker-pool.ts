@@ -184,10 +184,10 @@ export class WorkerPool {
     }
     const alone = loaded.find((reply) => reply.batching === 'none');
     const batching = alone === undefined ? 'rows' : 'none';
-    const costs = model.knownCosts ?? lowestCosts(loaded.map((reply) => reply.costs));
-    const isKnownCheap = isCheap(task, model.knownCosts === undefined ? loaded : [{ costs }], this.#options);
+    const measured = model.knownCosts === undefined ? loaded : [{ costs: model.knownCosts }];
+    const costs = lowestCosts(measured.map((reply) => reply.costs));
     Object.assign(held, { isTentative: false, costs, signature: asLoaded(model.signature, batching) });
-    const isInline = alone === undefined && isKnownCheap && model.hasSteadyCost?.(task.model) !== false;
+    const isInline = alone === undefined && isCheap(task, measured, { ...this.#options, ...model });
     const inline = isInline && (await this.#loadInline(task));
     return {
       kind: 'loaded',
@@ -291,11 +291,9 @@ export class WorkerPool {
   async #taskOf({ session, model, isTentative, signature: loaded }: HeldSession): Promise<LoadTask> {
     const { signature, warmRows, chain, knownCosts } = model;
     const shared = await inSharedMemory(await model.readModel());
+    const isNew = isTentative && knownCosts === undefined;
     const batching = knownCosts === undefined ? loaded?.batching : 'rows';
-    const measuring =
-      isTentative && knownCosts === undefined
-        ? { costAlone: true as const }
-        : { isMeasured: true as const, batching };
+    const measuring = isNew ? { costAlone: true as const } : { isMeasured: true as const, batching };
     return { kind: 'load', session, model: shared, signature, chain, warmRows, ...measuring };
   }
 

@@ -1,7 +1,7 @@
 /** The lines to paste at the end of an answer mean the store that the command was about, and no other. */
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { placeText } from '../../cli/store-options.ts';
+import { placeText } from '../../cli/options/store-options.ts';
 import { CommandLine, modelFile, run } from './command-line.ts';
 import { temporaryFolder } from './served.ts';
 

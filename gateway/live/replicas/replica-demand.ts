@@ -76,9 +76,10 @@ export function shortfallOf({ asked, placed, bound, because }: ReplicaDemand): D
  * loads it the next time will refuse it.
  */
 export function overLimitOf(
-  { memoryLimitBytes = Infinity }: DeploymentResources = {},
+  resources: DeploymentResources | undefined,
   { bytesPerReplica }: Pick<NodeRoom, 'bytesPerReplica'>,
 ): DeploymentProblem | undefined {
+  const memoryLimitBytes = resources?.memoryLimitBytes ?? Infinity;
   if (bytesPerReplica <= memoryLimitBytes) return undefined;
   const detail = `over its memory_limit: needs ${sizeText(bytesPerReplica)}, limit ${sizeText(memoryLimitBytes)}; it serves on, but is not loaded again`;
   return { problem: 'OVER_LIMIT', reason: 'MEMORY_LIMIT', detail };

@@ -1,7 +1,7 @@
 /** The bar: for a person at a terminal only, never wider than the terminal, gone at the end. */
 import { describe, expect, test, vi } from 'vitest';
+import { sizeText } from '../../../cli/options/quantity.ts';
 import type { Output } from '../../../cli/output.ts';
-import { sizeText } from '../../../cli/quantity.ts';
 import { barLine, progressFor } from '../../../cli/terminal/progress.ts';
 
 function recorder(isTerminal: boolean): { readonly output: Output; readonly err: () => string } {

@@ -3,10 +3,11 @@ import { chmod, mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
+import { pino } from 'pino';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
-import { type ServeControlOptions, addControlOptions } from '../../../cli/control-options.ts';
-import { withControl } from '../../../cli/serve-control.ts';
-import { registerToken } from '../../../cli/token.ts';
+import { registerToken } from '../../../cli/commands/token.ts';
+import { type ServeControlOptions, addControlOptions } from '../../../cli/options/control-options.ts';
+import { withControl } from '../../../cli/serving/serve-control.ts';
 import {
   type TokenEntry,
   findToken,
@@ -15,7 +16,6 @@ import {
   scopes,
 } from '../../../gateway/admin/control-tokens.ts';
 import { TokenFile, changeTokenFile, readTokenFile } from '../../../gateway/admin/token-file.ts';
-import { pino } from 'pino';
 
 const nowMs = Date.UTC(2026, 0, 1);
 
