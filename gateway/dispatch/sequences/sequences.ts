@@ -23,7 +23,7 @@ import { keptInputs } from './sequence-inputs.ts';
 import { sequenceLost, sequenceRefusals } from './sequence-refusals.ts';
 import { SequenceTable } from './sequence-table.ts';
 import { Sequence, SequenceStep, type StatefulVersion } from './sequence.ts';
-import type { StateValue } from './state-layout.ts';
+import { stateBytes, type StateValue } from './state-layout.ts';
 
 export interface SequenceCall {
   readonly protocol: Protocol;
@@ -175,8 +175,8 @@ export class Sequences {
   #wait(step: SequenceStep): SequenceStep | WireError {
     const { callers } = this.#options.dispatcher;
     const { caller, sequence } = step.about;
-    const { waiting } = sequence;
-    if (waiting.length >= this.#options.limits.sequenceWaitingMax) return sequenceRefusals.tooManyWait;
+    if (sequence.waiting.length >= this.#options.limits.sequenceWaitingMax)
+      return sequenceRefusals.tooManyWait;
     if (!callers.hasRoomFor(caller, step.admitted.rows)) return callerLimit;
     const kept = keptInputs(step.admitted.inputs);
     if (!kept.ok) return kept;
@@ -185,7 +185,7 @@ export class Sequences {
     step.keptBytes = bytes;
     step.admitted = { ...step.admitted, inputs };
     callers.take(caller, step.admitted.rows);
-    waiting.push(step);
+    sequence.waiting.push(step);
     return step;
   }
 
@@ -332,7 +332,7 @@ export class Sequences {
 
   /** False, and nothing changes, when there is no room for it. */
   #keep(sequence: Sequence, values: readonly StateValue[] | undefined): boolean {
-    const more = bytesOf(values) - bytesOf(sequence.values);
+    const more = stateBytes(values) - stateBytes(sequence.values);
     if (more > 0 && !this.#table.take(more)) return false;
     if (more < 0) this.#table.give(-more);
     sequence.values = values;
@@ -343,8 +343,4 @@ export class Sequences {
 function statefulVersion(generation: ModelGeneration): StatefulVersion | undefined {
   const { layout } = generation;
   return layout === undefined ? undefined : { generation, layout };
-}
-
-function bytesOf(values: readonly StateValue[] | undefined): number {
-  return values?.reduce((sum, { bytes }) => sum + bytes.byteLength, 0) ?? 0;
 }

@@ -131,3 +131,8 @@ function isTaken(shape: readonly number[], spec: readonly number[]): boolean {
     shape.length === spec.length && shape.every((size, axis) => (spec[axis] ?? -1) < 0 || spec[axis] === size)
   );
 }
+
+/** What a sequence holds with them. */
+export function stateBytes(values: readonly StateValue[] | undefined): number {
+  return values?.reduce((sum, { bytes }) => sum + bytes.byteLength, 0) ?? 0;
+}
