@@ -283,7 +283,7 @@ const batchSizes = [1, 2, 4, 8, 16, 32, 64];
 const largeConcurrency = 128;
 /**
  * Turns of the gateway and of the loop at the size that was best: the speed of a virtual machine changes by a quarter from
- * ten seconds to the next, and the best of seven looks of some seconds each is also the luckiest of them.
+ * ten seconds to the next, and the best of seven looks of some seconds each may only be the luckiest of them.
  */
 const largeTurns = 4;
 
