@@ -42,8 +42,9 @@ function codeOf(answer: HttpAnswer): unknown {
   return fieldsOf(JSON.parse(String(answer.body)))['code'];
 }
 
-/** Keeps the thread busy: when this resolves some requests wait behind the one that runs. */
+/** Keeps the thread busy: when this resolves some requests wait behind the one that runs, and what a run takes was just seen. */
 async function busy(): Promise<{ readonly over: Promise<unknown> }> {
+  await ask({});
   const over = Promise.all(Array.from({ length: 8 }, () => ask({})));
   const state = { isOver: false };
   void over.then(() => {
