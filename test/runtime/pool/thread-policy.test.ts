@@ -63,7 +63,8 @@ function shells(): readonly number[] {
   const pids = readdirSync('/proc').map(Number).filter(Number.isInteger);
   return pids.filter((pid) => {
     try {
-      return readFileSync(`/proc/${pid}/stat`, 'utf8').includes(`(sh) S ${process.pid} `);
+      const [, state, parent] = /\(sh\) (\w) (\d+) /.exec(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? [];
+      return Number(parent) === process.pid && state !== 'Z';
     } catch {
       return false;
     }
