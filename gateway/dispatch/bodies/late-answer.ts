@@ -40,9 +40,11 @@ export class LateAnswers {
     const bytes = textBytesOf(reply);
     const kept = { ...reply, columns: reply.columns.map((column) => shared(column, reply)), rowStart: 0 };
     this.#bytesWriting += bytes;
-    const written = await this.#lane.write(format, kept);
-    this.#bytesWriting -= bytes;
-    return written ?? kept;
+    try {
+      return (await this.#lane.write(format, kept)) ?? kept;
+    } finally {
+      this.#bytesWriting -= bytes;
+    }
   }
 }
 

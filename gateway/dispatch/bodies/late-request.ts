@@ -8,6 +8,7 @@
 import { performance } from 'node:perf_hooks';
 import { checkRequest } from '../../admission/check-request.ts';
 import type { Limits } from '../../admission/limits.ts';
+import { shorter } from '../../admission/shorter-time.ts';
 import type { Due } from '../../batch/deadline-queue.ts';
 import type { Result, WireError } from '../../wire/error-code.ts';
 import type { InferRequest } from '../../wire/infer-request.ts';
@@ -188,8 +189,7 @@ export class LateRequests {
       return filled.ok ? failureAnswer('worker') : filled;
     }
     const { id, options } = request;
-    const askedMs = Math.min(options?.dueWithinMs ?? Infinity, large.dueWithinMs ?? Infinity);
-    const dueWithinMs = askedMs === Infinity ? undefined : askedMs;
+    const dueWithinMs = shorter(options?.dueWithinMs, large.dueWithinMs);
     const strings = filled.value;
     const { rows } = admitted.value;
     return dispatcher.enqueue(

@@ -2,8 +2,9 @@
  * The sequences that are open on this node: how many, how much they hold, and which were silent for too long. A state
  * machine without a clock: whoever calls says what time it is.
  *
- * Invariants: never more than `sequencesMax` entries, `callerSequencesMax` of one caller or `sequenceBytesMax` bytes; a sequence with a call under way is not
- * silent; the map is in the order of last use, so that what is silent longest comes first.
+ * Invariants: never more than `sequencesMax` entries, `callerSequencesMax` of one caller or `sequenceBytesMax` bytes; a
+ * sequence with a call under way is not silent; the map is in the order of last use, so that what is silent longest comes
+ * first.
  */
 import { CallerRows } from '../../admission/caller-rows.ts';
 import type { Limits } from '../../admission/limits.ts';

@@ -17,7 +17,7 @@ function replyOf(rows: number, extra: Partial<InferReply> = {}): InferReply {
 
 function answersOf(limits: { readonly inlineJsonBytesMax: number; readonly queueBytesMax: number }) {
   const asked: InferReply[] = [];
-  const settle: ((written: Written | undefined) => void)[] = [];
+  const settle: ((written: Written | undefined | Promise<never>) => void)[] = [];
   const answers = new LateAnswers(
     {
       write: (_format, reply) => {
@@ -68,5 +68,13 @@ describe('a large answer', () => {
     settle[0]?.({ body: new Uint8Array(1), jsonBytes: undefined });
     await first;
     expect(answers.takes(replyOf(1))).toBe(true);
+  });
+
+  it('holds no room once it could not be handed over', async () => {
+    const { answers, settle } = answersOf({ inlineJsonBytesMax: 0, queueBytesMax: 2_000 });
+    const first = answers.write('oip-json', replyOf(2));
+    settle[0]?.(Promise.reject(new Error('cannot be cloned')));
+    await expect(first).rejects.toThrow('cannot be cloned');
+    expect(answers.takes(replyOf(2))).toBe(true);
   });
 });
