@@ -23,6 +23,11 @@ export interface GatewayStopOptions {
 /** Idle connections are cut after 10 seconds, so that by then all have ended that are not in the middle of something. */
 const partMsMax = 15_000;
 
+/** A turn of the event loop that took less begins and ends with hardly a connection that came meanwhile. */
+const quietTurnMsMax = 0.2;
+/** After so many turns it is one that never has such a turn. */
+const turnsMax = 1000;
+
 export class GatewayStop {
   readonly #options: GatewayStopOptions;
   #closing: Promise<void> | undefined;
@@ -44,8 +49,7 @@ export class GatewayStop {
   async retire(): Promise<void> {
     const { server, log } = this.#options;
     log.info('gateway sends its clients to the other processes');
-    // Behind the look at the sockets: what waits to be accepted is accepted first.
-    await new Promise((resolve) => setImmediate(resolve));
+    await quietTurn();
     server.stopListening();
     await within(server.part(partMsMax), partMsMax);
     await this.close();
@@ -76,6 +80,18 @@ export class GatewayStop {
     await server.settled();
     await dispatcher.settled();
     await server.streamsSettled();
+  }
+}
+
+/**
+ * Resolves at the end of a short turn, behind its look at the sockets: what waited to be accepted is accepted, and who comes
+ * between that look and the end of the listening socket is reset by the kernel (docs/processes.md).
+ */
+async function quietTurn(): Promise<void> {
+  for (let turn = 0; turn < turnsMax; turn += 1) {
+    const begunMs = performance.now();
+    await new Promise((resolve) => setImmediate(resolve));
+    if (turn > 0 && performance.now() - begunMs < quietTurnMsMax) return;
   }
 }
 

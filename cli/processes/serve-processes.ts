@@ -3,12 +3,13 @@
  * is told by signals: SIGINT and SIGTERM end all of them, SIGHUP replaces them one by one.
  */
 import { fork } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { InvalidArgumentError } from 'commander';
 import type { Limits } from '../../gateway/admission/limits.ts';
 import { portRefusal } from '../../gateway/socket/port-refusal.ts';
 import type { LogLevel } from '../../gateway/telemetry/log-level.ts';
-import { createLogger } from '../../gateway/telemetry/logger.ts';
+import { createLogger, type Logger } from '../../gateway/telemetry/logger.ts';
 import type { Output } from '../output.ts';
 import { holdState } from '../serving/state-hold.ts';
 import { mallocSettings } from './malloc-settings.ts';
@@ -26,6 +27,9 @@ export interface ProcessesOptions {
   readonly limits: Pick<Limits, 'processSilentMsMax' | 'shutdownGraceMs'>;
 }
 
+const migrateHint =
+  'a connection that opens in the moment in which a process leaves may be reset; sysctl -w net.ipv4.tcp_migrate_req=1 prevents it';
+
 /** Resolves when all of them serve, or ends this process as the first one ended. */
 export async function serveProcesses(options: ProcessesOptions, output: Output): Promise<void> {
   const log = createLogger(options.logLevel ?? 'info');
@@ -38,7 +42,7 @@ export async function serveProcesses(options: ProcessesOptions, output: Output):
     limits: options.limits,
     log,
   });
-  passSignalsOn(supervisor, output);
+  passSignalsOn(supervisor, { output, log });
   const begun = await supervisor.begin();
   if ('welcome' in begun) {
     output.out(begun.welcome);
@@ -125,7 +129,10 @@ function startProcess({
 }
 
 /** The first signal finishes what is in flight, within the grace period; the second one does not wait. */
-function passSignalsOn(supervisor: Supervisor, output: Output): void {
+function passSignalsOn(
+  supervisor: Supervisor,
+  { output, log }: { readonly output: Output; readonly log: Logger },
+): void {
   let stopping = false;
   const stop = (signal: NodeJS.Signals): void => {
     if (stopping) {
@@ -139,6 +146,17 @@ function passSignalsOn(supervisor: Supervisor, output: Output): void {
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
   process.on('SIGHUP', () => {
-    if (!stopping) void supervisor.roll();
+    if (stopping) return;
+    if (!keepsConnections()) log.info(migrateHint);
+    void supervisor.roll();
   });
+}
+
+/** Whether the kernel hands a connection that is just being opened to another process when the one it was for leaves. */
+function keepsConnections(): boolean {
+  try {
+    return readFileSync('/proc/sys/net/ipv4/tcp_migrate_req', 'utf8').trim() === '1';
+  } catch {
+    return true;
+  }
 }
