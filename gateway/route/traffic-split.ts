@@ -58,8 +58,8 @@ export interface SplitArm<Target> {
 
 export interface TrafficSplitOptions<Target> {
   /**
-   * The salt of the hash, too, where no layout names another: another rollout meets other users first. See docs/rollouts.md
-   * for what it is made of.
+   * The salt of the hash, too, where no layout names another: another rollout meets other users first. docs/rollouts/routing.md
+   * says what it is made of.
    */
   readonly rolloutId: string;
   readonly stable: Target;

@@ -1,6 +1,6 @@
 /**
  * What a rollout is judged by, signed with it: what follows when the candidate does worse in one respect, and how sure a
- * node must be. What is left out is as docs/rollouts.md says.
+ * node must be. What is left out is as docs/rollouts/judge.md says.
  */
 import { FieldReader } from './field-reader.ts';
 

@@ -21,7 +21,7 @@ shareRuntimeModule(fileOfRuntime('wasm'));
 // A function of the runtime that only registers operators has 887 kB of code. With V8's own budget of 1.8 million it counts
 // as hot once two threads have started, and optimising it takes 12 s of processor time and memory that stays with the
 // process. With this budget it does not, and what really is hot is still optimised, a few milliseconds later
-// (docs/operations.md, "Memory"). The flag is for the whole process, so it must come before the first session.
+// (docs/operations/memory.md). The flag is for the whole process, so it must come before the first session.
 setFlagsFromString('--wasm-tiering-budget=20000000');
 
 // V8 compiles a function of the runtime when it is first called. Checking all 14 MB of them before that takes a tenth of a

@@ -1,6 +1,6 @@
 /**
  * How much memory a serving process takes, as the system counts it. Sizes depend far less on what else the machine does
- * than times; the bounds are between what is measured (docs/operations.md, "Memory") and what it was without the care
+ * than times; the bounds are between what is measured (docs/operations/memory.md) and what it was without the care
  * that is described there. Linux only: elsewhere there is no such account to read.
  */
 import { existsSync, readFileSync } from 'node:fs';

@@ -6,7 +6,7 @@
  *     gzip( length of the head, 4 bytes little-endian | head, JSON | the tables, one after the other )
  *
  * The sum that gzip keeps of its content tells a damaged file. What was counted since the last write is lost with the power:
- * that is valid as long as the power does not go because of what was counted (docs/rollouts.md).
+ * that is valid as long as the power does not go because of what was counted (docs/rollouts/judge.md).
  */
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
