@@ -49,7 +49,7 @@ export interface GatewayOptions {
   readonly websocketCompression?: boolean;
   /** Where requests carry the key that rollouts divide by, those in the body side by side; default `defaultKeySources`. */
   readonly keySources?: readonly KeySource[];
-  /** What tells callers apart where `callerRowsMax` bounds them; by their address where none of these is sent. */
+  /** What tells callers apart where `callerRowsMax` or `callerBytesMax` bounds them; by their address where none of these is sent. */
   readonly callerSources?: readonly HeadKeySource[];
   /** Proxies whose word counts for the address of their clients; default none. */
   readonly trustedProxies?: ProxyTrust;

@@ -86,6 +86,7 @@ function dispatcherOf(
     batchRowsMax: limits.batchRowsMax,
     queueRowsMax: limits.queueRowsMax,
     callerRowsMax: limits.callerRowsMax,
+    callerBytesMax: limits.callerBytesMax,
     onFailure: ({ modelName, modelVersion }, { cause, detail }) => {
       log.warn({ model: modelName, version: modelVersion, cause, detail }, 'request failed');
     },

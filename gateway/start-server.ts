@@ -36,7 +36,7 @@ export function startServer(options: GatewayOptions, parts: ServerParts): Gatewa
   const { live, replicas, modelMemory, shadows } = parts.live;
   const { engine } = pool;
   const threads = pool.lanes.length;
-  const receiving = new ReceivingBytes(limits.receivingBytesMax);
+  const receiving = new ReceivingBytes(limits.receivingBytesMax, dispatcher.callers);
   const inMemory = new MemoryReport({
     models: modelMemory,
     versions: () => live.versions,
@@ -54,6 +54,7 @@ export function startServer(options: GatewayOptions, parts: ServerParts): Gatewa
     ...scalingHealth(replicas.scaling),
     ...shadows.health(),
   });
+  const bindsCallers = limits.callerRowsMax > 0 || limits.callerBytesMax > 0;
   const server = new GatewayServer({
     identity,
     engine,
@@ -81,7 +82,7 @@ export function startServer(options: GatewayOptions, parts: ServerParts): Gatewa
     corsOrigins: options.corsOrigins ?? [],
     websocketCompression: options.websocketCompression ?? false,
     keys,
-    callers: limits.callerRowsMax === 0 ? [] : [...(options.callerSources ?? []), { kind: 'address' }],
+    callers: bindsCallers ? [...(options.callerSources ?? []), { kind: 'address' }] : [],
     proxies: new TrustedProxies(options.trustedProxies),
     forceVersion: options.forceVersion ?? 'any',
     threads,

@@ -46,7 +46,7 @@ export function addRoutingOptions(command: Command): Command {
     .addOption(
       new Option(
         '--caller-key <source>',
-        'what tells callers apart where callerRowsMax bounds them: header:<name>, cookie:<name> or query:<name>; the first that is sent, else the address; may be repeated',
+        'what tells callers apart where callerRowsMax or callerBytesMax bounds them: header:<name>, cookie:<name> or query:<name>; the first that is sent, else the address; may be repeated',
       )
         .env('TIDEGATE_CALLER_KEY')
         .default([], 'the address')

@@ -23,6 +23,8 @@ const dimensionMax = 2 ** 31 - 1;
 export interface AdmittedRequest {
   /** Size of the batch dimension of every input; 1 for a model that runs every request alone. */
   readonly rows: number;
+  /** Of all inputs once they are packed. */
+  readonly bytes: number;
   /** In the order of the signature. */
   readonly inputs: readonly InputTensor[];
   /** Positions in the signature of the outputs wanted, in the order wanted; undefined means all, as they stand. */
@@ -80,10 +82,10 @@ export function checkRequest(
     );
   }
   if (request.outputs === undefined || request.outputs.length === 0) {
-    return { ok: true, value: { rows, inputs, outputIndexes: undefined } };
+    return { ok: true, value: { rows, bytes, inputs, outputIndexes: undefined } };
   }
   const wanted = findOutputs(request.outputs, signature.outputs, request.options);
-  return wanted.ok ? { ok: true, value: { rows, inputs, outputIndexes: wanted.value } } : wanted;
+  return wanted.ok ? { ok: true, value: { rows, bytes, inputs, outputIndexes: wanted.value } } : wanted;
 }
 
 /**

@@ -44,13 +44,18 @@ export interface Limits {
    */
   readonly callerRowsMax: number;
   /**
+   * Bytes of the same: packed inputs of requests that are not answered yet, and what bodies hold that still arrive or are
+   * read; 0 does not bound them. Who has nothing here may always send one request. 0 to 64 GiB, default 0.
+   */
+  readonly callerBytesMax: number;
+  /**
    * Rows of different requests that one run may join; the deployment of a model can ask for fewer. 1 switches joining off.
    * 1 to 65 536 and at most `queueRowsMax`, default 64.
    */
   readonly batchRowsMax: number;
   /** Sequences of stateful models that may be open. 1 to 1 048 576, default 1024. */
   readonly sequencesMax: number;
-  /** Those of one caller, where `callerRowsMax` bounds callers. 1 to 1 048 576, default 128. */
+  /** Those of one caller, where `callerRowsMax` or `callerBytesMax` bounds callers. 1 to 1 048 576, default 128. */
   readonly callerSequencesMax: number;
   /**
    * Bytes that open sequences may hold together: their states, and the inputs of calls that wait for their turn.
@@ -150,6 +155,7 @@ export const limitBounds: Readonly<Record<keyof Limits, LimitBound>> = {
   queueRowsMax: { min: 1, max: 16_777_216, initial: 65_536 },
   queueBytesMax: { min: 1, max: 64 * gib, initial: 256 * mib },
   callerRowsMax: { min: 0, max: 16_777_216, initial: 0 },
+  callerBytesMax: { min: 0, max: 64 * gib, initial: 0 },
   batchRowsMax: { min: 1, max: 65_536, initial: 64 },
   sequencesMax: { min: 1, max: 1_048_576, initial: 1024 },
   callerSequencesMax: { min: 1, max: 1_048_576, initial: 128 },
@@ -199,6 +205,7 @@ export function parseLimits(given: Readonly<Record<string, unknown>> = {}): Pars
     queueRowsMax: read('queueRowsMax'),
     queueBytesMax: read('queueBytesMax'),
     callerRowsMax: read('callerRowsMax'),
+    callerBytesMax: read('callerBytesMax'),
     batchRowsMax: read('batchRowsMax'),
     sequencesMax: read('sequencesMax'),
     callerSequencesMax: read('callerSequencesMax'),

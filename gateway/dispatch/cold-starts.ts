@@ -7,12 +7,12 @@
  * exactly once, unless its client is gone; nobody waits past `coldWaitMsMax` or his own deadline.
  */
 import { performance } from 'node:perf_hooks';
-import type { CallerRows } from '../admission/caller-rows.ts';
+import type { CallerShare, CallerShares } from '../admission/caller-shares.ts';
 import type { Due } from '../batch/deadline-queue.ts';
 import { type ColdLimits, ColdLine, type ColdLoad } from '../residency/cold-line.ts';
 import type { Protocol } from '../telemetry/version-metrics.ts';
 import type { WireError } from '../wire/error-code.ts';
-import { callerLimit, cancelled, deadlineExceeded, modelCold } from './failure-answers.ts';
+import { callerLimits, cancelled, deadlineExceeded, modelCold } from './failure-answers.ts';
 import { DeadlineWatch } from './deadline-watch.ts';
 import type { ModelGeneration } from './model-generation.ts';
 import type { ReplySink } from './request-queue.ts';
@@ -25,12 +25,10 @@ export type Woken =
   | { readonly kind: 'later'; readonly atMs: number }
   | { readonly kind: 'failed'; readonly error: WireError };
 
-export interface ColdCall<Taken> extends ColdLoad {
+export interface ColdCall<Taken> extends ColdLoad, CallerShare {
   /** Dormant. */
   readonly generation: ModelGeneration;
   readonly protocol: Protocol;
-  /** Who sent it, where callers are bound. */
-  readonly caller: string | undefined;
   readonly sink: ReplySink;
   /** Milliseconds after arrival by which its answer is due. */
   readonly dueWithinMs: number | undefined;
@@ -40,8 +38,8 @@ export interface ColdCall<Taken> extends ColdLoad {
 
 export interface ColdStartsOptions {
   readonly limits: ColdLimits;
-  /** What each caller has in the gateway: rows that wait here are among them. */
-  readonly callers: CallerRows;
+  /** What each caller has in the gateway: what waits here is part of it. */
+  readonly callers: CallerShares;
   /** Brings a dormant version into memory; what it waits for comes first. */
   readonly wake: (generation: ModelGeneration) => Promise<Woken>;
   /** How long that should take from now, milliseconds; Infinity when nobody can say. */
@@ -113,10 +111,11 @@ export class ColdStarts<Taken> {
     const version = this.#versions.get(generation) ?? this.#begin(generation, nowMs);
     const expectedMs = Math.max(0, version.readyAtMs - nowMs);
     const { callers } = this.#options;
-    if (!callers.hasRoomFor(call.caller, call.rows)) return { ...callerLimit, retryAfterMs: expectedMs };
+    const lack = callers.lackOf(call);
+    if (lack !== undefined) return { ...callerLimits[lack], retryAfterMs: expectedMs };
     const verdict = this.#line.admit(call, { dueWithinMs, expectedMs });
     if (verdict !== 'waits') return modelCold(expectedMs);
-    callers.take(call.caller, call.rows);
+    callers.take(call);
     const request = new ColdRequest(call, { arrivedMs: nowMs, waitMs: this.#line.waitMsMax(dueWithinMs) });
     version.waiting.add(request);
     this.#deadlines.add(request);
@@ -228,7 +227,7 @@ export class ColdStarts<Taken> {
     this.#versions.get(request.call.generation)?.waiting.delete(request);
     this.#line.leave(request.call);
     // Whoever takes it up counts it anew.
-    this.#options.callers.release(request.call.caller, request.call.rows);
+    this.#options.callers.release(request.call);
     this.#deadlines.remove(request);
     return true;
   }

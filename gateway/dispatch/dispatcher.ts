@@ -8,7 +8,7 @@
 import { performance } from 'node:perf_hooks';
 import type { Lane } from '../../runtime/pool/lane.ts';
 import type { WorkerPool } from '../../runtime/pool/worker-pool.ts';
-import { CallerRows } from '../admission/caller-rows.ts';
+import { CallerShares } from '../admission/caller-shares.ts';
 import type { AdmittedRequest } from '../admission/check-request.ts';
 import { Batcher, type Worker } from '../batch/batcher.ts';
 import type { WireError } from '../wire/error-code.ts';
@@ -35,6 +35,8 @@ export interface DispatcherOptions {
   readonly queueRowsMax: number;
   /** Most rows of one caller that are not answered yet; 0 or left out does not bound them. */
   readonly callerRowsMax?: number;
+  /** Most bytes of them, and of bodies of one caller that still arrive; 0 or left out does not bound them. */
+  readonly callerBytesMax?: number;
   /** A request failed for good, in the model or with its thread. */
   readonly onFailure: (generation: ModelGeneration, failure: RunFailure) => void;
   readonly onBatch?: BatchAnswersOptions['onBatch'];
@@ -49,7 +51,7 @@ export class Dispatcher {
   readonly #batcher: Batcher<RequestQueue, PendingRequest>;
   readonly #queues: QueueDirectory;
   /** What each caller has here, wherever it waits. */
-  readonly callers: CallerRows;
+  readonly callers: CallerShares;
   readonly #ledger: RequestLedger;
   readonly #refusals: OverloadRefusals<RequestQueue, PendingRequest>;
   readonly #burst: BurstGate;
@@ -57,12 +59,12 @@ export class Dispatcher {
   readonly #again: LookAgain;
 
   constructor(options: DispatcherOptions) {
-    const { pool, batchRowsMax, queueRowsMax, callerRowsMax, onFailure } = options;
+    const { pool, batchRowsMax, queueRowsMax, callerRowsMax = 0, callerBytesMax = 0, onFailure } = options;
     this.#options = options;
     const batcher = new Batcher<RequestQueue, PendingRequest>({ queueRowsMax });
     this.#batcher = batcher;
     this.#queues = new QueueDirectory({ arena: pool.pages, batchRowsMax });
-    this.callers = new CallerRows(callerRowsMax ?? 0);
+    this.callers = new CallerShares({ rowsMax: callerRowsMax, bytesMax: callerBytesMax });
     this.#ledger = new RequestLedger({
       queues: this.#queues,
       callers: this.callers,
@@ -132,13 +134,13 @@ export class Dispatcher {
   submit(submission: Submission): PendingRequest | WireError {
     const { generation, request } = submission;
     if (generation.refusal !== undefined) return generation.refusal;
-    const { rows } = request;
+    const { rows, bytes } = request;
     const arrivedMs = performance.now();
     if (!this.#batcher.hasRoomFor(rows)) return this.#refusals.ofQueue(arrivedMs);
     const queue = this.#queues.enter(generation, request);
     const { id, protocol, sink, trial, options, caller, dueWithinMs } = submission;
     const deadlineMs = deadlineMsOf({ queue, arrivedMs, dueWithinMs });
-    const refusal = this.#refusalOf({ queue, rows, deadlineMs, options, caller }, arrivedMs);
+    const refusal = this.#refusalOf({ queue, rows, bytes, deadlineMs, options, caller }, arrivedMs);
     if (refusal !== undefined) {
       this.#queues.leave(queue);
       return refusal;
@@ -158,6 +160,7 @@ export class Dispatcher {
     return this.#enqueue(
       new PendingRequest({
         rows,
+        bytes,
         id,
         protocol,
         queue,
@@ -264,11 +267,12 @@ export class Dispatcher {
 
   /** Why there is room, but not for this one. */
   #refusalOf(
-    request: Pick<PendingRequest, 'queue' | 'rows' | 'deadlineMs' | 'options' | 'caller'>,
+    request: Pick<PendingRequest, 'queue' | 'rows' | 'bytes' | 'deadlineMs' | 'options' | 'caller'>,
     nowMs: number,
   ): WireError | undefined {
-    const { queue, rows, deadlineMs, options, caller } = request;
-    if (!this.callers.hasRoomFor(caller, rows)) return this.#refusals.ofCaller(queue, nowMs);
+    const { queue, rows, deadlineMs, options } = request;
+    const lack = this.callers.lackOf(request);
+    if (lack !== undefined) return this.#refusals.ofCaller(queue, lack, nowMs);
     if (deadlineMs === undefined) return undefined;
     return this.#refusals.ofDeadline({ queue, rows, deadlineMs, level: levelOfRequest(options) }, nowMs);
   }

@@ -1,6 +1,7 @@
 /**
  * What a caller is told when its request cannot be taken or run. The reasons themselves are for the log.
  */
+import type { CallerLack } from '../admission/caller-shares.ts';
 import type { FailureCause } from '../batch/batcher.ts';
 import { fail, type WireError } from '../wire/error-code.ts';
 
@@ -32,10 +33,17 @@ export const overloaded: WireError = fail(
   'With the work that waits the request would not be answered by its deadline, so it was not taken. Send it again later, or elsewhere.',
 );
 
-export const callerLimit: WireError = fail(
-  'CALLER_LIMIT',
-  'This caller has as many rows waiting here as one caller may have. Wait for answers before sending more.',
-);
+export const callerLimits: Readonly<Record<CallerLack, WireError>> = {
+  rows: fail(
+    'CALLER_LIMIT',
+    'This caller has as many rows waiting here as one caller may have (callerRowsMax). Wait for answers before sending more.',
+  ),
+  bytes: fail(
+    'CALLER_LIMIT',
+    'The requests of this caller that wait here or still arrive have as many bytes as those of one caller may have (callerBytesMax). ' +
+      'Wait for answers before sending more, or send smaller requests.',
+  ),
+};
 
 /** For requests to a version that is not run for now; `lengthMs` is how long that lasts from its beginning. */
 export function modelQuarantined(lengthMs: number): WireError {

@@ -2,12 +2,13 @@
  * Who is not taken because there is too much to do, and when he should come again: the forecast of the batcher's backlog
  * against the deadline of a request, and against nothing where the queue itself is full.
  */
+import type { CallerLack } from '../admission/caller-shares.ts';
 import { checkDeadline, type DeadlineVerdict } from '../admission/deadline-check.ts';
 import { drainMs, type Forecast, forecast, type WorkerGroup } from '../batch/backlog.ts';
 import type { BatchMember, BatchQueue } from '../batch/batch-queue.ts';
 import type { Batcher } from '../batch/batcher.ts';
 import { retryAfterMsDefault, type WireError } from '../wire/error-code.ts';
-import { callerLimit, deadlineExceeded, overloaded, queueFull } from './failure-answers.ts';
+import { callerLimits, deadlineExceeded, overloaded, queueFull } from './failure-answers.ts';
 
 /** Most of those behind a newcomer who are asked whether it delays them. */
 const askedMax = 4;
@@ -60,8 +61,8 @@ export class OverloadRefusals<Queue extends BatchQueue<Member, Queue>, Member ex
   }
 
   /** The caller has as much here as one caller may have. */
-  ofCaller(queue: Queue, nowMs: number): WireError {
-    return this.#again(callerLimit, this.#drainMs(queue, nowMs));
+  ofCaller(queue: Queue, lack: CallerLack, nowMs: number): WireError {
+    return this.#again(callerLimits[lack], this.#drainMs(queue, nowMs));
   }
 
   /** It was taken, and time went by. */

@@ -4,7 +4,7 @@
  * Invariant: what a request holds is given back exactly once, when it leaves, and there is one place where it leaves.
  */
 import { performance } from 'node:perf_hooks';
-import type { CallerRows } from '../admission/caller-rows.ts';
+import type { CallerShares } from '../admission/caller-shares.ts';
 import type { Outcome } from '../telemetry/version-metrics.ts';
 import type { WireError } from '../wire/error-code.ts';
 import { DeadlineWatch } from './deadline-watch.ts';
@@ -14,7 +14,7 @@ import type { PendingRequest } from './request-queue.ts';
 
 export interface RequestLedgerOptions {
   readonly queues: QueueDirectory;
-  readonly callers: CallerRows;
+  readonly callers: CallerShares;
   /** The deadline of a request is over that waits or runs. */
   readonly onDue: (pending: PendingRequest) => void;
   /** Who judges a rollout failed on this one: that is no matter of its caller. */
@@ -23,7 +23,7 @@ export interface RequestLedgerOptions {
 
 export class RequestLedger {
   readonly #queues: QueueDirectory;
-  readonly #callers: CallerRows;
+  readonly #callers: CallerShares;
   readonly #inflight = new InflightRequests<PendingRequest>();
   readonly #deadlines: DeadlineWatch<PendingRequest>;
   readonly #onFault: (fault: unknown) => void;
@@ -53,7 +53,7 @@ export class RequestLedger {
   /** Takes a request in; its queue counts it already. */
   enter(pending: PendingRequest): void {
     pending.queue.generation.acquire();
-    this.#callers.take(pending.caller, pending.rows);
+    this.#callers.take(pending);
     this.#inflight.add(pending);
     if (pending.deadlineMs !== undefined) this.#deadlines.add(pending);
   }
@@ -78,7 +78,7 @@ export class RequestLedger {
   leave(pending: PendingRequest, outcome: Outcome, nowMs: number = performance.now()): void {
     this.#inflight.remove(pending);
     if (pending.dueSeat >= 0) this.#deadlines.remove(pending);
-    this.#callers.release(pending.caller, pending.rows);
+    this.#callers.release(pending);
     const { metrics } = pending.queue.generation;
     const counted = pending.failedWith ?? (pending.abandoned ? 'ABANDONED' : outcome);
     const seconds = (nowMs - pending.arrivedMs) / 1000;

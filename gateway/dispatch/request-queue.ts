@@ -93,6 +93,8 @@ export interface RolloutChoice {
 
 export interface PendingRequestOptions {
   readonly rows: number;
+  /** Of its packed inputs. */
+  readonly bytes: number;
   readonly id: string | number | undefined;
   readonly protocol: Protocol;
   readonly queue: RequestQueue;
@@ -113,6 +115,7 @@ export interface PendingRequestOptions {
 /** An admitted request. The transport that created it only listens, through its sink, and may abandon it. */
 export class PendingRequest implements BatchMember, Seated, Due, Omit<PendingRequestOptions, 'dueWithinMs'> {
   readonly rows: number;
+  readonly bytes: number;
   readonly id: string | number | undefined;
   readonly protocol: Protocol;
   readonly queue: RequestQueue;
@@ -141,6 +144,7 @@ export class PendingRequest implements BatchMember, Seated, Due, Omit<PendingReq
 
   constructor(options: PendingRequestOptions) {
     this.rows = options.rows;
+    this.bytes = options.bytes;
     this.id = options.id;
     this.protocol = options.protocol;
     this.queue = options.queue;

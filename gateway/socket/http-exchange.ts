@@ -22,7 +22,7 @@ import { acceptedEncodings, answerEncoding, type ContentEncoding } from './conte
 import type { CrossOrigin } from './cross-origin.ts';
 import { BodyInflater } from './inflate-body.ts';
 import type { OpenExchanges } from './open-exchanges.ts';
-import type { ReceivingBytes } from './receiving-bytes.ts';
+import type { ArrivingBody, ReceivingBytes } from './receiving-bytes.ts';
 import { statusLine } from './status-line.ts';
 
 export interface InferTarget {
@@ -76,11 +76,6 @@ export interface ExchangeServices {
   readonly reportFault: (fault: unknown) => WireError;
 }
 
-const bodiesFull = fail(
-  'QUEUE_FULL',
-  'Too many bytes of bodies are arriving that are not whole yet. Send the request again later, or send smaller ones.',
-);
-
 /** Bytes are cheaper for the library than text. */
 const contentTypeName = Buffer.from('content-type');
 const jsonBytesName = Buffer.from('inference-header-content-length');
@@ -104,8 +99,8 @@ export class HttpExchange implements ReplySink, BodyTaken {
   #collected: CollectedBody | undefined;
   #inflater: BodyInflater | undefined;
   #receivedBytes = 0;
-  /** Of the body so far, as `receiving` counts them. */
-  #heldBytes = 0;
+  /** Set once some of the body is here without the rest. */
+  #arriving: ArrivingBody | undefined;
   /** Set when the answer is JSON with tensors behind it. */
   #jsonBytes: number | undefined;
   /** Set while a rollout is on: the answer says which version it came from and why. */
@@ -229,23 +224,21 @@ export class HttpExchange implements ReplySink, BodyTaken {
 
   /** Undefined when there is room for so many bytes of a body that is not whole. */
   #hold(bytes: number): WireError | undefined {
-    if (!this.#services.receiving.take(bytes, this.#heldBytes)) return bodiesFull;
-    this.#heldBytes += bytes;
-    return undefined;
+    this.#arriving ??= { caller: this.target.caller, rows: 0, bytes: 0 };
+    return this.#services.receiving.hold(this.#arriving, bytes);
   }
 
-  /** The body is read, or nobody wants it any more. */
+  /** The body is whole, or nobody wants it any more. */
   #letGo(): void {
     this.#collected = undefined;
     this.#inflater = undefined;
-    if (this.#heldBytes === 0) return;
-    this.#services.receiving.give(this.#heldBytes);
-    this.#heldBytes = 0;
+    if (this.#arriving !== undefined) this.#services.receiving.letGo(this.#arriving);
   }
 
   #submit(body: Uint8Array, isOwned: boolean): void {
-    const outcome = this.#services.accept(this, body, isOwned);
+    // Whoever takes the request counts what it holds from here on.
     this.#letGo();
+    const outcome = this.#services.accept(this, body, isOwned);
     if ('code' in outcome) this.#answerError(outcome, false);
     else this.#pending = outcome;
   }

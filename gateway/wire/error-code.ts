@@ -197,7 +197,7 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorRow>> = {
   CALLER_LIMIT: {
     status: 429,
     retry: 'later',
-    meaning: 'The caller has as much here as one caller may have: rows, sequences, or calls in flight.',
+    meaning: 'The caller has as much here as one may have: rows, bytes, sequences, or calls in flight.',
   },
   SLOW_READER: {
     status: 503,

@@ -15,11 +15,16 @@ function eventually<Value>(look: Parameters<typeof eventuallyBy<Value>>[0], what
 
 let under: GatewayUnderTest;
 
-async function start(model: string, file: Uint8Array): Promise<void> {
-  under = await startTestGateway({ models: [{ name: model, version: '1.0.0', file }] });
+async function start(
+  model: string,
+  file: Uint8Array,
+  limits: Readonly<Record<string, number>> = {},
+): Promise<void> {
+  under = await startTestGateway({ models: [{ name: model, version: '1.0.0', file }], limits });
 }
 
-beforeEach(() => start('iris', demoModel('iris-1.0.0')));
+// As many rows and bytes as a request has: copies that wait count for nobody, or the next one would be refused.
+beforeEach(() => start('iris', demoModel('iris-1.0.0'), { callerRowsMax: 2, callerBytesMax: 32 }));
 afterEach(() => under.close());
 
 function shadow(model: string, version: string, percent: number): void {

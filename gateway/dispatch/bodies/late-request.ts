@@ -3,9 +3,11 @@
  * join the others once their elements are in the arena. Until then there is no pending request, only this.
  *
  * Invariants: the sink is told exactly once unless the client is gone; the generation is held from arrival until the
- * request is queued or over; a slot that was reserved is queued or given back.
+ * request is queued or over; a slot that was reserved is queued or given back; what the body counts for its caller is
+ * released before the request is queued, which counts it anew, or when it is over.
  */
 import { performance } from 'node:perf_hooks';
+import type { CallerShare } from '../../admission/caller-shares.ts';
 import { checkRequest } from '../../admission/check-request.ts';
 import type { Limits } from '../../admission/limits.ts';
 import { shorter } from '../../admission/shorter-time.ts';
@@ -14,7 +16,7 @@ import type { Result, WireError } from '../../wire/error-code.ts';
 import type { InferRequest } from '../../wire/infer-request.ts';
 import { DeadlineWatch } from '../deadline-watch.ts';
 import type { Dispatcher } from '../dispatcher.ts';
-import { cancelled, deadlineExceeded, failureAnswer, queueFull } from '../failure-answers.ts';
+import { callerLimits, cancelled, deadlineExceeded, failureAnswer, queueFull } from '../failure-answers.ts';
 import type { ModelGeneration } from '../model-generation.ts';
 import { PendingRequest, type ReplySink } from '../request-queue.ts';
 import { sequenceRefusals } from '../sequences/sequence-refusals.ts';
@@ -44,7 +46,10 @@ interface TriedBody extends LargeBody {
 }
 
 export interface LateRequestsOptions {
-  readonly dispatcher: Pick<Dispatcher, 'reserve' | 'giveBack' | 'enqueue' | 'abandon' | 'reportFault'>;
+  readonly dispatcher: Pick<
+    Dispatcher,
+    'reserve' | 'giveBack' | 'enqueue' | 'abandon' | 'reportFault' | 'callers'
+  >;
   readonly lane: Pick<BodyLane, 'ticket' | 'read' | 'fill' | 'drop'>;
   readonly limits: Pick<Limits, 'requestRowsMax' | 'requestBytesMax' | 'queueBytesMax'>;
 }
@@ -56,6 +61,8 @@ export class LateRequest implements Due {
   /** As the request was addressed; its body may set an earlier one. */
   readonly deadlineMs: number | undefined;
   dueSeat = -1;
+  /** What its body counts for its caller, until it is queued. */
+  held: CallerShare | undefined;
   /** Once it is queued like any other. */
   pending: PendingRequest | undefined;
   /** What its client was told while it was read. */
@@ -94,16 +101,24 @@ export class LateRequests {
 
   take(generation: ModelGeneration, large: LargeBody, trial?: Trial): LateRequest | WireError {
     const { length } = large.body;
+    const { callers } = this.#options.dispatcher;
+    // How many rows it has is only known once it is read.
+    const share = { caller: large.caller, rows: 1, bytes: length };
+    const lack = callers.lackOf(share);
+    if (lack !== undefined) return callerLimits[lack];
     // An empty lane takes any body that was allowed to arrive.
     const { queueBytesMax } = this.#options.limits;
     if (this.#bytesReading > 0 && this.#bytesReading + length > queueBytesMax) return queueFull;
     const late = new LateRequest(large);
+    late.held = share;
+    callers.take(share);
     this.#reading.add(late);
     this.#bytesReading += length;
     if (late.deadlineMs !== undefined) this.#deadlines.add(late);
     generation.acquire();
     void this.#carry(late, generation, { ...large, trial }).then(() => {
       this.#bytesReading -= length;
+      this.#uncount(late);
       this.#reading.delete(late);
       generation.release();
     });
@@ -127,6 +142,11 @@ export class LateRequests {
     late.failedWith = error.code;
     late.end();
     late.sink.fail(error);
+  }
+
+  #uncount(late: LateRequest): void {
+    if (late.held !== undefined) this.#options.dispatcher.callers.release(late.held);
+    late.held = undefined;
   }
 
   async #carry(late: LateRequest, generation: ModelGeneration, large: TriedBody): Promise<void> {
@@ -191,10 +211,12 @@ export class LateRequests {
     const { id, options } = request;
     const dueWithinMs = shorter(options?.dueWithinMs, large.dueWithinMs);
     const strings = filled.value;
-    const { rows } = admitted.value;
+    const { rows, bytes } = admitted.value;
+    this.#uncount(late);
     return dispatcher.enqueue(
       new PendingRequest({
         rows,
+        bytes,
         id,
         protocol,
         queue,

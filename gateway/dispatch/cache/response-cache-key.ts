@@ -43,6 +43,7 @@ export class ResponseCacheKeys {
   read({ session, signature }: KeyedGeneration, request: AdmittedRequest): Result<KeyedRequest | undefined> {
     const inputs: InputTensor[] = [];
     let at = 0;
+    let bytes = 0;
     for (const input of request.inputs) {
       const start = at;
       const end = input.datatype === 'BYTES' ? this.#packText(input, at) : this.#packNumbers(input, at);
@@ -50,6 +51,7 @@ export class ResponseCacheKeys {
       if (end.value === undefined) return succeed(undefined);
       const source = { kind: 'packed', bytes: this.#memory.subarray(start, end.value) } as const;
       inputs.push({ ...input, source });
+      bytes += end.value - start;
       at = Math.ceil(end.value / alignBytes) * alignBytes;
       this.#memory.fill(0, end.value, at);
     }
@@ -57,7 +59,8 @@ export class ResponseCacheKeys {
     const key = `${session}:${request.rows}:${batchKeyOf(signature, request)}:${digest}`;
     // Growing moved what was packed before.
     const packed = inputs.map((input) => this.#inMemory(input));
-    return succeed({ key, request: { ...request, inputs: packed } });
+    // Counted anew: strings take other bytes in other formats, and the same question is to count the same.
+    return succeed({ key, request: { ...request, bytes, inputs: packed } });
   }
 
   /** Where the elements end; undefined when they have no room. */

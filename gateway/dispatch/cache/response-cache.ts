@@ -19,7 +19,7 @@ import type { ErrorCode, WireError } from '../../wire/error-code.ts';
 import type { InferReply } from '../../wire/infer-request.ts';
 import { DeadlineWatch } from '../deadline-watch.ts';
 import type { Dispatcher } from '../dispatcher.ts';
-import { callerLimit, cancelled, deadlineExceeded, queueFull } from '../failure-answers.ts';
+import { callerLimits, cancelled, deadlineExceeded, queueFull } from '../failure-answers.ts';
 import type { CacheUse, PendingRequest } from '../request-queue.ts';
 import type { Submission } from '../submission.ts';
 import { type KeyedRequest, keepRequest, ResponseCacheKeys } from './response-cache-key.ts';
@@ -133,17 +133,18 @@ export class ResponseCache {
 
   #follow(run: SharedRun, submission: Submission, { request }: KeyedRequest): SharedRequest | WireError {
     const { dispatcher, followersMax } = this.#options;
-    const { rows } = request;
+    const share = { caller: submission.caller, rows: request.rows, bytes: request.bytes };
     // First what is the caller's own: the room of all is not for one of them to fill.
-    if (!dispatcher.callers.hasRoomFor(submission.caller, rows)) return callerLimit;
+    const lack = dispatcher.callers.lackOf(share);
+    if (lack !== undefined) return callerLimits[lack];
     if (this.#followers >= followersMax) return queueFull;
     const follower = new SharedRequest(submission, performance.now());
     run.kept ??= keepRequest(request);
     this.#followers += 1;
     run.followers.add(follower);
     follower.run = run;
-    dispatcher.callers.take(submission.caller, rows);
-    follower.heldRows = rows;
+    dispatcher.callers.take(share);
+    follower.held = share;
     follower.generation.acquire();
     follower.generation.metrics.cache.coalesced += 1;
     if (follower.deadlineMs !== undefined) this.#deadlines.add(follower);
@@ -270,7 +271,7 @@ export class ResponseCache {
   }
 
   #uncount(request: SharedRequest): void {
-    this.#options.dispatcher.callers.release(request.caller, request.heldRows);
-    request.heldRows = 0;
+    if (request.held !== undefined) this.#options.dispatcher.callers.release(request.held);
+    request.held = undefined;
   }
 }

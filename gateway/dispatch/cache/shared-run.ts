@@ -2,6 +2,7 @@
  * One run that several requests wait for: the leader, which the dispatcher knows, and the followers, which asked the same
  * while it was under way. Bookkeeping only: the response cache decides what becomes of whom.
  */
+import type { CallerShare } from '../../admission/caller-shares.ts';
 import type { AdmittedRequest } from '../../admission/check-request.ts';
 import type { Due } from '../../batch/deadline-queue.ts';
 import type { Protocol } from '../../telemetry/version-metrics.ts';
@@ -25,7 +26,7 @@ export class SharedRequest implements Due {
   readonly deadlineMs: number | undefined;
   dueSeat = -1;
   /** What it counts for its caller while it waits for the run of another one. */
-  heldRows = 0;
+  held: CallerShare | undefined;
   /** The run that it waits for; undefined when the answer was there already. */
   run: SharedRun | undefined;
   /** Once it leads a run of its own, because the leader before it left. */

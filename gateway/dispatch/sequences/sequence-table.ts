@@ -6,7 +6,7 @@
  * sequence with a call under way is not silent; the map is in the order of last use, so that what is silent longest comes
  * first.
  */
-import { CallerRows } from '../../admission/caller-rows.ts';
+import { type CallerShare, CallerShares } from '../../admission/caller-shares.ts';
 import type { Limits } from '../../admission/limits.ts';
 
 export interface Entry {
@@ -27,15 +27,15 @@ export class SequenceTable<Sequence extends Entry> {
   readonly #limits: SequenceLimits;
   readonly #onGone: (sequence: Sequence) => void;
   readonly #open = new Map<string, Sequence>();
-  /** One for each sequence. */
-  readonly #callers: CallerRows;
+  /** One row for each sequence; their bytes are those of `sequenceBytesMax`. */
+  readonly #callers: CallerShares;
   #bytes = 0;
 
   /** `onGone` is told of each sequence that leaves, whatever the reason, to give back the bytes it holds. */
   constructor(limits: SequenceLimits, onGone: (sequence: Sequence) => void) {
     this.#limits = limits;
     this.#onGone = onGone;
-    this.#callers = new CallerRows(limits.callerSequencesMax);
+    this.#callers = new CallerShares({ rowsMax: limits.callerSequencesMax, bytesMax: 0 });
   }
 
   get size(): number {
@@ -57,7 +57,7 @@ export class SequenceTable<Sequence extends Entry> {
 
   /** Whether a caller may open one more, as far as its own are concerned. */
   mayOpen(caller: string | undefined): boolean {
-    return this.#callers.hasRoomFor(caller, 1);
+    return this.#callers.lackOf(shareOf(caller)) === undefined;
   }
 
   /** False when there are as many as there may be. The key is not in here yet. */
@@ -66,7 +66,7 @@ export class SequenceTable<Sequence extends Entry> {
     if (this.#open.size >= this.#limits.sequencesMax) return false;
     sequence.usedMs = nowMs;
     this.#open.set(sequence.key, sequence);
-    this.#callers.take(sequence.caller, 1);
+    this.#callers.take(shareOf(sequence.caller));
     return true;
   }
 
@@ -79,7 +79,7 @@ export class SequenceTable<Sequence extends Entry> {
   remove(sequence: Sequence): void {
     if (this.has(sequence)) {
       this.#open.delete(sequence.key);
-      this.#callers.release(sequence.caller, 1);
+      this.#callers.release(shareOf(sequence.caller));
     }
     this.#onGone(sequence);
   }
@@ -108,4 +108,8 @@ export class SequenceTable<Sequence extends Entry> {
   all(): readonly Sequence[] {
     return [...this.#open.values()];
   }
+}
+
+function shareOf(caller: string | undefined): CallerShare {
+  return { caller, rows: 1, bytes: 0 };
 }

@@ -1,4 +1,5 @@
 /** A sequence of calls of a stateful model, and one call of it; who runs them is in sequences.ts. */
+import type { CallerShare } from '../../admission/caller-shares.ts';
 import type { AdmittedRequest } from '../../admission/check-request.ts';
 import type { Protocol } from '../../telemetry/version-metrics.ts';
 import type { RequestOptions, SequenceWish } from '../../wire/infer-request.ts';
@@ -46,6 +47,12 @@ export class SequenceStep {
   constructor(about: StepOptions) {
     this.about = about;
     this.admitted = about.admitted;
+  }
+
+  /** What it counts for its caller while it waits for its turn. */
+  get share(): CallerShare {
+    const { rows, bytes } = this.about.admitted;
+    return { caller: this.about.caller, rows, bytes };
   }
 }
 

@@ -15,7 +15,7 @@ import type { Protocol } from '../../telemetry/version-metrics.ts';
 import type { Result, WireError } from '../../wire/error-code.ts';
 import type { InferReply, InferRequest } from '../../wire/infer-request.ts';
 import type { Dispatcher } from '../dispatcher.ts';
-import { callerLimit, cancelled, deadlineExceeded } from '../failure-answers.ts';
+import { callerLimits, cancelled, deadlineExceeded } from '../failure-answers.ts';
 import type { ModelGeneration } from '../model-generation.ts';
 import type { ReplySink } from '../request-queue.ts';
 import type { Trial } from '../trial.ts';
@@ -174,17 +174,18 @@ export class Sequences {
   /** Behind the others of its sequence. */
   #wait(step: SequenceStep): SequenceStep | WireError {
     const { callers } = this.#options.dispatcher;
-    const { caller, sequence } = step.about;
+    const { sequence } = step.about;
     if (sequence.waiting.length >= this.#options.limits.sequenceWaitingMax)
       return sequenceRefusals.tooManyWait;
-    if (!callers.hasRoomFor(caller, step.admitted.rows)) return callerLimit;
+    const lack = callers.lackOf(step.share);
+    if (lack !== undefined) return callerLimits[lack];
     const kept = keptInputs(step.admitted.inputs);
     if (!kept.ok) return kept;
     const { inputs, bytes } = kept.value;
     if (!this.#table.take(bytes)) return sequenceRefusals.tooMany;
     step.keptBytes = bytes;
     step.admitted = { ...step.admitted, inputs };
-    callers.take(caller, step.admitted.rows);
+    callers.take(step.share);
     sequence.waiting.push(step);
     return step;
   }
@@ -192,7 +193,7 @@ export class Sequences {
   /** It waits no longer, and gives back what it held meanwhile: the dispatcher counts it anew. */
   #unwait(step: SequenceStep): void {
     this.#table.give(step.keptBytes);
-    this.#options.dispatcher.callers.release(step.about.caller, step.admitted.rows);
+    this.#options.dispatcher.callers.release(step.share);
   }
 
   /** Gives it to the dispatcher; what is wrong is told by whoever called. A start that fails leaves no state. */

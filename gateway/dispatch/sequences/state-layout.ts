@@ -77,7 +77,7 @@ export class StateLayout {
 
   /** The request as the run takes it: with the state among its inputs and behind the outputs that are wanted. */
   withState(request: AdmittedRequest, values: readonly StateValue[]): AdmittedRequest {
-    const { inputs, outputIndexes } = request;
+    const { rows, bytes, inputs, outputIndexes } = request;
     let next = 0;
     const all = this.#run.inputs.flatMap((spec): readonly InputTensor[] => {
       const slot = this.#slots.findIndex(({ input }) => input === spec);
@@ -93,7 +93,8 @@ export class StateLayout {
     const outputs = [...wanted, ...this.#slots.map(({ outputIndex }) => outputIndex)];
     const isNatural =
       outputs.length === this.#run.outputs.length && outputs.every((output, index) => output === index);
-    return { rows: request.rows, inputs: all, outputIndexes: isNatural ? undefined : outputs };
+    // The state is none of the caller's bytes: what sequences hold has a limit of its own.
+    return { rows, bytes, inputs: all, outputIndexes: isNatural ? undefined : outputs };
   }
 
   /** The answer without the state. */

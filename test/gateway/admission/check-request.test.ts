@@ -40,7 +40,7 @@ describe('checkRequest', () => {
   it('admits a request that fits, without copying its inputs', () => {
     const { inputs } = request([tensor('features', [3, 4])]);
     const result = checkRequest(request(inputs), iris, limits);
-    expect(result).toEqual({ ok: true, value: { rows: 3, inputs, outputIndexes: undefined } });
+    expect(result).toEqual({ ok: true, value: { rows: 3, bytes: 48, inputs, outputIndexes: undefined } });
     expect(result.ok && result.value.inputs === inputs).toBe(true);
   });
 

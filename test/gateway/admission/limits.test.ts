@@ -8,6 +8,7 @@ describe('parseLimits', () => {
       ok: true,
       value: {
         callerRowsMax: 0,
+        callerBytesMax: 0,
         requestRowsMax: 1024,
         requestBytesMax: 67_108_864,
         bodyBytesMax: 67_108_864,

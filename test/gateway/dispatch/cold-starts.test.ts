@@ -1,7 +1,7 @@
 /** Requests that wait for a model: one load for all of them, each told exactly once, none longer than it can wait. */
 import { performance } from 'node:perf_hooks';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { CallerRows } from '../../../gateway/admission/caller-rows.ts';
+import { type CallerShare, CallerShares } from '../../../gateway/admission/caller-shares.ts';
 import {
   type ColdCall,
   type ColdRequest,
@@ -29,8 +29,8 @@ class Loads {
 
   readonly starts: ColdStarts<string>;
 
-  /** Two rows of each caller. */
-  readonly callers = new CallerRows(2);
+  /** Two rows of each caller, and ten bytes. */
+  readonly callers = new CallerShares({ rowsMax: 2, bytesMax: 10 });
 
   constructor(limits: object = {}) {
     this.starts = new ColdStarts<string>({
@@ -169,7 +169,7 @@ describe('ColdStarts', () => {
     expect(told).toEqual([['MODEL_NOT_READY', undefined]]);
     const broken = new ColdStarts<string>({
       limits: { coldRowsMax: 10, coldBytesMax: 100, coldWaitMsMax: 1000 },
-      callers: new CallerRows(0),
+      callers: new CallerShares({ rowsMax: 0, bytesMax: 0 }),
       wake: () => Promise.reject(new Error('no')),
       expectedMs: () => 0,
       reportFault: () => fail('INTERNAL', 'broken'),
@@ -231,10 +231,12 @@ describe('ColdStarts', () => {
   it('counts what a caller has waiting, and lets go of it before it is taken up again', async () => {
     const loads = new Loads();
     const [generation, told] = [puppetGeneration(), [] as unknown[]];
-    const ask = (caller: string, rows: number): unknown =>
-      loads.starts.take(call(generation, told, { caller, rows, resume: () => taken(caller, rows) }));
-    const taken = (caller: string, rows: number): string => {
-      expect(loads.callers.hasRoomFor(caller, rows)).toBe(true);
+    const ask = (caller: string, rows: number, bytes = 1): unknown =>
+      loads.starts.take(
+        call(generation, told, { caller, rows, bytes, resume: () => taken({ caller, rows, bytes }) }),
+      );
+    const taken = (share: CallerShare): string => {
+      expect(loads.callers.lackOf(share)).toBeUndefined();
       return 'taken';
     };
     const first = ask('ada', 1);
@@ -243,8 +245,12 @@ describe('ColdStarts', () => {
     // As everywhere, who has nothing here may have one request, whatever its rows.
     ask('bob', 5);
     expect(loads.starts.rows).toBe(7);
+    ask('eve', 1, 10);
+    const refused = ask('eve', 1);
+    expect(refused).toMatchObject({ code: 'CALLER_LIMIT', retryAfterMs: 100 });
+    expect((refused as WireError).message).toContain('callerBytesMax');
     loads.starts.abandon(first as ColdRequest<string>);
-    expect(loads.callers.hasRoomFor('ada', 1)).toBe(true);
+    expect(loads.callers.lackOf({ caller: 'ada', rows: 1, bytes: 1 })).toBeUndefined();
     await loads.end(lookAgain);
     expect([loads.callers.size, loads.starts.rows, told]).toEqual([0, 0, []]);
   });

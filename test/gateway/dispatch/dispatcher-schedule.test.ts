@@ -49,6 +49,7 @@ function setUp({ run, onFault, trial, visibleReply }: Rig = {}): {
     pool: pool as unknown as WorkerPool,
     batchRowsMax: 4,
     queueRowsMax: 100,
+    callerBytesMax: 240,
     onFailure: () => undefined,
     onFault:
       onFault ??
@@ -74,7 +75,7 @@ function setUp({ run, onFault, trial, visibleReply }: Rig = {}): {
     const submission: Submission = {
       generation,
       protocol: 'oip-json',
-      request: { rows: 1, inputs, outputIndexes: undefined },
+      request: { rows: 1, bytes: 4, inputs, outputIndexes: undefined },
       id: name,
       sink: {
         reply: () => {
@@ -88,6 +89,7 @@ function setUp({ run, onFault, trial, visibleReply }: Rig = {}): {
       },
       options: undefined,
       trial,
+      caller: 'ada',
       dueWithinMs,
     };
     const outcome = dispatcher.submit(submission);
@@ -139,9 +141,21 @@ describe('requests that wait', () => {
     expect(dispatcher.inflightRequests).toBe(0);
   });
 
-  it('give their memory back however they leave', async () => {
+  it('count for their caller, whose next is refused when they are as many bytes as he may have', () => {
+    const { dispatcher, submit } = setUp();
+    const all = Array.from({ length: 60 }, (_, index) => submit(`${index}`));
+    expect(() => submit('one more')).toThrow('callerBytesMax');
+    dispatcher.cancel(all[7]!);
+    submit('now');
+    expect(() => submit('another')).toThrow('callerBytesMax');
+    dispatcher.failAll(fail('SHUTTING_DOWN', 'the end'));
+    expect(dispatcher.callers.size).toBe(0);
+  });
+
+  it('give their memory and what they count for their caller back however they leave', async () => {
     const { dispatcher, pages, codes, submit } = setUp();
     dispatcher.cancel(submit('warm up'));
+    expect(dispatcher.callers.size).toBe(0);
     const before = pages.bytesTaken;
     for (let round = 0; round < 50; round++) {
       dispatcher.cancel(submit(`c${round}`));
@@ -152,6 +166,7 @@ describe('requests that wait', () => {
     while (codes.size < 101 && Date.now() < endMs) await new Promise((resolve) => setTimeout(resolve, 2));
     expect(dispatcher.inflightRequests).toBe(0);
     expect(pages.bytesTaken).toBe(before);
+    expect(dispatcher.callers.size).toBe(0);
   });
 });
 

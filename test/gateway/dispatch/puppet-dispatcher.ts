@@ -2,7 +2,8 @@
  * A dispatcher moved by hand for tests of what stands before it: it keeps what it is given until the test runs it, and
  * answers with what a simple model makes of the inputs.
  */
-import { CallerRows } from '../../../gateway/admission/caller-rows.ts';
+import { CallerShares } from '../../../gateway/admission/caller-shares.ts';
+import { elementCount } from '../../../runtime/tensor/signature.ts';
 import { ModelGeneration } from '../../../gateway/dispatch/model-generation.ts';
 import { PendingRequest, type ReplySink } from '../../../gateway/dispatch/request-queue.ts';
 import type { Submission } from '../../../gateway/dispatch/submission.ts';
@@ -58,7 +59,7 @@ export function submissionOf(
   return {
     generation,
     protocol: 'oip-json',
-    request: { rows, inputs: [input], outputIndexes },
+    request: { rows, bytes: 4 * elementCount(input.shape), inputs: [input], outputIndexes },
     id: undefined,
     sink,
     options: undefined,
@@ -77,7 +78,7 @@ export class PuppetDispatcher {
   readonly held: Held[] = [];
   readonly faults: unknown[] = [];
   /** Only of those who count themselves: what is held here is not in it. */
-  readonly callers = new CallerRows(3);
+  readonly callers = new CallerShares({ rowsMax: 3, bytesMax: 32 });
   /** What `submit` answers instead of taking the request. */
   refusal: WireError | undefined;
   /** How many were taken. */
@@ -96,6 +97,7 @@ export class PuppetDispatcher {
     generation.acquire();
     const pending = new PendingRequest({
       rows: request.rows,
+      bytes: request.bytes,
       id,
       protocol,
       queue: { line: { tuning: { timeoutMs: undefined } } } as never,

@@ -49,7 +49,7 @@ function requestOf(
     inputOf('FP64', [1, numbers.length], form([...numbers])),
     inputOf('BYTES', [1, texts.length], form([...texts])),
   ];
-  return { rows: 1, inputs, outputIndexes: undefined };
+  return { rows: 1, bytes: 0, inputs, outputIndexes: undefined };
 }
 
 function keyOf(request: AdmittedRequest, keys = new ResponseCacheKeys()): string {
@@ -113,6 +113,8 @@ describe('what is packed', () => {
         if (!read.ok || read.value === undefined) throw new Error('the request has a key');
         const { request } = read.value;
         expect(elementsOf(request)).toEqual(one);
+        const textBytes = one.texts.reduce((sum, text) => sum + 4 + Buffer.byteLength(text), 0);
+        expect(request.bytes).toBe(one.bools.length + 8 * one.numbers.length + textBytes);
         const kept = keepRequest(request);
         keys.read(generation, requestOf(other, valuesOf));
         expect(elementsOf(kept)).toEqual(one);
@@ -123,7 +125,7 @@ describe('what is packed', () => {
   test('is nothing when the inputs are too large to be looked up', () => {
     const packed = (bytes: number): AdmittedRequest => {
       const source = { kind: 'packed', bytes: new Uint8Array(bytes) } as const;
-      return { rows: 1, inputs: [inputOf('UINT8', [1, bytes], source)], outputIndexes: undefined };
+      return { rows: 1, bytes, inputs: [inputOf('UINT8', [1, bytes], source)], outputIndexes: undefined };
     };
     const keys = new ResponseCacheKeys();
     expect(keys.read(generation, packed(cachedInputBytesMax))).toMatchObject({ value: { request: {} } });
@@ -139,7 +141,8 @@ describe('what is packed', () => {
     ['BYTES', jsonOf([7]), 'INVALID_ELEMENT'],
     ['BOOL', { kind: 'packed', bytes: Uint8Array.of(2) } as const, 'INVALID_ELEMENT'],
   ] as const)('is an error for a wrong %s', (datatype, source, code) => {
-    const request = { rows: 1, inputs: [inputOf(datatype, [1, 1], source)], outputIndexes: undefined };
+    const inputs = [inputOf(datatype, [1, 1], source)];
+    const request = { rows: 1, bytes: 0, inputs, outputIndexes: undefined };
     expect(new ResponseCacheKeys().read(generation, request)).toMatchObject({ ok: false, code });
   });
 });

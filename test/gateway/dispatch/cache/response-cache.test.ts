@@ -1,6 +1,7 @@
 /** Who is answered how, and how often the model is run for it, with a dispatcher moved by hand. */
 import { describe, expect, test } from 'vitest';
 import { ResponseCache } from '../../../../gateway/dispatch/cache/response-cache.ts';
+import { callerLimits } from '../../../../gateway/dispatch/failure-answers.ts';
 import type { PendingRequest } from '../../../../gateway/dispatch/request-queue.ts';
 import { type ReplySink } from '../../../../gateway/dispatch/request-queue.ts';
 import type { SharedRequest } from '../../../../gateway/dispatch/cache/shared-run.ts';
@@ -296,6 +297,13 @@ describe('a follower', () => {
     cache.abandon(leader);
     expect(dispatcher.held.at(-1)?.submission.caller).toBe('ada');
     ask(new Caller(), { caller: 'ada' });
+    dispatcher.run();
+    expect(dispatcher.callers.size).toBe(0);
+    // All the bytes that one caller may have.
+    const wide = tensorOf(Array<number>(8).fill(1));
+    for (let index = 0; index < 2; index++) ask(new Caller(), { caller: 'eve' }, wide);
+    const more = submissionOf(generation, wide, new Caller(), { caller: 'eve' });
+    expect(cache.submit(more)).toMatchObject({ code: 'CALLER_LIMIT', message: callerLimits.bytes.message });
     dispatcher.run();
     expect(dispatcher.callers.size).toBe(0);
   });

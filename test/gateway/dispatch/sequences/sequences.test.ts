@@ -3,7 +3,7 @@
  * or withdrawn. The dispatcher is a puppet: the test says when a run answers.
  */
 import { beforeEach, describe, expect, it } from 'vitest';
-import { CallerRows } from '../../../../gateway/admission/caller-rows.ts';
+import { CallerShares } from '../../../../gateway/admission/caller-shares.ts';
 import { parseLimits } from '../../../../gateway/admission/limits.ts';
 import { cancelled, failureAnswer, queueFull } from '../../../../gateway/dispatch/failure-answers.ts';
 import { ModelGeneration } from '../../../../gateway/dispatch/model-generation.ts';
@@ -41,7 +41,7 @@ function generation(version: string): ModelGeneration {
 class PuppetDispatcher {
   readonly running: Submission[] = [];
   /** What runs is counted by the dispatcher itself, so that only what waits is in here. */
-  readonly callers = new CallerRows(2);
+  readonly callers = new CallerShares({ rowsMax: 2, bytesMax: 8 });
   refusal: WireError | undefined;
   /** Of the inputs, read when they come: their bytes are not ours later. */
   readonly #totals = new Map<Submission, number>();
@@ -214,6 +214,7 @@ describe('calls of one sequence', () => {
     sent(1, { caller: 'ada' });
     sent(2, { caller: 'ada' });
     expect(send(3, { caller: 'ada' })).toBe('CALLER_LIMIT');
+    expect(dispatcher.callers.lackOf({ caller: 'ada', rows: 0, bytes: 1 })).toBe('bytes');
     sent(4, { caller: 'bob' });
     for (const caller of ['ada', 'ada', 'ada', 'bob']) {
       expect(dispatcher.running[0]?.caller).toBe(caller);
