@@ -1,4 +1,4 @@
-/** Options of `deploy` and `scale` that say how the requests of a model are batched. */
+/** Options of `deploy` and `scale` that say how the requests of a model are batched, and how long a run may take. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { ScaleOptions } from '../../registry-store/main.ts';
 import {
@@ -6,6 +6,8 @@ import {
   batchDelayUsMax,
   batchRowsMax,
   defaultTimeoutMsMax,
+  runMsMaxMax,
+  runMsMaxMin,
   weightMax,
 } from '../../registry-store/manifest/batching.ts';
 import { type OrNone, orNone } from './quantity.ts';
@@ -16,6 +18,7 @@ export interface BatchingOptions {
   readonly batchDelay?: number;
   readonly weight?: number;
   readonly defaultTimeout?: OrNone<number>;
+  readonly runLimit?: OrNone<number>;
 }
 
 export function addBatchingOptions(command: Command): Command {
@@ -47,6 +50,12 @@ export function addBatchingOptions(command: Command): Command {
         '--default-timeout <ms>',
         'milliseconds for requests that set no time themselves; none for no end',
       ).argParser(orNone(wholeNumber(1, defaultTimeoutMsMax))),
+    )
+    .addOption(
+      new Option(
+        '--run-limit <ms>',
+        'milliseconds after which a run counts as hanging; none for as nodes say',
+      ).argParser(orNone(wholeNumber(runMsMaxMin, runMsMaxMax))),
     );
 }
 
@@ -57,6 +66,7 @@ export function batchingOf({
   batchDelay,
   weight,
   defaultTimeout,
+  runLimit,
 }: BatchingOptions): ScaleOptions['batching'] {
   const batching = {
     ...(batchRows !== undefined && { rowsMax: batchRows }),
@@ -66,6 +76,7 @@ export function batchingOf({
     ...(defaultTimeout !== undefined && {
       defaultTimeoutMs: defaultTimeout === 'none' ? null : defaultTimeout,
     }),
+    ...(runLimit !== undefined && { runMsMax: runLimit === 'none' ? null : runLimit }),
   };
   return Object.keys(batching).length === 0 ? undefined : batching;
 }

@@ -148,9 +148,9 @@ export function resourcesText(resources: DeploymentResources | undefined): strin
   return parts.filter((part) => part !== false).join(', ');
 }
 
-/** `batches of 32 rows, waiting 200 us, weight 4, due in 250 ms`, or nothing. */
+/** `batches of 32 rows, waiting 200 us, weight 4, due in 250 ms, runs of 2000 ms at most`, or nothing. */
 export function batchingText(batching: DeploymentBatching | undefined): string {
-  const { rowsMax, allowedRows, delayUsMax, weight, defaultTimeoutMs } = batching ?? {};
+  const { rowsMax, allowedRows, delayUsMax, weight, defaultTimeoutMs, runMsMax } = batching ?? {};
   const parts = [
     rowsMax !== undefined && `batches of ${counted(rowsMax, 'row')}`,
     allowedRows !== undefined &&
@@ -158,6 +158,7 @@ export function batchingText(batching: DeploymentBatching | undefined): string {
     delayUsMax !== undefined && `waiting ${delayUsMax} us`,
     weight !== undefined && `weight ${weight}`,
     defaultTimeoutMs !== undefined && `due in ${defaultTimeoutMs} ms`,
+    runMsMax !== undefined && `runs of ${runMsMax} ms at most`,
   ];
   return parts.filter((part) => part !== false).join(', ');
 }

@@ -7,6 +7,8 @@ import {
   batchDelayUsMax,
   batchRowsMax,
   defaultTimeoutMsMax,
+  runMsMaxMax,
+  runMsMaxMin,
   weightMax,
 } from '../../registry-store/manifest/batching.ts';
 import { cacheTtlMsMax } from '../../registry-store/manifest/cache.ts';
@@ -104,6 +106,12 @@ const batching = allOptional({
   max_delay_us: { ...count, maximum: batchDelayUsMax },
   weight: { ...positive, maximum: weightMax },
   default_timeout_ms: { ...positive, maximum: defaultTimeoutMsMax },
+  max_run_ms: {
+    type: 'integer',
+    minimum: runMsMaxMin,
+    maximum: runMsMaxMax,
+    description: 'A run that takes longer counts as hanging, whatever the limits of the node.',
+  },
 });
 
 const cache = allOptional({

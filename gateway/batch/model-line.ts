@@ -19,6 +19,8 @@ export interface BatchTuning {
   readonly weight: number;
   /** When answers are due of requests that do not say, milliseconds after their arrival; undefined lets them wait. */
   readonly timeoutMs: number | undefined;
+  /** After which a run counts as hanging, milliseconds; undefined for what holds for any model. For whoever runs a batch. */
+  readonly runMsMax?: number | undefined;
 }
 
 /** One that is run work: how far it has come in the time that models use over their weights. */

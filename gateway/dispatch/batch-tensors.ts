@@ -15,8 +15,9 @@ export type RequestBatch = Batch<RequestQueue, PendingRequest>;
 
 /** What a lane is told to run. */
 export function runOf(batch: RequestBatch): LaneRun {
-  const { generation, outputs } = batch.queue;
-  return { session: generation.session, inputs: runInputs(batch), outputs };
+  const { generation, outputs, line } = batch.queue;
+  const { runMsMax } = line.tuning;
+  return { session: generation.session, inputs: runInputs(batch), outputs, runMsMax };
 }
 
 /**

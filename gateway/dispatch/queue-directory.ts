@@ -22,6 +22,8 @@ export interface ModelTuning {
   readonly weight?: number;
   /** For requests without a deadline of their own, milliseconds; default none. */
   readonly defaultTimeoutMs?: number;
+  /** After which a run counts as hanging, milliseconds; default as the pool says. */
+  readonly runMsMax?: number;
 }
 
 export class QueueDirectory {
@@ -119,13 +121,14 @@ export class QueueDirectory {
     return line;
   }
 
-  #tuningOf({ rowsMax, allowedRows, delayUsMax, weight, defaultTimeoutMs }: ModelTuning = {}): BatchTuning {
+  #tuningOf({ rowsMax, allowedRows, delayUsMax, weight, ...rest }: ModelTuning = {}): BatchTuning {
     return {
       rowsMax: Math.min(rowsMax ?? this.#batchRowsMax, this.#batchRowsMax),
       allowedRows: allowedRows ?? [],
       delayMsMax: (delayUsMax ?? 0) / 1000,
       weight: weight ?? 1,
-      timeoutMs: defaultTimeoutMs,
+      timeoutMs: rest.defaultTimeoutMs,
+      runMsMax: rest.runMsMax,
     };
   }
 }

@@ -1,6 +1,7 @@
 /**
- * How the requests of a model are batched, signed with its deployment and obeyed by gateways without loading anything anew.
- * What is left out is as the limits of each gateway say; what it means is in docs/operations.md.
+ * How the requests of a model are batched and how long a run of a batch may take, signed with its deployment and obeyed by
+ * gateways without loading anything anew. What is left out is as the limits of each gateway say; what it means is in
+ * docs/operations.md.
  */
 import { FieldReader } from './field-reader.ts';
 
@@ -18,6 +19,11 @@ export interface DeploymentBatching {
   readonly weight?: number;
   /** When answers are due of requests that do not say, milliseconds after they came, 1 to an hour. */
   readonly defaultTimeoutMs?: number;
+  /**
+   * A run that takes longer counts as hanging, and its thread is ended, milliseconds, 100 to an hour. It takes the place of
+   * the limit that a gateway has and of the one that it derives from what was measured.
+   */
+  readonly runMsMax?: number;
 }
 
 export const batchRowsMax = 65_536;
@@ -25,6 +31,9 @@ export const batchDelayUsMax = 1_000_000;
 export const allowedRowsCountMax = 32;
 export const weightMax = 1000;
 export const defaultTimeoutMsMax = 3_600_000;
+/** As short as the limit of a gateway may be: a busy machine can keep any run from its processor for some 10 ms. */
+export const runMsMaxMin = 100;
+export const runMsMaxMax = 3_600_000;
 
 /** As they are called in the manifest. */
 export const batchingFields = [
@@ -33,6 +42,7 @@ export const batchingFields = [
   'max_delay_us',
   'weight',
   'default_timeout_ms',
+  'max_run_ms',
 ] as const;
 
 /** Problems go to the reader. */
@@ -46,6 +56,9 @@ export function readBatching(reader: FieldReader): DeploymentBatching {
     ...(reader.has('weight') && { weight: reader.integer('weight', { min: 1, max: weightMax }) }),
     ...(reader.has('default_timeout_ms') && {
       defaultTimeoutMs: reader.integer('default_timeout_ms', { min: 1, max: defaultTimeoutMsMax }),
+    }),
+    ...(reader.has('max_run_ms') && {
+      runMsMax: reader.integer('max_run_ms', { min: runMsMaxMin, max: runMsMaxMax }),
     }),
   };
 }
@@ -63,13 +76,14 @@ function readAllowedRows(reader: FieldReader): readonly number[] {
 
 /** `readBatching` of it gives the same back. */
 export function batchingJson(batching: DeploymentBatching): Readonly<Record<string, unknown>> {
-  const { rowsMax, allowedRows, delayUsMax, weight, defaultTimeoutMs } = batching;
+  const { rowsMax, allowedRows, delayUsMax, weight, defaultTimeoutMs, runMsMax } = batching;
   return {
     ...(rowsMax !== undefined && { max_rows: rowsMax }),
     ...(allowedRows !== undefined && { allowed_rows: allowedRows }),
     ...(delayUsMax !== undefined && { max_delay_us: delayUsMax }),
     ...(weight !== undefined && { weight }),
     ...(defaultTimeoutMs !== undefined && { default_timeout_ms: defaultTimeoutMs }),
+    ...(runMsMax !== undefined && { max_run_ms: runMsMax }),
   };
 }
 

@@ -24,7 +24,10 @@ export type { LaneLost, LaneReply } from './lane-thread.ts';
 export type LaneState = 'starting' | 'idle' | 'busy' | 'lost' | 'closed';
 
 /** What a batch run needs to say; where its results go is the lane's business. */
-export type LaneRun = Omit<RunTask, 'kind' | 'resultOffset' | 'resultBytes'>;
+export interface LaneRun extends Omit<RunTask, 'kind' | 'resultOffset' | 'resultBytes'> {
+  /** Somebody set a limit for its model: see `runLimitMs`. */
+  readonly runMsMax?: number | undefined;
+}
 
 export interface LaneOptions {
   readonly index: number;
@@ -40,7 +43,7 @@ export interface LaneOptions {
   readonly sessionsToLoad: () => readonly SessionToLoad[];
   /** Whether a thread that could not load this session may take work all the same. */
   readonly mayMiss: (session: number) => boolean;
-  readonly rulesOf: (task: RunTask) => RunRules;
+  readonly rulesOf: (task: RunTask, signedMsMax: number | undefined) => RunRules;
   /** Longest time that one load with its warm-up may take, milliseconds. */
   readonly loadMsMax: number;
   /** Longest pause before a lost thread is started again, milliseconds. */
@@ -117,10 +120,10 @@ export class Lane {
     if (this.#state !== 'idle') throw new Error(`lane ${this.index} is ${this.#state}, not idle`);
     const resultTurn = this.#resultTurn === 0 ? 1 : 0;
     const { resultOffsets, resultBytes, rulesOf } = this.#options;
-    const { session, inputs, outputs } = batch;
+    const { session, inputs, outputs, runMsMax } = batch;
     const resultOffset = resultOffsets[resultTurn];
     const task: RunTask = { kind: 'run', session, inputs, outputs, resultOffset, resultBytes };
-    const rules = rulesOf(task);
+    const rules = rulesOf(task, runMsMax);
     const { refusal } = rules;
     if (refusal !== undefined)
       return Promise.resolve({ kind: 'failed', code: 'QUARANTINED', detail: refusal });

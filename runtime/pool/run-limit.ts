@@ -18,14 +18,24 @@ export interface RunRules {
  */
 const patienceRatio = 50;
 
+export interface RunLimits {
+  /** What runs of the session took when it was warmed up. */
+  readonly costs: readonly RunCost[];
+  /** Of any model, milliseconds; a run that is known to take long may take longer. */
+  readonly runMsMax: number;
+  /** Of this model, milliseconds. Whoever set it knows better than what was measured: it holds whatever the others say. */
+  readonly signedMsMax?: number | undefined;
+}
+
 /**
  * Milliseconds. Costs are taken as linear beyond the largest size that was measured, which overestimates; where nothing
- * was measured, `runMsMax` is all there is.
+ * was measured and nothing set for the model, `runMsMax` is all there is.
  */
 export function runLimitMs(
   task: Pick<RunTask, 'inputs'>,
-  { costs, runMsMax }: { readonly costs: readonly RunCost[]; readonly runMsMax: number },
+  { costs, runMsMax, signedMsMax }: RunLimits,
 ): number {
+  if (signedMsMax !== undefined) return signedMsMax;
   const largest = costs.at(-1);
   if (largest === undefined) return runMsMax;
   const rows = task.inputs[0]?.shape[0] ?? 1;

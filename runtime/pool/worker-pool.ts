@@ -270,7 +270,7 @@ export class WorkerPool {
       loadBehindMsMax: this.#loadBehindMsMax,
       sessionsToLoad: () => this.#sessions.placedOn(index).map((held) => this.#sessionToLoad(held)),
       mayMiss: (session) => this.#sessions.get(session)?.isTentative !== false,
-      rulesOf: (task) => this.#rulesOf(task),
+      rulesOf: (task, signedMsMax) => this.#rulesOf(task, signedMsMax),
       loadMsMax: options.loadMsMax ?? 5 * 60_000,
       restartDelayMsMax: options.restartDelayMsMax ?? 10_000,
       onIdle: (lane) => {
@@ -297,12 +297,12 @@ export class WorkerPool {
     return { kind: 'load', session, model: shared, signature, chain, warmRows, ...measuring };
   }
 
-  #rulesOf(task: RunTask): RunRules {
+  #rulesOf(task: RunTask, signedMsMax: number | undefined): RunRules {
     const held = this.#sessions.get(task.session);
     const { runMsMax = 10_000 } = this.#options;
     const isRefused = !this.#faults.isEmpty && this.#faults.isQuarantined(task.session, performance.now());
     return {
-      limitMs: runLimitMs(task, { costs: held?.costs ?? [], runMsMax }),
+      limitMs: runLimitMs(task, { costs: held?.costs ?? [], runMsMax, signedMsMax }),
       signature: held?.signature,
       refusal: isRefused ? 'the session has cost too many threads' : undefined,
     };

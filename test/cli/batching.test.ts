@@ -21,6 +21,8 @@ const options = [
   '4',
   '--default-timeout',
   '250',
+  '--run-limit',
+  '2000',
 ];
 const batching = {
   max_rows: 32,
@@ -28,12 +30,13 @@ const batching = {
   max_delay_us: 200,
   weight: 4,
   default_timeout_ms: 250,
+  max_run_ms: 2000,
 };
 
 test('is signed with a deployment, said of it, and stays until it is said otherwise', async () => {
   expect(await cli.json('deploy', 'iris', '--version', '2.0.0', ...options)).toMatchObject({ batching });
   expect(await cli.ok('history', 'iris')).toContain(
-    'batches of 32 rows, of 1, 4, 16 rows, waiting 200 us, weight 4, due in 250 ms',
+    'batches of 32 rows, of 1, 4, 16 rows, waiting 200 us, weight 4, due in 250 ms, runs of 2000 ms at most',
   );
   expect(await cli.json('deploy', 'iris', '--version', '3.0.0', '--canary', '10')).toMatchObject({
     batching,
@@ -58,8 +61,9 @@ test('sizes are taken back with any', async () => {
 
 test('what has a default that no number says is taken back with none', async () => {
   await cli.ok('deploy', 'iris', '--version', '2.0.0', '--default-timeout', '250', '--cpu-limit', '1.5');
-  await cli.ok('scale', 'iris', '--min-replicas', '2', '--memory-limit', '1Gi');
-  const none = ['--default-timeout', '--cpu-limit', '--memory-limit', '--min-replicas'];
+  await cli.ok('scale', 'iris', '--min-replicas', '2', '--memory-limit', '1Gi', '--run-limit', '2000');
+  expect(await cli.ok('status')).toContain('runs of 2000 ms at most');
+  const none = ['--default-timeout', '--run-limit', '--cpu-limit', '--memory-limit', '--min-replicas'];
   const after = await cli.json('scale', 'iris', ...none.flatMap((option) => [option, 'none']));
   expect(after).toMatchObject({ batching: null, resources: null, changed: true });
 });
@@ -87,6 +91,8 @@ describe('is refused', () => {
     ['--batch-delay', '1000001'],
     ['--weight', '0.5'],
     ['--default-timeout', '3600001'],
+    ['--run-limit', '99'],
+    ['--run-limit', '3600001'],
     ['--cache-ttl', '31d'],
   ])('as %s %s', async (option, value) => {
     const { code, err } = await run(['scale', 'iris', option, value]);

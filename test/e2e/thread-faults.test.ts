@@ -61,7 +61,7 @@ test('a version that costs too many threads is not run, all say so, and other mo
   await eventually(async () => ((await health()) as { ready: boolean }).ready, 'readiness', patienceMs);
 }, 120_000);
 
-test('a run that hangs, finds no memory or answers nonsense costs its request, and nobody beside it', async () => {
+test('a run that hangs, by the node or by what is signed, finds no memory or answers nonsense costs its request only', async () => {
   // A version that costs threads would soon be in quarantine.
   const limits = { threadLossesMax: 0, runMsMax: 1000 };
   under = await startTestGateway({ models: [bad, good], threads: 2, inlineRunUsMax: 0, limits, workerFile });
@@ -84,6 +84,15 @@ test('a run that hangs, finds no memory or answers nonsense costs its request, a
     const metrics = await under.metrics();
     expect(metrics.sum('tidegate_threads_replaced_total', { cause })).toBeGreaterThanOrEqual(1);
   }
+  // The node's limit, until one is signed for the model: that holds at once and for no other.
+  const endedBy = (model: string): unknown =>
+    under.log.findLast(({ msg, model: of }) => msg === 'request failed' && of === model)?.['detail'];
+  under.store.deploy('bad', '1.0.0', { batching: { runMsMax: 300 } });
+  const both = await Promise.all([ask('bad', 1001), ask('good', 1001)]);
+  for (const outcome of both) expect(outcome).toMatchObject({ kind: 'error', code: 'WORKER_LOST' });
+  expect(endedBy('bad')).toContain('did not answer within 300 ms');
+  expect(endedBy('good')).toContain('did not answer within 1000 ms');
+  expect(under.log.filter(({ msg }) => msg === 'version loaded')).toHaveLength(2);
   const idle = async (): Promise<boolean> =>
     (await under.metrics()).sum('tidegate_threads', { state: 'idle' }) === 2;
   await eventually(idle, 'both threads to be back', patienceMs);

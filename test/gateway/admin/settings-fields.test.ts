@@ -8,6 +8,7 @@ test.each([
   [{ batching: 3 }, /'batching' is not an object/],
   [{ batching: { max_row: 8 } }, /'batching' has no max_row; there are max_rows, allowed_rows/],
   [{ batching: { max_rows: 0 } }, /'batching' cannot be used: .*max_rows that is not between 1 and 65536/],
+  [{ batching: { max_run_ms: 50 } }, /'batching' cannot be used: .*max_run_ms that is not between 100 and/],
   [{ batching: { allowed_rows: [8, 1] } }, /'batching' cannot be used: .*not ascending/],
   [{ cache: { enabled: 'yes' } }, /'cache' cannot be used: .*enabled that is not true or false/],
   [{ cache: { ttl: '10m' } }, /'cache' has no ttl; there are enabled, ttl_ms/],

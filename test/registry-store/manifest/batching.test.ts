@@ -18,6 +18,7 @@ const batching: fc.Arbitrary<DeploymentBatching> = fc.record(
     delayUsMax: fc.integer({ min: 0, max: 1_000_000 }),
     weight: fc.integer({ min: 1, max: 1000 }),
     defaultTimeoutMs: fc.integer({ min: 1, max: 3_600_000 }),
+    runMsMax: fc.integer({ min: 100, max: 3_600_000 }),
   },
   { requiredKeys: [] },
 );
@@ -43,6 +44,8 @@ describe('what is said about batches', () => {
     { weight: 1001 },
     { defaultTimeoutMs: 0 },
     { defaultTimeoutMs: 3_600_001 },
+    { runMsMax: 99 },
+    { runMsMax: 3_600_001 },
     { allowedRows: [0, 4] },
     { allowedRows: [4, 4] },
     { allowedRows: [16, 4] },

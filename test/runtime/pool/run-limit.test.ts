@@ -27,6 +27,9 @@ it.each([
     costs: [{ rows: 1, us: 1e6 }],
     limitMs: 50_000,
   },
-])('a run may take $what', ({ run, costs: measured, runMsMax = 10_000, limitMs }) => {
-  expect(runLimitMs(run, { costs: measured, runMsMax })).toBe(limitMs);
+  { what: 'less than others where that is signed', run: rows(1), costs: [], signedMsMax: 500, limitMs: 500 },
+  { what: 'what is signed and not what was measured', run: rows(640), costs, signedMsMax: 500, limitMs: 500 },
+  { what: 'longer than others where that is signed', run: rows(1), costs, signedMsMax: 9e5, limitMs: 9e5 },
+])('a run may take $what', ({ run, costs: measured, runMsMax = 10_000, signedMsMax, limitMs }) => {
+  expect(runLimitMs(run, { costs: measured, runMsMax, signedMsMax })).toBe(limitMs);
 });
