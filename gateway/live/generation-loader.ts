@@ -43,10 +43,11 @@ export interface LoadCircumstances {
   readonly isAwaited?: boolean;
 }
 
-/** What is known of a file from loading it here. */
-interface FileFacts {
-  /** The most that a load took; a later one may find room in the thread that earlier ones left. */
-  readonly bytesPerReplica: number;
+/** What was found out when a file was loaded first, and is not found out again. */
+interface Learned {
+  readonly batching: ModelSignature['batching'];
+  /** What runs of it cost; undefined where its rows are not joined. */
+  readonly costs: readonly RunCost[] | undefined;
 }
 
 /** The file could not be had. */
@@ -64,12 +65,10 @@ export class GenerationLoader {
   readonly #unloadable = new Map<string, string>();
   /** By digest, since its last load that did not take a thread. */
   readonly #lossesInARow = new Map<string, number>();
-  /** By digest. */
-  readonly #facts = new Map<string, FileFacts>();
-  /** How it was batched when it was last loaded: by digest and by what its publisher says of it. */
-  readonly #batching = new Map<string, ModelSignature['batching']>();
-  /** What runs of it cost, where its rows are joined: by the same. */
-  readonly #costs = new Map<string, readonly RunCost[]>();
+  /** By digest, the most that a load took on one thread, bytes; a later one may find room that earlier ones left there. */
+  readonly #bytesPerReplica = new Map<string, number>();
+  /** By digest and by what its publisher says of its rows. */
+  readonly #learned = new Map<string, Learned>();
   readonly #times = new LoadTimes();
 
   constructor(options: GenerationLoaderOptions) {
@@ -87,7 +86,7 @@ export class GenerationLoader {
 
   /** What it takes on one thread, about, bytes: as measured here, or at least its file. */
   bytesPerReplica({ sha256, lengthBytes }: VersionMetadata['artifact']): number {
-    return this.#facts.get(sha256)?.bytesPerReplica ?? lengthBytes;
+    return this.#bytesPerReplica.get(sha256) ?? lengthBytes;
   }
 
   /** How long it will take to load a file, reading it included, milliseconds. */
@@ -105,7 +104,7 @@ export class GenerationLoader {
     const { signature, artifact } = version;
     const declared = signature.fixedRows === undefined ? signature.batching : 'rows';
     return this.#made(version, {
-      signature: asLoaded(signature, this.#batching.get(batchingKeyOf(version)) ?? declared),
+      signature: asLoaded(signature, this.#learned.get(learnedKeyOf(version))?.batching ?? declared),
       session: noSession,
       costs: [],
       bytesPerReplica: this.bytesPerReplica(artifact),
@@ -165,7 +164,7 @@ export class GenerationLoader {
         signature: version.signature,
         chain: version.pipeline?.ok === true ? version.pipeline.links : undefined,
         warmRows,
-        knownCosts: this.#costs.get(batchingKeyOf(version)),
+        knownCosts: this.#learned.get(learnedKeyOf(version))?.costs,
         readModel: () => readModelFiles(version, readArtifact),
         hasSteadyCost: (file) => filesIn(version, file).every(hasSteadyCost),
         replicas: replicaDemand(resources, room).placed,
@@ -183,10 +182,9 @@ export class GenerationLoader {
     const { session, batching, note, inline, costs, loadMs, warmMs, replicas, memoryBytes } = loaded;
     this.#lossesInARow.delete(sha256);
     const measured = Math.ceil(memoryBytes / replicas);
-    const bytesPerReplica = Math.max(measured, this.#facts.get(sha256)?.bytesPerReplica ?? 0);
-    this.#facts.set(sha256, { bytesPerReplica });
-    this.#batching.set(batchingKeyOf(version), batching);
-    if (batching === 'rows') this.#costs.set(batchingKeyOf(version), costs);
+    const bytesPerReplica = Math.max(measured, this.#bytesPerReplica.get(sha256) ?? 0);
+    this.#bytesPerReplica.set(sha256, bytesPerReplica);
+    this.#learned.set(learnedKeyOf(version), { batching, costs: batching === 'rows' ? costs : undefined });
     this.#options.log.info(
       { model, version: modelVersion, batching, note, inline, loadMs, warmMs, replicas, memoryBytes },
       'version loaded',
@@ -216,7 +214,7 @@ export class GenerationLoader {
   }
 }
 
-function batchingKeyOf({ artifact, signature }: ServedVersion): string {
+function learnedKeyOf({ artifact, signature }: ServedVersion): string {
   return `${artifact.sha256}/${signature.fixedRows ?? 0}`;
 }
 
