@@ -4,7 +4,7 @@
  * reads, checks and loads once more what the lane had all the time. Two threads that take turns also use the memory that
  * they have, where one thread after the other would take some and leave it.
  *
- * Invariant: at most one thread is kept, and never for longer than `spareMsMax`.
+ * Invariant: at most one thread is kept, and never for longer than `spareMsMax`; it can be ended at any time (`endKept`).
  */
 import type { EngineChoice } from '../protocol/engine-choice.ts';
 import { LaneThread } from './lane-thread.ts';
@@ -20,6 +20,9 @@ export interface ThreadSupplyOptions {
   readonly threadMemoryBytesMax?: number;
 }
 
+/** What the thread that is kept holds on to. */
+export type KeptThread = Pick<LaneThread, 'heapBytes' | 'sessions'>;
+
 export class ThreadSupply {
   readonly threadMemoryBytesMax: number;
   readonly #options: ThreadSupplyOptions;
@@ -29,6 +32,11 @@ export class ThreadSupply {
   constructor(options: ThreadSupplyOptions) {
     this.#options = options;
     this.threadMemoryBytesMax = options.threadMemoryBytesMax ?? 2 ** 30;
+  }
+
+  /** The thread that is kept; undefined while there is none. */
+  get kept(): KeptThread | undefined {
+    return this.#spare?.endedBy === undefined ? this.#spare : undefined;
   }
 
   /** A fresh one. */
@@ -50,7 +58,7 @@ export class ThreadSupply {
     if (spareMsMax > 0 && thread.heapBytes <= this.threadMemoryBytesMax) {
       thread.listen(() => undefined);
       this.#spare = thread;
-      this.#timer = setTimeout(() => void this.close(), spareMsMax).unref();
+      this.#timer = setTimeout(() => void this.endKept('nothing was loaded for a while'), spareMsMax).unref();
     } else void thread.end('another took its place');
     void before?.end('another one is kept');
   }
@@ -60,9 +68,9 @@ export class ThreadSupply {
     if (this.#spare?.sessions.has(session) === true) void this.#spare.ask({ kind: 'unload', session });
   }
 
-  /** Ends the thread that is kept. */
-  async close(): Promise<void> {
-    await this.#take()?.end('nothing was loaded for a while');
+  /** Ends the thread that is kept, if there is one. */
+  async endKept(detail: string): Promise<void> {
+    await this.#take()?.end(detail);
   }
 
   #take(): LaneThread | undefined {

@@ -5,12 +5,10 @@
  * Invariants: a batch of a session goes only to lanes that hold it, also after a thread was lost; at most one lane at a
  * time is kept from its work by a load, and a lane that is the only one to run a session is not, while it is in use.
  */
-import { performance } from 'node:perf_hooks';
 import { type EngineChoice, wasmChoice } from '../protocol/engine-choice.ts';
 import type { Loaded, LoadTask, RunTask } from '../protocol/worker-task.ts';
 import { PageArena } from '../tensor/page-arena.ts';
 import { asLoaded } from '../tensor/signature.ts';
-import { faultLimitsDefault, FaultRecord } from './fault-record.ts';
 import type { SessionToLoad } from './fill-thread.ts';
 import { type HeldSession, HeldSessions, type ModelToLoad } from './held-sessions.ts';
 import { InlineLane } from './inline-lane.ts';
@@ -18,6 +16,7 @@ import { Lane, type LaneReply } from './lane.ts';
 import type { LaneLoss } from './lane-loss.ts';
 import { isCheap, lowestCosts, sessionBytes } from './load-measures.ts';
 import type { LoadOutcome, PoolEvents, PoolOptions, PoolSettings, ThreadChange } from './pool-options.ts';
+import { Quarantines } from './quarantines.ts';
 import { runLimitMs, type RunRules } from './run-limit.ts';
 import { inSharedMemory } from './shared-bytes.ts';
 import { mayBringBack } from './thread-policy.ts';
@@ -37,10 +36,9 @@ export class WorkerPool {
   readonly #options: PoolSettings;
   #events: Partial<PoolEvents>;
   readonly #sessions: HeldSessions;
-  readonly #faults: FaultRecord;
+  readonly #quarantines: Quarantines;
   readonly #loadBehindMsMax: number;
   readonly #threads: ThreadSupply;
-  readonly #releases = new Map<number, NodeJS.Timeout>();
   readonly #threadChanges = new Map<ThreadChange, number>();
   /** Loads, unloads and changes of threads, one after the other. */
   #maintenance: Promise<unknown> = Promise.resolve();
@@ -58,7 +56,9 @@ export class WorkerPool {
     this.arena = new SharedArrayBuffer(options.arenaBytes);
     this.pages = new PageArena(options.arenaBytes);
     this.#sessions = new HeldSessions(options.threads);
-    this.#faults = new FaultRecord(options.faults ?? faultLimitsDefault);
+    this.#quarantines = new Quarantines(options.faults, (session) => {
+      this.#events.onRelease?.(session);
+    });
     const onLost = (detail: string): void => {
       this.#events.onInlineLost?.(detail);
     };
@@ -76,6 +76,11 @@ export class WorkerPool {
   /** How often threads came and went, by reason, since the start. */
   get threadChanges(): ReadonlyMap<ThreadChange, number> {
     return this.#threadChanges;
+  }
+
+  /** What takes memory beside the lanes: the thread that the next load beside a lane's work goes to. */
+  get spare(): Pick<ThreadSupply, 'kept' | 'endKept'> {
+    return this.#threads;
   }
 
   /** Starts the threads. Returns at once; a lane reports itself idle when it can work. */
@@ -156,8 +161,11 @@ export class WorkerPool {
 
   async close(): Promise<void> {
     this.#closed = true;
-    for (const timer of this.#releases.values()) clearTimeout(timer);
-    await Promise.all([...this.lanes.map((lane) => lane.close()), this.#threads.close()]);
+    this.#quarantines.close();
+    await Promise.all([
+      ...this.lanes.map((lane) => lane.close()),
+      this.#threads.endKept('the pool is closed'),
+    ]);
   }
 
   async #load(model: ModelToLoad): Promise<LoadOutcome> {
@@ -206,9 +214,7 @@ export class WorkerPool {
   async #unload(session: number): Promise<void> {
     const placed = [...(this.#sessions.get(session)?.placed ?? [])];
     this.#sessions.delete(session);
-    this.#faults.forget(session);
-    clearTimeout(this.#releases.get(session));
-    this.#releases.delete(session);
+    this.#quarantines.forget(session);
     this.#threads.unload(session);
     await Promise.all([
       this.inlineLane.unload(session),
@@ -300,11 +306,10 @@ export class WorkerPool {
   #rulesOf(task: RunTask, signedMsMax: number | undefined): RunRules {
     const held = this.#sessions.get(task.session);
     const { runMsMax = 10_000 } = this.#options;
-    const isRefused = !this.#faults.isEmpty && this.#faults.isQuarantined(task.session, performance.now());
     return {
       limitMs: runLimitMs(task, { costs: held?.costs ?? [], runMsMax, signedMsMax }),
       signature: held?.signature,
-      refusal: isRefused ? 'the session has cost too many threads' : undefined,
+      refusal: this.#quarantines.holds(task.session) ? 'the session has cost too many threads' : undefined,
     };
   }
 
@@ -312,16 +317,8 @@ export class WorkerPool {
     this.#count(loss.cause);
     this.#events.onLost?.(lane, loss);
     if (loss.session === undefined) return;
-    const quarantine = this.#faults.lost(loss.session, performance.now());
-    if (quarantine === undefined) return;
-    const { session, lengthMs } = quarantine;
-    clearTimeout(this.#releases.get(session));
-    const release = (): void => {
-      this.#releases.delete(session);
-      this.#events.onRelease?.(session);
-    };
-    this.#releases.set(session, setTimeout(release, lengthMs).unref());
-    this.#events.onQuarantine?.(quarantine);
+    const quarantine = this.#quarantines.lost(loss.session);
+    if (quarantine !== undefined) this.#events.onQuarantine?.(quarantine);
   }
 
   async #renewOvergrown(lane: Lane): Promise<void> {

@@ -76,6 +76,23 @@ it('goes when nothing is loaded for a while, and with the pool', async () => {
   expect(living()).toBe(0);
 });
 
+it('says what it holds, and goes when its memory is needed', async () => {
+  test = await startTestPool({ spareMsMax: 60_000 });
+  expect(test.pool.spare.kept).toBeUndefined();
+  const first = await loadCounted();
+  await runs(first.session);
+  const second = await loadCounted();
+  const { kept } = test.pool.spare;
+  expect([...(kept?.sessions ?? [])]).toEqual([first.session]);
+  expect((kept?.heapBytes ?? 0) > 0).toBe(test.pool.engine.name === 'wasm');
+  await test.pool.spare.endKept('its memory is needed');
+  await vi.waitUntil(() => living() === 1, patience);
+  expect(test.pool.spare.kept).toBeUndefined();
+  // What is loaded next has a fresh one, which has nothing yet.
+  await loadCounted();
+  expect([first.reads(), second.reads(), test.lost]).toEqual([3, 2, []]);
+});
+
 it('is not kept past the limit of its memory, nor where nothing is to be kept', async () => {
   for (const options of [{ spareMsMax: 60_000, threadMemoryBytesMax: 1024 * 1024 }, { spareMsMax: 0 }]) {
     test = await startTestPool(options);
