@@ -82,6 +82,7 @@ export function startLive(
     nowMs: () => performance.now(),
     scaling: options.scaling,
     affordable: (generation) => modelMemory.affordable(generation),
+    makeWay: (bytes) => modelMemory.makeWay(bytes),
   });
   const agreement = new NodeAgreement(siblings);
   const live = new LiveModels({

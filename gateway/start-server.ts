@@ -72,6 +72,7 @@ export function startServer(options: GatewayOptions, parts: ServerParts): Gatewa
         routes: live.routes,
       }),
     scaling: () => replicas.scaling,
+    memoryOf: (generation) => modelMemory.bytesOf(generation),
     repository: {
       snapshot: () => store.current,
       problemOf: (model) => live.problems.get(model)?.reason,

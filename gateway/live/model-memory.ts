@@ -9,7 +9,7 @@ import type { ModelGeneration } from '../dispatch/model-generation.ts';
 import { type Hold, type Reading, ResidencyTable } from '../residency/residency-table.ts';
 
 export interface ModelMemoryOptions {
-  readonly pool: Pick<WorkerPool, 'replicasOf'>;
+  readonly pool: Pick<WorkerPool, 'replicasOf' | 'spare'>;
   readonly limits: Pick<Limits, 'modelIdleMsMax' | 'modelChurnMsMin'>;
   /** What all versions may take together, bytes; undefined for no limit. */
   readonly bytesMax: number | undefined;
@@ -57,6 +57,33 @@ export class ModelMemory {
     return this.#table.bytes;
   }
 
+  /** What the thread takes that is kept for the next load: what it holds of them once more, bytes. Not in `bytes`. */
+  get keptBytes(): number {
+    const sessions = [...(this.#options.pool.spare.kept?.sessions ?? [])];
+    return sessions.reduce((sum, key) => sum + (this.#entries.get(key)?.generation.bytesPerReplica ?? 0), 0);
+  }
+
+  /** What a version takes now on all of its threads together, bytes; 0 for one that is not in memory. */
+  bytesOf({ session, bytesPerReplica }: ModelGeneration): number {
+    return bytesPerReplica * this.#options.pool.replicasOf(session);
+  }
+
+  /** Of every version in memory, those that only answer their last requests too; several generations of one may be. */
+  *taken(): Generator<{ readonly generation: ModelGeneration; readonly bytes: number }> {
+    for (const { generation } of this.#entries.values())
+      yield { generation, bytes: this.bytesOf(generation) };
+  }
+
+  /**
+   * Before so many bytes more are loaded, and after: the thread that is kept goes where they, all versions and it are more than
+   * the bound. It only saves time, so nothing else is evicted, refused or cut for it.
+   */
+  async makeWay(bytes: number): Promise<void> {
+    const { keptBytes } = this;
+    if (keptBytes > 0 && this.bytes + keptBytes + bytes > (this.bytesMax ?? Infinity))
+      await this.#options.pool.spare.endKept('its memory is needed');
+  }
+
   get pinned(): readonly string[] {
     return [...this.#options.pinned];
   }
@@ -69,7 +96,7 @@ export class ModelMemory {
   enter(generation: ModelGeneration, isAsked: boolean): void {
     const nowMs = performance.now();
     this.#entries.set(generation.session, { generation, loadedMs: nowMs, role: 'live' });
-    this.#table.enter(generation.session, { bytes: this.#bytesOf(generation), isAsked, nowMs });
+    this.#table.enter(generation.session, { bytes: this.bytesOf(generation), isAsked, nowMs });
   }
 
   assign(generation: ModelGeneration, role: VersionRole): void {
@@ -107,16 +134,12 @@ export class ModelMemory {
   /** On how many threads a version may be, beside the others that are here; Infinity for as many as there are. */
   affordable(generation: ModelGeneration): number {
     if (this.bytesMax === undefined) return Infinity;
-    const others = this.bytes - (this.#entries.has(generation.session) ? this.#bytesOf(generation) : 0);
+    const others = this.bytes - (this.#entries.has(generation.session) ? this.bytesOf(generation) : 0);
     return Math.max(1, Math.floor((this.bytesMax - others) / Math.max(1, generation.bytesPerReplica)));
   }
 
   #generations(sessions: readonly number[]): readonly ModelGeneration[] {
     return sessions.flatMap((session) => this.#entries.get(session)?.generation ?? []);
-  }
-
-  #bytesOf({ session, bytesPerReplica }: ModelGeneration): number {
-    return bytesPerReplica * this.#options.pool.replicasOf(session);
   }
 
   #observe(keep?: ModelGeneration): void {
@@ -128,7 +151,7 @@ export class ModelMemory {
     const { metrics } = generation;
     return {
       key: generation.session,
-      bytes: this.#bytesOf(generation),
+      bytes: this.bytesOf(generation),
       // Read for every batch and every answer of the cache anyway, so that nothing is added where requests go by.
       usedMs: Math.max(loadedMs, metrics.lastBatchMs ?? 0, metrics.cache.lastHitMs ?? 0),
       hold: generation === keep ? 'rollout' : this.#holdOf(entry),

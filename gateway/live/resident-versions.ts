@@ -162,12 +162,16 @@ export class ResidentVersions {
     const plan = this.#plan({ resources, bytesPerReplica, want, serving });
     if (plan.room.kind === 'later') return noRoom(plan.room.atMs);
     for (const generation of plan.room.evict) this.#evict(generation, 'room');
+    const { memory } = this.#options;
+    await memory.makeWay(plan.affordable * bytesPerReplica);
     const generation = await this.#loader.load(version, resources, {
       affordable: plan.affordable,
       isAwaited: want === 'asked',
     });
     if ('reason' in generation) return generation;
-    this.#options.memory.enter(generation, want === 'asked');
+    memory.enter(generation, want === 'asked');
+    // The load may have left a thread behind, and the version take more than was known.
+    await memory.makeWay(0);
     this.#hold(generation, want);
     return this.#settle(generation, { artifact, resources, want });
   }

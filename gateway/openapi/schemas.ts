@@ -131,7 +131,7 @@ export const sharedSchemas: Readonly<Record<string, Schema>> = {
         batch_stats: list(
           object({ batch_size: count, ...durations(['compute_input', 'compute_infer', 'compute_output']) }),
         ),
-        memory_usage: list({ type: 'object' }),
+        memory_usage: list(object({ type: text, id: count, byte_size: count })),
       }),
     ),
   }),

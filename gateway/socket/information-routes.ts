@@ -35,6 +35,8 @@ export interface InformationRoutesOptions {
   readonly health: () => object;
   readonly rollouts: () => RolloutReport;
   readonly scaling: () => ScalingReport;
+  /** What a version takes on all threads together, bytes. */
+  readonly memoryOf: (generation: ModelGeneration) => number;
   readonly metrics: { readonly contentType: string; readonly render: () => Promise<string> };
   readonly batchRowsMax: number;
   readonly sequenceIdleMsMax: number;
@@ -65,10 +67,8 @@ export function addInformationRoutes(options: InformationRoutesOptions): void {
   for (const path of modelPaths) addModelRoutes(path, options);
   registry.add('get', '/v2/models/stats', (answer) => {
     const models = [...options.routes().models.values()];
-    answerStatistics(
-      answer,
-      models.flatMap(({ versions }) => [...versions.values()]),
-    );
+    const generations = models.flatMap(({ versions }) => [...versions.values()]);
+    answerStatistics(answer, generations, options);
   });
   registry.add('get', '/metrics', (answer) => {
     options.metrics.render().then(
@@ -101,8 +101,11 @@ function addModelRoutes(path: string, options: InformationRoutesOptions): void {
     const version = pathParameter(req, 1);
     const target = options.routes().resolve(name, version);
     if (!target.ok) answer.error(target);
-    else if (version !== undefined && version !== '') answerStatistics(answer, [target.value]);
-    else answerStatistics(answer, [...(options.routes().models.get(name)?.versions.values() ?? [])]);
+    else if (version !== undefined && version !== '') answerStatistics(answer, [target.value], options);
+    else {
+      const versions = options.routes().models.get(name)?.versions.values() ?? [];
+      answerStatistics(answer, [...versions], options);
+    }
   });
 }
 
@@ -133,7 +136,14 @@ function answerModelReady(answer: RouteAnswer, req: HttpRequest, options: Inform
   else answer.error(target);
 }
 
-function answerStatistics(answer: RouteAnswer, generations: readonly ModelGeneration[]): void {
-  const stats = generations.map(({ metrics }) => modelStatistics(metrics, performance.timeOrigin));
+function answerStatistics(
+  answer: RouteAnswer,
+  generations: readonly ModelGeneration[],
+  { memoryOf }: Pick<InformationRoutesOptions, 'memoryOf'>,
+): void {
+  const { timeOrigin: timeOriginMs } = performance;
+  const stats = generations.map((generation) =>
+    modelStatistics(generation.metrics, { timeOriginMs, memoryBytes: memoryOf(generation) }),
+  );
   answer.json(200, { model_stats: stats });
 }

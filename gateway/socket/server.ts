@@ -5,6 +5,7 @@
 import uWS, { type TemplatedApp, type us_listen_socket } from 'uWebSockets.js';
 import type { Limits } from '../admission/limits.ts';
 import type { Dispatcher } from '../dispatch/dispatcher.ts';
+import type { ModelGeneration } from '../dispatch/model-generation.ts';
 import type { RequestDoor } from '../dispatch/request-door.ts';
 import type { MetricsPage } from '../telemetry/metrics-page.ts';
 import type { HeadKeySource, KeyPlan } from '../route/routing-key.ts';
@@ -42,6 +43,8 @@ export interface ServerOptions {
   readonly health: () => object;
   readonly rollouts: () => RolloutReport;
   readonly scaling: () => ScalingReport;
+  /** What a version takes on all threads together, bytes. */
+  readonly memoryOf: (generation: ModelGeneration) => number;
   readonly repository: Omit<RepositoryView, 'routes'>;
   /** Undefined on a node that only follows its store. */
   readonly control: RepositoryControl | undefined;

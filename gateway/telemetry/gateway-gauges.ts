@@ -1,11 +1,14 @@
 /** What is true of the gateway as a whole at the moment somebody looks: queue, memory, threads, store. */
 import type { MetricsPage, Sample } from './metrics-page.ts';
+import { type NamedVersion, samplesByVersion } from './version-samples.ts';
 
 /** The parts of the gateway that the gauges read; each is what its owner offers anyway. */
 export interface GaugeSources {
   readonly pool: {
     readonly engine: { readonly name: string; readonly intraOpThreads: number };
     readonly lanes: readonly { readonly state: string; readonly index: number; readonly heapBytes: number }[];
+    /** The thread that waits for the next load. */
+    readonly spare: { readonly kept: { readonly heapBytes: number } | undefined };
     readonly threadChanges: ReadonlyMap<string, number>;
     readonly pages: { readonly bytesTaken: number; readonly bytesTotal: number };
   };
@@ -13,7 +16,7 @@ export interface GaugeSources {
     readonly queuedRows: number;
     readonly inflightRequests: number;
     readonly waiting: Iterable<{
-      readonly generation: { readonly modelName: string; readonly modelVersion: string };
+      readonly generation: NamedVersion;
       readonly requests: number;
     }>;
   };
@@ -70,7 +73,10 @@ export function addGatewayGauges(page: MetricsPage, sources: GaugeSources): void
   page.gauge({
     name: 'nv_inference_pending_request_count',
     help: 'Requests that wait to be run.',
-    read: () => waitingSamples(dispatcher.waiting),
+    read: () =>
+      samplesByVersion(
+        [...dispatcher.waiting].map(({ generation, requests }) => ({ generation, value: requests })),
+      ),
   });
   page.gauge({
     name: 'tidegate_threads',
@@ -90,8 +96,8 @@ export function addGatewayGauges(page: MetricsPage, sources: GaugeSources): void
   });
   page.gauge({
     name: 'tidegate_thread_memory_bytes',
-    help: 'WebAssembly memory of each model thread; it grows until the thread is replaced. The native engine tells none.',
-    read: () => (pool.engine.name === 'wasm' ? memorySamples(pool.lanes) : []),
+    help: 'WebAssembly memory of each model thread, and of the one that is kept for the next load; it grows until the thread goes. The native engine tells none.',
+    read: () => (pool.engine.name === 'wasm' ? memorySamples(pool) : []),
   });
   page.counter({
     name: 'tidegate_threads_replaced_total',
@@ -100,20 +106,12 @@ export function addGatewayGauges(page: MetricsPage, sources: GaugeSources): void
   });
 }
 
-/** One sample a version: several generations of it may be there while one replaces the other. */
-function waitingSamples(waiting: GaugeSources['dispatcher']['waiting']): Sample[] {
-  const samples = new Map<string, Sample>();
-  for (const { generation, requests } of waiting) {
-    const { modelName: model, modelVersion: version } = generation;
-    const key = `${model}\0${version}`;
-    const before = samples.get(key)?.value ?? 0;
-    samples.set(key, { labels: { model, version }, value: before + requests });
-  }
-  return [...samples.values()];
-}
-
-function memorySamples(lanes: GaugeSources['pool']['lanes']): Sample[] {
-  return lanes.map(({ index, heapBytes }) => ({ labels: { thread: String(index) }, value: heapBytes }));
+function memorySamples({ lanes, spare: { kept } }: GaugeSources['pool']): Sample[] {
+  const samples = lanes.map(({ index, heapBytes }) => ({
+    labels: { thread: String(index) },
+    value: heapBytes,
+  }));
+  return kept === undefined ? samples : [...samples, { labels: { thread: 'kept' }, value: kept.heapBytes }];
 }
 
 function threadSamples(lanes: readonly { readonly state: string }[]): Sample[] {

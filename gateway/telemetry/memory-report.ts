@@ -3,18 +3,22 @@
  * gauges, and for the body of the readiness answer.
  */
 import type { MetricsPage, Sample } from './metrics-page.ts';
+import { type NamedVersion, samplesByVersion } from './version-samples.ts';
 
 /** The parts that the report reads; each is what its owner offers anyway. */
 export interface MemorySources {
-  readonly models: { readonly bytes: number; readonly bytesMax: number | undefined };
+  readonly models: {
+    readonly bytes: number;
+    readonly bytesMax: number | undefined;
+    /** Copies on the thread that is kept for the next load. */
+    readonly keptBytes: number;
+    readonly taken: () => Iterable<{ readonly generation: NamedVersion; readonly bytes: number }>;
+  };
   /** Every version that can be called. */
-  readonly versions: () => readonly {
-    readonly modelName: string;
-    readonly modelVersion: string;
-    readonly isDormant: boolean;
-  }[];
+  readonly versions: () => readonly (NamedVersion & { readonly isDormant: boolean })[];
   readonly pool: {
     readonly lanes: readonly { readonly heapBytes: number }[];
+    readonly spare: { readonly kept: { readonly heapBytes: number } | undefined };
     readonly pages: { readonly bytesTaken: number };
   };
   readonly cache: { readonly bytes: number } | undefined;
@@ -38,8 +42,13 @@ export class MemoryReport {
   addTo(page: MetricsPage): void {
     page.gauge({
       name: 'tidegate_memory_bytes',
-      help: 'Memory by what it is for: models and their budget, WebAssembly heaps, arena, caches, states, waiting requests, arriving bodies.',
+      help: 'Memory by what it is for: models, their copies on a kept thread and the budget of both, WebAssembly heaps, arena, caches, states, waiting requests, arriving bodies.',
       read: () => this.#samples(),
+    });
+    page.gauge({
+      name: 'tidegate_model_memory_bytes',
+      help: 'Memory that a version takes on all of its threads together, as measured when it was loaded; 0 while it is not in memory.',
+      read: () => this.#takenSamples(),
     });
     page.gauge({
       name: 'tidegate_model_resident',
@@ -73,12 +82,21 @@ export class MemoryReport {
     };
   }
 
+  /** They add up to what all models take. One sample a version, whatever its generations. */
+  #takenSamples(): Sample[] {
+    const { versions, models } = this.#sources;
+    const callable = versions().map((generation) => ({ generation, value: 0 }));
+    const taken = [...models.taken()].map(({ generation, bytes }) => ({ generation, value: bytes }));
+    return samplesByVersion([...callable, ...taken]);
+  }
+
   #samples(): Sample[] {
     const { models, pool, cache, sequences, cold, receiving } = this.#sources;
     const byKind: Readonly<Record<string, number | undefined>> = {
       models: models.bytes,
+      models_kept: models.keptBytes,
       models_max: models.bytesMax,
-      wasm_heaps: pool.lanes.reduce((sum, { heapBytes }) => sum + heapBytes, 0),
+      wasm_heaps: pool.lanes.reduce((sum, { heapBytes }) => sum + heapBytes, pool.spare.kept?.heapBytes ?? 0),
       arena: pool.pages.bytesTaken,
       response_cache: cache?.bytes,
       sequences: sequences.bytes,

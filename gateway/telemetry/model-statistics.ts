@@ -10,8 +10,17 @@ interface Duration {
   readonly ns: number;
 }
 
-/** `timeOriginMs` is where time began on the clock that `lastBatchMs` is on, milliseconds since 1970. */
-export function modelStatistics(metrics: VersionMetrics, timeOriginMs: number): object {
+export interface StatisticsCircumstances {
+  /** Where time began on the clock that `lastBatchMs` is on, milliseconds since 1970. */
+  readonly timeOriginMs: number;
+  /** What the version takes on all threads together; 0 while it is not in memory. */
+  readonly memoryBytes: number;
+}
+
+export function modelStatistics(
+  metrics: VersionMetrics,
+  { timeOriginMs, memoryBytes }: StatisticsCircumstances,
+): object {
   const { perRequest, requestSeconds, queueSeconds, failedSeconds, batchRows, lastBatchMs, cache } = metrics;
   const { succeeded, failed } = countRequests(metrics);
   const computed = perRequest.batches;
@@ -35,7 +44,7 @@ export function modelStatistics(metrics: VersionMetrics, timeOriginMs: number): 
     batch_stats: [...metrics.perBatchSize]
       .sort(([left], [right]) => left - right)
       .map(([size, sums]) => batchStatistics(size, sums)),
-    memory_usage: [],
+    memory_usage: memoryBytes === 0 ? [] : [{ type: 'CPU', id: 0, byte_size: memoryBytes }],
   };
 }
 

@@ -91,6 +91,45 @@ test('50 models on a memory that holds 10: all answer, each is loaded once for i
   expect(end.sum('tidegate_memory_bytes', { kind: 'models' })).toBe(10 * fileBytes);
 }, 60_000);
 
+test('the thread that is kept for the next load is counted, and goes before anything else has to', async () => {
+  under = await startTestGateway({
+    models: [model(0)],
+    inlineRunUsMax: 0,
+    modelMemoryBytesMax: holding(3),
+    limits: { spareMsMax: 3_600_000, modelIdleMsMax: 0 },
+  });
+  const deployed = async (index: number): Promise<number> => {
+    const { name, version, file } = model(index);
+    under.store.publish(name, version, file);
+    // While its thread is in use something is loaded beside it, on another that takes its place.
+    expect(await ask('model0')).toMatchObject({ status: 200 });
+    under.store.deploy(name, version);
+    const isThere = async (): Promise<boolean> => {
+      expect(await ask('model0')).toMatchObject({ status: 200 });
+      return isResident(name);
+    };
+    await eventually(isThere, `${name} to be there`, 30_000);
+    const page = await under.metrics();
+    const taken = page.sum('tidegate_memory_bytes', { kind: 'models' });
+    expect([taken, page.sum('tidegate_model_memory_bytes')]).toEqual(Array(2).fill((index + 1) * fileBytes));
+    return page.sum('tidegate_memory_bytes', { kind: 'models_kept' });
+  };
+  // Two models, and one of them once more on the thread that is kept: as much as there may be.
+  expect(await deployed(1)).toBe(fileBytes);
+  const page = await under.metrics();
+  const isTold = page.sum('tidegate_engine_info', { engine: 'wasm' }) === 1;
+  expect(page.sum('tidegate_thread_memory_bytes', { thread: 'kept' }) > 0).toBe(isTold);
+  expect(await deployed(2)).toBe(0);
+  const end = await under.metrics();
+  expect(end.sum('tidegate_thread_memory_bytes', { thread: 'kept' })).toBe(0);
+  expect(end.sum('tidegate_threads_replaced_total', { cause: 'loaded_beside' })).toBe(2);
+  expect(end.sum('tidegate_evictions_total')).toBe(0);
+  const statistics = await (await fetch(`${under.url}/v2/models/model0/stats`)).json();
+  expect(statistics).toMatchObject({
+    model_stats: [{ memory_usage: [{ type: 'CPU', id: 0, byte_size: fileBytes }] }],
+  });
+}, 60_000);
+
 test('a working set that is larger than the memory gets turns only as often as the churn age says', async () => {
   under = await startTestGateway({ models: models(5), modelMemoryBytesMax: holding(2) });
   // Two are there ahead of any request; they are used, and by that no longer free to go.

@@ -23,6 +23,8 @@ export interface LiveReplicasOptions extends Pick<LiveScalingOptions, 'loads' | 
   readonly log: Logger;
   /** On how many threads a version may be for the memory that all models share; default any. */
   readonly affordable?: (generation: ModelGeneration) => number;
+  /** Before so many bytes are loaded and after: what can go for them goes. Default nothing does. */
+  readonly makeWay?: (bytes: number) => Promise<void>;
   /** Cores of this node; default those that the process may use. */
   readonly cores?: number;
 }
@@ -241,9 +243,12 @@ export class LiveReplicas {
   }
 
   async #place(generation: ModelGeneration, replicas: number, isAwaited = false): Promise<void> {
-    const { pool, log } = this.#options;
+    const { pool, log, makeWay } = this.#options;
     const { session, modelName: model, modelVersion: version } = generation;
-    if (pool.replicasOf(session) !== replicas) await pool.scale(session, replicas, isAwaited);
+    const more = replicas - pool.replicasOf(session);
+    if (more > 0) await makeWay?.(more * generation.bytesPerReplica);
+    if (more !== 0) await pool.scale(session, replicas, isAwaited);
+    if (more > 0) await makeWay?.(0);
     const known = this.#placed.get(session);
     if (known === undefined) return;
     const placed = pool.replicasOf(session);

@@ -5,10 +5,12 @@ import { ModelGeneration } from '../../../gateway/dispatch/model-generation.ts';
 import { ModelMemory } from '../../../gateway/live/model-memory.ts';
 import { modelQuarantined } from '../../../gateway/dispatch/failure-answers.ts';
 import { VersionMetrics } from '../../../gateway/telemetry/version-metrics.ts';
+import type { KeptThread } from '../../../runtime/pool/thread-supply.ts';
 
 let nowMs = 0;
 beforeEach(() => {
   nowMs = 0;
+  kept = undefined;
   vi.spyOn(performance, 'now').mockImplementation(() => nowMs);
 });
 afterEach(() => {
@@ -32,10 +34,25 @@ function generation(modelName: string, session: number): ModelGeneration {
   });
 }
 
+/** Sessions on the thread that is kept; undefined while there is none. */
+let kept: readonly number[] | undefined;
+const pool = {
+  replicasOf: () => 2,
+  spare: {
+    get kept(): KeptThread | undefined {
+      return kept && { heapBytes: 1000, sessions: new Set(kept) };
+    },
+    endKept: (): Promise<void> => {
+      kept = undefined;
+      return Promise.resolve();
+    },
+  },
+};
+
 /** Each version is on two threads and takes 20 bytes. */
 function memory(isUsed: (generation: ModelGeneration) => boolean = () => false): ModelMemory {
   return new ModelMemory({
-    pool: { replicasOf: () => 2 },
+    pool,
     limits: { modelIdleMsMax: 1000, modelChurnMsMin: 0 },
     bytesMax: 40,
     pinned: new Set(['pinned']),
@@ -128,6 +145,23 @@ describe('ModelMemory', () => {
     all.leave(first);
     expect(all.bytes).toBe(20);
     expect(all.room(20, { isAsked: true })).toEqual({ kind: 'room', evict: [] });
+  });
+
+  it('counts what the thread holds that is kept, and ends it for what does not fit beside it', async () => {
+    const all = memory();
+    const first = generation('a', 1);
+    all.enter(first, true);
+    // Of a session that is gone, or that another load is about to bring, nothing is counted.
+    kept = [1, 7];
+    expect([all.keptBytes, all.bytes, all.bytesOf(first)]).toEqual([10, 20, 20]);
+    expect([...all.taken()]).toEqual([{ generation: first, bytes: 20 }]);
+    // It takes no room from anything.
+    expect(all.room(20, { isAsked: true })).toEqual({ kind: 'room', evict: [] });
+    expect(all.affordable(generation('b', 2))).toBe(2);
+    await all.makeWay(10);
+    expect(kept).toEqual([1, 7]);
+    await all.makeWay(11);
+    expect([kept, all.keptBytes]).toEqual([undefined, 0]);
   });
 
   it('says how many threads a version can have beside the others, one at least', () => {

@@ -62,6 +62,7 @@ async function serve(rollouts: () => RolloutReport): Promise<string> {
     routes: () => new RouteTable(new Map(), new Map()),
     ready: () => true,
     health: () => ({}),
+    memoryOf: () => 0,
     metrics: { contentType: 'text/plain', render: () => Promise.resolve('') },
   });
   registry.close();

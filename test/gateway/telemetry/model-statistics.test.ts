@@ -33,13 +33,19 @@ function used(): VersionMetrics {
 }
 
 test('of a version that was never called are zeros', () => {
-  const stats = modelStatistics(new VersionMetrics('m', '1'), 1e12);
-  expect(stats).toMatchObject({ last_inference: 0, inference_count: 0, execution_count: 0, batch_stats: [] });
+  const stats = modelStatistics(new VersionMetrics('m', '1'), { timeOriginMs: 1e12, memoryBytes: 0 });
+  expect(stats).toMatchObject({
+    last_inference: 0,
+    inference_count: 0,
+    execution_count: 0,
+    batch_stats: [],
+    memory_usage: [],
+  });
   expect(JSON.stringify(stats)).not.toContain('null');
 });
 
 test('count rows, batches, requests and nanoseconds', () => {
-  expect(modelStatistics(used(), 1e12)).toEqual({
+  expect(modelStatistics(used(), { timeOriginMs: 1e12, memoryBytes: 7 })).toEqual({
     name: 'm',
     version: '1',
     last_inference: 1e12 + 4000,
@@ -62,7 +68,7 @@ test('count rows, batches, requests and nanoseconds', () => {
       compute_infer: { count: 2, ns: 8e6 },
       compute_output: { count: 2, ns: 1e6 },
     })),
-    memory_usage: [],
+    memory_usage: [{ type: 'CPU', id: 0, byte_size: 7 }],
   });
 });
 
