@@ -36,7 +36,15 @@ export function coldCall(
   if (!kept.ok) return kept;
   const { inputs, bytes } = kept.value;
   const request = succeed({ ...decoded.value, inputs });
-  const routingKey = early === undefined ? incoming.routingKey : early.key;
+  const arrived: IncomingRequest = {
+    // A copy: a socket uses the same object for its next request, which comes before this one is taken up.
+    ...incoming,
+    routingKey: early === undefined ? incoming.routingKey : early.key,
+    decode: () => request,
+    decodeWithKey: undefined,
+    // Taken before the gateway began to shut down, if it does.
+    held: true,
+  };
   return {
     generation,
     protocol,
@@ -45,16 +53,7 @@ export function coldCall(
     rows: admitted.value.rows,
     bytes,
     dueWithinMs: shorter(decoded.value.options?.dueWithinMs, incoming.dueWithinMs),
-    resume: (dueWithinMs) =>
-      again({
-        ...incoming,
-        routingKey,
-        decode: () => request,
-        decodeWithKey: undefined,
-        dueWithinMs,
-        // Taken before the gateway began to shut down, if it does.
-        held: true,
-      }),
+    resume: (dueWithinMs) => again({ ...arrived, dueWithinMs }),
   };
 }
 

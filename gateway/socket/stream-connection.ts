@@ -309,7 +309,7 @@ class StreamCall implements ReplySink {
   }
 }
 
-/** What the door is asked with; it keeps nothing of it, so one object for each socket will do. */
+/** What the door is asked with; it keeps no more than a copy of it, so one object for each socket will do. */
 class ReusedRequest implements IncomingRequest {
   protocol: Protocol = 'stream-msgpack';
   modelName = '';
