@@ -7,6 +7,7 @@ import { performance } from 'node:perf_hooks';
 export class RunWatchdog {
   readonly #onOverdue: (limitMs: number) => void;
   #timer: NodeJS.Timeout | undefined;
+  #lastLook: NodeJS.Immediate | undefined;
   /** When the timer fires. */
   #wakesMs = Infinity;
   /** What is watched now, until when; `Infinity` while nothing is. */
@@ -32,6 +33,7 @@ export class RunWatchdog {
   close(): void {
     this.end();
     clearTimeout(this.#timer);
+    clearImmediate(this.#lastLook);
     this.#wakesMs = Infinity;
   }
 
@@ -42,10 +44,15 @@ export class RunWatchdog {
     this.#timer = setTimeout(this.#wake, Math.ceil(wakesMs - performance.now())).unref();
   }
 
+  /** An event loop that stood still comes to its timers before it reads what came back meanwhile, which counts. */
   readonly #wake = (): void => {
     this.#wakesMs = Infinity;
+    this.#lastLook = setImmediate(this.#look);
+  };
+
+  readonly #look = (): void => {
     if (performance.now() < this.#untilMs) {
-      if (this.#untilMs !== Infinity) this.#wakeAt(this.#untilMs);
+      if (this.#untilMs < this.#wakesMs) this.#wakeAt(this.#untilMs);
       return;
     }
     this.end();
