@@ -40,6 +40,9 @@ export interface TalkOptions {
 /** Answers of generated requests are small; a server that sends more than this is stuck in a loop. */
 const answerBytesMax = 64 * 1024 * 1024;
 
+/** A wait is counted in so many: where this process stood still, one of them passes, and what came meanwhile is read. */
+const waitPieces = 10;
+
 /** The server could not be reached, was too slow, or ended the connection. */
 export class NoAnswer extends Error {
   readonly request: HttpRequest;
@@ -70,15 +73,17 @@ export class HttpTalk {
         reject(new NoAnswer(request, reason));
         outgoing.destroy();
       };
-      const timer = setTimeout(() => {
-        give(`no complete answer within ${timeoutMs} ms`);
-      }, timeoutMs);
+      let pieces = 0;
+      const timer = setInterval(() => {
+        pieces += 1;
+        if (pieces === waitPieces) give(`no complete answer within ${timeoutMs} ms`);
+      }, timeoutMs / waitPieces);
       const interrupt = (): void => {
         give('interrupted');
       };
       signal.addEventListener('abort', interrupt, { once: true });
       outgoing.once('close', () => {
-        clearTimeout(timer);
+        clearInterval(timer);
         signal.removeEventListener('abort', interrupt);
         give('the connection ended before the answer was complete');
       });
