@@ -1,22 +1,25 @@
 /**
  * Deadlines and priorities over HTTP: what cannot begin in time is not run and says so, and the urgent goes first. One
- * slow model on one thread, so that requests pile up.
+ * model on one thread, whose runs are held so that requests pile up.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { within } from './deadline.ts';
+import { eventually, within } from './deadline.ts';
 import { type GatewayUnderTest, startTestGateway } from './gateway-under-test.ts';
+import { HeldThreads } from './held-threads.ts';
 import { type HttpAnswer, HttpConnection } from './http-connection.ts';
 import { slowModel } from './odd-models.ts';
 import { tensorOf } from './tensor.ts';
 import { fieldsOf, oipJsonBody } from './wire-forms.ts';
 
-/** One run at a time takes about this long or longer; only order and outcome are judged. */
-const models = [{ name: 'slow', version: '1.0.0', file: slowModel(1500) }];
+/** A run takes some milliseconds, which is longer than the deadlines that are missed. */
+const models = [{ name: 'slow', version: '1.0.0', file: slowModel(500) }];
 const path = '/v2/models/slow/infer';
 
+const held = new HeldThreads();
 let under: GatewayUnderTest;
 beforeAll(async () => {
-  under = await startTestGateway({ models, limits: { batchRowsMax: 1 }, inlineRunUsMax: 0 });
+  const { workerFile } = held;
+  under = await startTestGateway({ models, limits: { batchRowsMax: 1 }, inlineRunUsMax: 0, workerFile });
 });
 afterAll(() => under.close());
 
@@ -42,19 +45,21 @@ function codeOf(answer: HttpAnswer): unknown {
   return fieldsOf(JSON.parse(String(answer.body)))['code'];
 }
 
-/** Keeps the thread busy: when this resolves some requests wait behind the one that runs, and what a run takes was just seen. */
-async function busy(): Promise<{ readonly over: Promise<unknown> }> {
+/** Keeps the thread busy until `release`: when this resolves others wait behind what runs, and what a run takes was just seen. */
+async function busy(): Promise<{ readonly release: () => Promise<unknown> }> {
   await ask({});
+  held.hold('run');
   const over = Promise.all(Array.from({ length: 8 }, () => ask({})));
-  const state = { isOver: false };
-  void over.then(() => {
-    state.isOver = true;
-  });
-  while ((await under.metrics()).sum('tidegate_queue_rows') < 4) {
-    if (state.isOver) throw new Error('the model is not slow enough for this test');
-    await new Promise((resolve) => setTimeout(resolve, 1));
-  }
-  return { over };
+  await eventually(
+    async () => (await under.metrics()).sum('tidegate_queue_rows') >= 4,
+    'requests to wait for the thread',
+  );
+  return {
+    release: () => {
+      held.release();
+      return over;
+    },
+  };
 }
 
 describe('a deadline', () => {
@@ -63,13 +68,12 @@ describe('a deadline', () => {
     ['the header x-deadline-ms', {}, { 'x-deadline-ms': '1' }],
     ['the shorter of both', { timeout: 60_000_000 }, { 'x-deadline-ms': '1' }],
   ])('by %s ends what cannot begin in time (DEADLINE_EXCEEDED)', async (_, parameters, headers) => {
-    const { over } = await busy();
+    const { release } = await busy();
+    // It is answered when it is due, not when its turn would have come.
     const answer = await ask(parameters, headers);
     expect([answer.status, codeOf(answer)]).toEqual([504, 'DEADLINE_EXCEEDED']);
-    expect(answer.headers.get('retry-after')).toBe('1');
-    // It was answered when it was due, not when its turn would have come.
-    expect((await under.metrics()).sum('tidegate_queue_rows')).toBeGreaterThan(0);
-    await over;
+    expect(Number(answer.headers.get('retry-after'))).toBeGreaterThanOrEqual(1);
+    await release();
     expect((await under.metrics()).sum('tidegate_inflight_requests')).toBe(0);
   });
 
@@ -78,9 +82,10 @@ describe('a deadline', () => {
     [{ timeout: 0 }, {}],
     [{}, { 'x-deadline-ms': '3600000' }],
   ])('of %j and %j does not hurt who is in time', async (parameters, headers) => {
-    const { over } = await busy();
-    expect((await ask(parameters, headers)).status).toBe(200);
-    await over;
+    const { release } = await busy();
+    const answer = ask(parameters, headers);
+    await release();
+    expect((await answer).status).toBe(200);
   });
 
   test.each(['0', '-1', '1.5', 'soon', '3600001', '1e3'])('in the header of %s is refused', async (value) => {
@@ -90,22 +95,30 @@ describe('a deadline', () => {
 });
 
 test('requests begin by priority, and in the order they came within one', async () => {
-  const { over } = await busy();
-  const order: string[] = [];
-  const waiting: Promise<unknown>[] = [];
-  for (const [name, priority] of [
+  const requests = [
     ['patient', 9],
     ['default', 0],
     ['middle', 5],
     ['beyond', 1000],
     ['urgent', 1],
     ['second urgent', 1],
-  ] as const) {
-    waiting.push(ask({ priority }).then(() => order.push(name)));
-    // One after the other, so that the order of arrival is certain.
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-  await Promise.all([over, ...waiting]);
+  ] as const;
+  // Sockets that are there already are read in the order in which something comes on them.
+  const connections = await Promise.all(requests.map(() => HttpConnection.open(under.port)));
+  const { release } = await busy();
+  const order: string[] = [];
+  const waiting = requests.map(async ([name, priority], at) => {
+    const body = JSON.stringify({ ...message, parameters: { priority } });
+    const answer = connections[at]!.exchange({ method: 'POST', path, body });
+    expect((await within(answer, name)).status).toBe(200);
+    order.push(name);
+  });
+  await eventually(
+    async () => (await under.metrics()).sum('tidegate_inflight_requests') === 8 + requests.length,
+    'all of them to wait',
+  );
+  await Promise.all([release(), ...waiting]);
+  for (const connection of connections) connection.destroy();
   expect(order).toEqual(['urgent', 'second urgent', 'default', 'middle', 'patient', 'beyond']);
 });
 

@@ -6,6 +6,7 @@ import { afterEach, expect, test } from 'vitest';
 import { eventually, within } from './deadline.ts';
 import { demoModel, type GatewayUnderTest, startTestGateway } from './gateway-under-test.ts';
 import { HttpConnection, requestBytes } from './http-connection.ts';
+import { HeldThreads } from './held-threads.ts';
 import { ModelThreads } from './model-threads.ts';
 import { slowModel, widenModel } from './odd-models.ts';
 import { SlowReader } from './slow-clients.ts';
@@ -35,7 +36,10 @@ async function inflight(count: number): Promise<void> {
 
 test('finishes what is in flight and refuses what comes', async () => {
   threads = new ModelThreads();
-  under = await startTestGateway({ models, inlineRunUsMax: 0 });
+  const held = new HeldThreads();
+  const { workerFile } = held;
+  under = await startTestGateway({ models, inlineRunUsMax: 0, workerFile });
+  held.hold('run');
   const [first, second, ready, live, late] = await Promise.all(
     [0, 1, 2, 3, 4].map(() => HttpConnection.open(under.port)),
   );
@@ -58,6 +62,7 @@ test('finishes what is in flight and refuses what comes', async () => {
   expect(JSON.parse(refused.body.toString())).toMatchObject({ code: 'SHUTTING_DOWN' });
   await expect(HttpConnection.open(under.port)).rejects.toThrow('ECONNREFUSED');
 
+  held.release();
   for (const answer of answers) expect((await answer).status).toBe(200);
   expect(await streamed).toMatchObject({ id: 1, model_name: 'slow' });
   await within(closed, 'the gateway to close');
@@ -68,7 +73,7 @@ test('finishes what is in flight and refuses what comes', async () => {
 test('a client that asks again and again is told to go, and never finds its connection gone', async () => {
   under = await startTestGateway({
     models: [{ name: 'iris', version: '2.0.0', file: demoModel('iris-2.0.0') }],
-    limits: { shutdownLingerMs: 10_000 },
+    limits: { shutdownLingerMs: 60_000 },
   });
   const ask = { method: 'POST', path: '/predict/iris', body: '{"features":[[5.1,3.5,1.4,0.2]]}' };
   const ends = new Array<string>();
@@ -87,23 +92,24 @@ test('a client that asks again and again is told to go, and never finds its conn
   });
   await new Promise((resolve) => setTimeout(resolve, 100));
   // It ends with the last connection, long before the clients' time is over.
-  await within(Promise.all([under.gateway.close(), ...callers]), 'the gateway to close', 5000);
+  await within(Promise.all([under.gateway.close(), ...callers]), 'the gateway to close', 20_000);
   expect(ends).toHaveLength(16);
   expect(ends.every((status) => status === '200' || status === '503')).toBe(true);
 });
 
 test('answers what is left when the grace period is over, each once', async () => {
+  const held = new HeldThreads();
   under = await startTestGateway({
-    models,
-    inlineRunUsMax: 0,
+    ...{ models, inlineRunUsMax: 0, workerFile: held.workerFile },
     limits: { shutdownGraceMs: 0, batchRowsMax: 64 },
   });
+  held.hold('run');
   const connections = await Promise.all(Array.from({ length: 10 }, () => HttpConnection.open(under.port)));
   const client = await StreamClient.open(under.port);
   const answers = connections.map((connection) => within(connection.exchange(post), 'an answer'));
   const streamed = new StreamTalk(client).answer(1);
   client.send(packed(msgpackMessage({ model: 'slow', inputs, id: 1 }, { fields: { model: 'slow' } })));
-  await inflight(8);
+  await inflight(11);
   await within(under.gateway.close(), 'the gateway to close');
   for (const answer of await Promise.all(answers)) {
     if (answer.status === 200) continue;
@@ -119,7 +125,7 @@ test('closes at once when nothing is in flight, and only once', async () => {
   const idle = await HttpConnection.open(under.port);
   const first = under.gateway.close();
   expect(under.gateway.close()).toBe(first);
-  await within(first, 'the gateway to close', 5000);
+  await within(first, 'the gateway to close');
   await within(idle.closed, 'the connection to end');
   expect(under.log.filter(({ msg }) => msg === 'gateway stopped')).toHaveLength(1);
 });

@@ -19,7 +19,7 @@ let test: PoolUnderTest;
 afterEach(() => test.close());
 
 async function start(options: Partial<PoolOptions> = {}): Promise<number> {
-  test = await startTestPool({ workerFile, runMsMax: 300, restartDelayMsMax: 50, ...options });
+  test = await startTestPool({ workerFile, restartDelayMsMax: 50, ...options });
   return (await test.load(rowModel())).session;
 }
 
@@ -29,6 +29,15 @@ async function idle(): Promise<void> {
 
 function run(session: number, value: number): Promise<LaneReply> {
   return runRows(test, { session, width: 1, values: [value] });
+}
+
+/** Where hanging runs are given little time, a thread that stands still is taken for one of those: until a run is well. */
+async function runsWell(session: number, value = 2): Promise<void> {
+  const isWell = async (): Promise<boolean> => {
+    await idle();
+    return (await run(session, value)).kind === 'ran';
+  };
+  await vi.waitUntil(isWell, patience);
 }
 
 describe('a run', () => {
@@ -41,13 +50,13 @@ describe('a run', () => {
     ['answers without outputs', 1007, 'nonsense', /0 outputs came for 1/],
     ['answers another question', 1008, 'nonsense', /a run was answered with unloaded/],
   ])('that %s is lost with its thread, and the next one is well', async (_, value, cause, detail) => {
-    const session = await start();
+    // Only where it is waited for: any thread may stand still for so long on a busy machine.
+    const session = await start(cause === 'hung' ? { runMsMax: 300 } : {});
     const reply = await run(session, value);
     expect(reply).toMatchObject({ kind: 'lost', detail: expect.stringMatching(detail) as string });
     expect(test.losses).toMatchObject([{ cause, session, detail: expect.stringMatching(detail) as string }]);
     expect(test.pool.threadChanges.get(cause)).toBe(1);
-    await idle();
-    expect(await run(session, 2)).toMatchObject({ kind: 'ran' });
+    await runsWell(session);
     await vi.waitUntil(() => test.threads.filter(({ threadId }) => threadId !== -1).length === 1, patience);
     expect(test.threads[0]!.threadId).toBe(-1);
   });
@@ -56,18 +65,17 @@ describe('a run', () => {
     const session = await start();
     expect(await run(session, 1004)).toMatchObject({ kind: 'failed', code: 'OUT_OF_MEMORY' });
     expect(test.losses).toMatchObject([{ cause: 'out_of_memory', session }]);
-    await idle();
-    expect(await run(session, 2)).toMatchObject({ kind: 'ran' });
+    await runsWell(session);
   });
 
   it('of a real model that spins for ever is ended too', async () => {
     test = await startTestPool({ runMsMax: 300, restartDelayMsMax: 50 });
     const { session } = await test.load(spinModel());
-    expect(await run(session, 3)).toMatchObject({ kind: 'ran' });
-    expect(await run(session, 1e12)).toMatchObject({ kind: 'lost' });
-    expect(test.losses).toMatchObject([{ cause: 'hung', session }]);
+    await runsWell(session, 3);
     await idle();
-    expect(await run(session, 3)).toMatchObject({ kind: 'ran' });
+    expect(await run(session, 1e12)).toMatchObject({ kind: 'lost' });
+    expect(test.losses.at(-1)).toMatchObject({ cause: 'hung', session });
+    await runsWell(session, 3);
   });
 });
 
@@ -119,7 +127,10 @@ describe('a load', () => {
     expect(outcome).toMatchObject({ kind: 'lost' });
     expect(test.losses[0]).toMatchObject({ cause: 'hung' });
     await idle();
-    expect((await test.load(rowModel())).kind).toBe('loaded');
+    const readModel = (): Promise<Uint8Array> => Promise.resolve(rowModel());
+    const isLoaded = async (): Promise<boolean> =>
+      (await test.pool.load({ signature: signatureOfRow, warmRows: [], readModel })).kind === 'loaded';
+    await vi.waitUntil(isLoaded, { timeout: 60_000 });
   }, 90_000);
 });
 

@@ -6,6 +6,7 @@ import { isNative } from '../engine-under-test.ts';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { LaneReply } from '../../../runtime/pool/lane.ts';
 import { mayBringBack } from '../../../runtime/pool/thread-policy.ts';
+import { HeldThreads } from '../../e2e/held-threads.ts';
 import { fixedBatchModel } from '../../e2e/odd-models.ts';
 import {
   demoModel,
@@ -147,24 +148,21 @@ describe('a model with replicas', () => {
 
 describe('a load', () => {
   it('happens beside a lane at work that nobody can stand in for: batches run until the change of threads', async () => {
-    test = await startTestPool({ threads: 1 });
+    const held = new HeldThreads();
+    test = await startTestPool({ threads: 1, workerFile: held.workerFile });
     const first = await test.load(rowModel());
     await runRows(test, { session: first.session, width: 1, values: [2] });
+    held.hold('load');
     const loading = test.load(demoModel('iris-1.0.0'));
-    // Not once is the lane kept from work for as long as a load takes: it takes the next batch whenever it is asked.
-    let runs = 0;
-    const load: { isDone: boolean } = { isDone: false };
-    void loading.then(() => (load.isDone = true));
-    while (!load.isDone) {
-      if (test.lane().state === 'idle') {
-        ranOf(await runRows(test, { session: first.session, width: 1, values: [2] }));
-        runs += 1;
-      }
-      await new Promise((resolve) => setImmediate(resolve));
+    await vi.waitUntil(() => held.counted === 1, patience);
+    // As long as the load may last, the lane takes the next batch whenever it is asked.
+    for (let run = 0; run < 20; run++) {
+      expect(test.lane().state).toBe('idle');
+      ranOf(await runRows(test, { session: first.session, width: 1, values: [2] }));
     }
-    expect(runs).toBeGreaterThan(20);
-    expect(test.pool.threadChanges.get('loaded_beside')).toBe(1);
+    held.release();
     const { session } = await loading;
+    expect(test.pool.threadChanges.get('loaded_beside')).toBe(1);
     expect(await runRows(test, { session, width: 4, values: [5, 3, 1, 0] })).toMatchObject({ kind: 'ran' });
     expect(test.lost).toEqual([]);
     await vi.waitUntil(() => test.threads.filter(({ threadId }) => threadId !== -1).length === 1, patience);
@@ -173,14 +171,15 @@ describe('a load', () => {
   it.runIf(mayComeBack)('comes after all other threads, and its thread serves among them', async () => {
     // Two lanes can stand in for each other, but what is loaded so costs nobody anything.
     // On a machine that is full the time for that is over before the load is.
-    test = await startTestPool({ threads: 2, loadBehindMsMax: 1000 });
+    const held = new HeldThreads();
+    test = await startTestPool({ threads: 2, loadBehindMsMax: 5000, workerFile: held.workerFile });
     const first = await test.load(rowModel());
     for (const lane of [0, 1]) await runRows(test, { session: first.session, width: 1, values: [2], lane });
-    let session = 0;
-    const load = async (): Promise<void> => {
-      ({ session } = await test.load(demoModel('iris-1.0.0'), { replicas: 1 }));
-    };
-    expect(await wereBehind(load)).toBe(1);
+    held.hold('load');
+    const loading = test.load(demoModel('iris-1.0.0'), { replicas: 1 });
+    await vi.waitUntil(() => threadsBehind().length === 1, patience);
+    held.release();
+    const { session } = await loading;
     expect(threadsBehind()).toEqual([]);
     expect(test.pool.threadChanges.get('loaded_beside')).toBe(1);
     expect(await lanesThatRun(first.session)).toEqual([0, 1]);
@@ -205,19 +204,17 @@ describe('a load', () => {
   });
 
   it.runIf(mayComeBack)('goes on among the others when no processor was free for too long', async () => {
-    test = await startTestPool({ threads: 1, loadBehindMsMax: 1 });
+    const held = new HeldThreads();
+    test = await startTestPool({ threads: 1, loadBehindMsMax: 1, workerFile: held.workerFile });
     const first = await test.load(rowModel());
     await runRows(test, { session: first.session, width: 1, values: [2] });
-    const seen: number[] = [];
-    const load: { isDone: boolean } = { isDone: false };
-    void test.load(demoModel('digits-1.0.0')).then(() => (load.isDone = true));
-    while (!load.isDone) {
-      seen.push(threadsBehind().length);
-      await new Promise((resolve) => setTimeout(resolve, 1));
-    }
-    // It was among them for the better part of the load.
-    expect(seen.at(-1)).toBe(0);
-    expect(seen.filter((count) => count === 0).length).toBeGreaterThan(seen.length / 2);
+    held.hold('load');
+    const loading = test.load(demoModel('digits-1.0.0'));
+    await vi.waitUntil(() => held.counted === 1, patience);
+    // The load is not over yet, however long it lasts.
+    await vi.waitUntil(() => threadsBehind().length === 0, patience);
+    held.release();
+    expect(await loading).toMatchObject({ kind: 'loaded' });
   });
 
   it.runIf(process.platform === 'linux')(
