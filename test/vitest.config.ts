@@ -29,6 +29,8 @@ export default defineConfig({
     root: new URL('..', import.meta.url).pathname,
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    // A bound: a process or a thread may stand still for longer than the second that is usual.
+    expect: { poll: { timeout: 20_000 } },
     pool: 'forks',
     // Gateways under test have threads of their own: two keep two cores busy, and three take as long.
     maxWorkers: 2,

@@ -137,7 +137,7 @@ describe('a run', () => {
       () => {
         expect(children.filter(alive)).toEqual([]);
       },
-      { timeout: 10_000 },
+      { timeout: 60_000 },
     );
   }, 120_000);
 });

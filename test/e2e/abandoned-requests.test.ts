@@ -43,9 +43,10 @@ async function inflight(): Promise<number> {
 
 async function expectNothingLeft(): Promise<void> {
   await eventually(async () => (await inflight()) === 0, 'nothing to be in flight');
-  const metrics = await under.metrics();
-  expect(metrics.sum('tidegate_arena_bytes')).toBe(arenaBytesAtRest);
-  expect(metrics.sum('tidegate_queue_rows')).toBe(0);
+  expect((await under.metrics()).sum('tidegate_queue_rows')).toBe(0);
+  // A run that nobody waits for any more has its tensors until it ends.
+  const arenaBytes = async (): Promise<number> => (await under.metrics()).sum('tidegate_arena_bytes');
+  await eventually(async () => (await arenaBytes()) === arenaBytesAtRest, 'the memory to be given back');
   expect(await under.caller('oip-json').call(slow)).toMatchObject({ kind: 'answer' });
 }
 

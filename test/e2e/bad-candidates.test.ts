@@ -10,7 +10,8 @@ import { faultyRootModel, lookupModel, slowModel } from './odd-models.ts';
 let under: GatewayUnderTest;
 afterEach(() => under.close());
 
-const users = 2000;
+/** So many that hardly anybody comes twice before it is over. */
+const users = 10_000;
 const callers = 16;
 const percent = 10;
 /** So many requests at most: the share of a candidate that is never taken out. */
@@ -43,13 +44,15 @@ const index = (data: number): readonly object[] => [
 
 const cases: readonly Case[] = [
   {
-    what: 'fails for half of the inputs',
+    what: 'fails for a third of the inputs',
     stable: lookupModel(100),
     candidate: lookupModel(10),
-    inputs: (request) => index(request % 2 === 0 ? 3 : 42),
+    inputs: (request) => index(request % 3 === 0 ? 42 : 3),
     isHarmed: ({ status }) => status !== 200,
     harmedMax: 60,
-    reason: /^the candidate failed in \d+ of \d+ requests, the stable version in 0 of \d+; /,
+    // Answers overtake each other: five failures may come in a row.
+    reason:
+      /^the candidate (failed in \d+ of \d+ requests, the stable version in 0 of \d+; |failed 5 callers in a row)/,
   },
   {
     what: 'is five times slower',
@@ -58,7 +61,8 @@ const cases: readonly Case[] = [
     inputs: () => row,
     // Whoever met it waited longer.
     isHarmed: () => true,
-    harmedMax: 190,
+    // Half of its share: the more a machine interrupts runs, the longer slower ones do not stand out.
+    harmedMax: 500,
     reason:
       /^the candidate took longer than [\d.]+ ms in \d+ of \d+ runs, the stable version in \d+ of \d+; /,
   },

@@ -321,20 +321,26 @@ test('another publisher at work is a conflict, told without names of this machin
 });
 
 test('stopping finishes the change that is being made, and gives up one that cannot begin', async () => {
-  const control = await startWithIris();
+  const limits = { changesQueuedMax: 0 };
+  const control = await startWithIris({ limits });
   const release = await holdLock(control);
-  const finished = control.call('PATCH', '/v1/deployments/iris', { body: { replicas: 2 } });
-  await new Promise((resolve) => setTimeout(resolve, 300));
-  const closed = control.plane.close(5000);
+  const scale = ['PATCH', '/v1/deployments/iris', { body: { replicas: 2 } }] as const;
+  const finished = control.call(...scale);
+  // Who comes next is told that it is being made.
+  expect(await control.refusal(...scale)).toEqual([503, 'TOO_MANY_CHANGES']);
+  const closed = control.plane.close(20_000);
   await release();
   expect((await finished).status).toBe(200);
   await closed;
   await expect(control.call('GET', '/models')).rejects.toThrow();
 
-  const stuck = await startWithIris();
+  const stuck = await startWithIris({ limits });
   await holdLock(stuck);
   const given = stuck.refusal('POST', '/deploy_model', { body: deployBody });
-  await new Promise((resolve) => setTimeout(resolve, 300));
+  expect(await stuck.refusal('POST', '/deploy_model', { body: deployBody })).toEqual([
+    503,
+    'TOO_MANY_CHANGES',
+  ]);
   await stuck.plane.close(50);
   expect(await given).toEqual([503, 'SHUTTING_DOWN']);
   expect(await revisionOf(stuck)).toBe(5);

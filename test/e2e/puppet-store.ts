@@ -22,6 +22,8 @@ export class PuppetStore implements VerifiedStore {
   readonly #models = new Map<string, Map<string, VersionMetadata>>();
   readonly #deployments = new Map<string, Deployment>();
   #revision = 1;
+  /** Files are handed out once this is over. */
+  #held: Promise<void> = Promise.resolve();
   #condition: StoreCondition = { fresh: true, lastVerifiedAtMs: 1, expires: new Map(), expiresSoon: [] };
 
   get current(): StoreSnapshot {
@@ -126,9 +128,20 @@ export class PuppetStore implements VerifiedStore {
     return () => this.#listeners.delete(listener);
   }
 
-  readArtifact(version: VersionMetadata): Promise<Uint8Array> {
+  /** From now on files do not come until what this returns is called, as from a source that is slow. */
+  holdArtifacts(): () => void {
+    let release = (): void => undefined;
+    this.#held = new Promise((resolve) => {
+      release = resolve;
+    });
+    return release;
+  }
+
+  async readArtifact(version: VersionMetadata): Promise<Uint8Array> {
+    await this.#held;
     const file = this.#files.get(version.artifact.sha256);
-    return file === undefined ? Promise.reject(new Error('no such artifact')) : Promise.resolve(file);
+    if (file === undefined) throw new Error('no such artifact');
+    return file;
   }
 
   close(): Promise<void> {

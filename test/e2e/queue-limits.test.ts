@@ -47,8 +47,10 @@ describe.each([
 
   test('answers some of many clients and refuses the others, each once', async () => {
     const calls = Array.from({ length: 60 }, (_, index) => ({ rows: 1 + (index % 4), value: index }));
-    const ask = async ({ rows, value }: (typeof calls)[number]): Promise<HttpAnswer> => {
-      const connection = await HttpConnection.open(under.port);
+    // All of them are there before the first one asks, so that they come together.
+    const connections = await Promise.all(calls.map(() => HttpConnection.open(under.port)));
+    const ask = async (connection: HttpConnection, at: number): Promise<HttpAnswer> => {
+      const { rows, value } = calls[at]!;
       const body = oipJsonBody({ model: 'slow', inputs: input(rows, value) });
       const answer = await within(
         connection.exchange({ method: 'POST', path: '/v2/models/slow/infer', body }),
@@ -57,7 +59,7 @@ describe.each([
       connection.destroy();
       return answer;
     };
-    const answers = await Promise.all(calls.map(ask));
+    const answers = await Promise.all(connections.map(ask));
     let refused = 0;
     for (const [index, { status, headers, body }] of answers.entries()) {
       const { rows, value } = calls[index]!;

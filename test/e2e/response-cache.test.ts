@@ -152,6 +152,7 @@ test('under load no answer is that of another version, whichever is live', async
   let sending = true;
   const wrong: Outcome[] = [];
   const seen = new Set<string>();
+  let answered = 0;
   const work = forms.map(async (form, index) => {
     const caller = under.caller(form);
     for (let turn = index; sending; turn++) {
@@ -159,6 +160,7 @@ test('under load no answer is that of another version, whichever is live', async
       const outcome = await caller.call({ model: 'iris', inputs: [rowOf(seed)] });
       if (distance(outcome, seed) > 1e-5) wrong.push(outcome);
       if (outcome.kind === 'answer') seen.add(outcome.modelVersion);
+      answered += 1;
     }
   });
   const live = (): number => under.log.filter(({ msg }) => msg === 'live version changed').length;
@@ -166,6 +168,8 @@ test('under load no answer is that of another version, whichever is live', async
     const before = live();
     under.store.deploy('iris', flip % 2 === 0 ? '2.0.0' : '1.0.0');
     await eventually(() => live() > before, 'the other version to be live', 20_000);
+    const answeredBefore = answered;
+    await eventually(() => answered > answeredBefore + 2 * forms.length, 'answers between two flips', 20_000);
   }
   sending = false;
   await Promise.all(work);

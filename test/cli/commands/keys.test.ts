@@ -309,7 +309,7 @@ test('Ctrl-C while the keys of a new store are locked leaves nothing behind', as
   // Six keys take seconds; the first of them is under way.
   await vi.waitFor(async () => {
     expect((await readdir(cli.store.base)).length).toBeGreaterThan(before.length);
-  });
+  }, 20_000);
   process.emit('SIGINT');
   expect(await made).toMatchObject({ code: 130, out: '' });
   expect(await readdir(cli.store.base)).toEqual(before);

@@ -100,8 +100,8 @@ describe('a gateway on its own development store', () => {
     await Promise.all(callers);
     expect([...statuses]).toEqual([200]);
     expect(new Set(versions)).toEqual(new Set(['2.0.0', '3.0.0']));
-    // The promise is a second on a quiet machine; a busy one that runs tests beside gets some slack.
-    expect(liveMs).toBeLessThan(5000);
+    // The promise is a second on a quiet machine; this only tells it from a node that does not look again.
+    expect(liveMs).toBeLessThan(20_000);
   });
 
   test('lets clients unload and load its models, and names itself as it is told', async () => {
@@ -186,7 +186,7 @@ describe('a gateway with work in hand', () => {
     const served = await Served.start(['--port', '0'], await slowStore());
     const url = await served.url();
     const answers = Array.from({ length: 3 }, () => predict(url, 'slow', rows));
-    await inflight(url, 1);
+    await received(url, 3);
     served.child.kill('SIGINT');
     expect((await Promise.all(answers)).map(({ status }) => status)).toEqual([200, 200, 200]);
     expect(await served.exited).toEqual({ code: 0, signal: null });
@@ -198,8 +198,9 @@ describe('a gateway with work in hand', () => {
       await slowStore(),
     );
     const url = await served.url();
-    const answers = Promise.allSettled(Array.from({ length: 40 }, () => predict(url, 'slow', rows)));
-    await inflight(url, 20);
+    // Seconds of work are left when the second signal comes, which nobody waits for.
+    const answers = Promise.allSettled(Array.from({ length: 100 }, () => predict(url, 'slow', rows)));
+    await received(url, 90);
     served.child.kill('SIGINT');
     await served.says(/once more to stop at once/);
     served.child.kill('SIGINT');
@@ -208,10 +209,12 @@ describe('a gateway with work in hand', () => {
     await answers;
   });
 
-  async function inflight(url: string, wanted: number): Promise<void> {
+  /** In hand or answered already. */
+  async function received(url: string, wanted: number): Promise<void> {
     for (;;) {
       const page = await (await fetch(`${url}/metrics`)).text();
-      if (Number(/^tidegate_inflight_requests (\d+)/m.exec(page)?.[1]) >= wanted) return;
+      const numbers = page.matchAll(/^tidegate_(?:inflight_requests|requests_total\{.*\}) (\d+)/gm);
+      if ([...numbers].reduce((sum, [, count]) => sum + Number(count), 0) >= wanted) return;
     }
   }
 });

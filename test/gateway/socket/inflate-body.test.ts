@@ -86,7 +86,7 @@ describe.each(['gzip', 'deflate', 'br'] as const)('%s', (encoding) => {
       expect(results).toEqual([]);
       await vi.waitFor(() => {
         expect(results).toMatchObject([expected]);
-      });
+      }, 20_000);
     }
   });
 
