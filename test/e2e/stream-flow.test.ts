@@ -6,6 +6,7 @@
 import { afterEach, expect, test } from 'vitest';
 import { eventually, within } from './deadline.ts';
 import { type GatewayUnderTest, startTestGateway } from './gateway-under-test.ts';
+import { HeldThreads } from './held-threads.ts';
 import { slowModel, widenModel } from './odd-models.ts';
 import { clientFrame, StreamClient } from './stream-client.ts';
 import { StreamTalk } from './stream-talk.ts';
@@ -15,7 +16,7 @@ const mib = 1024 * 1024;
 /** One float becomes 256 KiB of answer. */
 const width = 65_536;
 const wideModel = { name: 'widen', version: '1.0.0', file: widenModel(width) };
-const slow = { name: 'slow', version: '1.0.0', file: slowModel(60) };
+const slow = { name: 'slow', version: '1.0.0', file: slowModel(8) };
 
 let under: GatewayUnderTest;
 afterEach(() => under.close());
@@ -36,12 +37,6 @@ async function refusedAsSlow(): Promise<number> {
 
 async function inflight(): Promise<number> {
   return (await under.metrics()).sum('tidegate_inflight_requests');
-}
-
-/** Answered or in flight: a fast machine has answered the first before it is asked how many there are. */
-async function received(): Promise<number> {
-  const metrics = await under.metrics();
-  return metrics.sum('tidegate_requests_total') + metrics.sum('tidegate_inflight_requests');
 }
 
 test('a slow reader is told to pause and to go on, and gets every answer', async () => {
@@ -107,20 +102,24 @@ test('a client that does not read is cut off at the limit', async () => {
 
 test('at shutdown everybody is told, what is in flight is answered, and the socket ends with 1001', async () => {
   const asked = 24;
-  under = await startTestGateway({ models: [slow], inlineRunUsMax: 0, limits: { shutdownGraceMs: 20_000 } });
+  const held = new HeldThreads();
+  const { workerFile } = held;
+  const limits = { shutdownGraceMs: 20_000 };
+  under = await startTestGateway({ models: [slow], inlineRunUsMax: 0, limits, workerFile });
+  held.hold('run');
   const busy = await StreamTalk.open(under.port);
   const idle = await StreamTalk.open(under.port, { 'sec-websocket-protocol': 'tidegate.v1' });
   const textual = await StreamTalk.open(under.port);
   textual.sayText({ op: 'ping' });
   await textual.operation('pong');
   for (let id = 0; id < asked; id++) busy.say(lasting(id));
-  await eventually(async () => (await received()) === asked, 'all to be received');
-  expect(await inflight()).toBeGreaterThan(0);
+  await eventually(async () => (await inflight()) === asked, 'all to be in flight');
 
   const closed = under.gateway.close();
   await busy.operation('goaway');
   busy.say(lasting('late'));
   expect(await busy.answer('late')).toMatchObject({ code: 'SHUTTING_DOWN', retry_after_ms: 1000 });
+  held.release();
   await within(closed, 'the gateway to close', 20_000);
   const ends = [busy, idle, textual];
   await within(Promise.all(ends.map(({ client }) => client.closed)), 'the sockets to end');
@@ -151,11 +150,15 @@ test('at shutdown a slow reader still gets its answers', async () => {
 });
 
 test('when the grace period ends the rest is told, and the socket ends with 1001 too', async () => {
-  under = await startTestGateway({ models: [slow], inlineRunUsMax: 0, limits: { shutdownGraceMs: 0 } });
+  const held = new HeldThreads();
+  const { workerFile } = held;
+  const limits = { shutdownGraceMs: 0 };
+  under = await startTestGateway({ models: [slow], inlineRunUsMax: 0, limits, workerFile });
+  held.hold('run');
   const talk = await StreamTalk.open(under.port);
   const asked = 30;
   for (let id = 0; id < asked; id++) talk.say(lasting(id));
-  await eventually(async () => (await received()) === asked, 'all to be received');
+  await eventually(async () => (await inflight()) === asked, 'all to be in flight');
   await within(under.gateway.close(), 'the gateway to close');
   await within(talk.client.closed, 'the socket to end');
   expect(talk.client.closeFrame?.code).toBe(1001);
