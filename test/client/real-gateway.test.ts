@@ -108,8 +108,8 @@ describe.each(kinds)('%s', (kind) => {
     }
   });
 
-  test('a thousand calls at once each get their own answer', async () => {
-    const tags = Array.from({ length: 1000 }, (_, tag) => tag);
+  test('hundreds of calls at once each get their own answer', async () => {
+    const tags = Array.from({ length: 300 }, (_, tag) => tag);
     const answers = await Promise.all(
       tags.map(async (tag) => {
         const values_in = tensor('FP32', [1, 5], [tag, 1, 2, 3, 4]);

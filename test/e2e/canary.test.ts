@@ -18,7 +18,7 @@ afterEach(async () => {
 });
 
 const stable: TestModel = { name: 'iris', version: '1.0.0', file: demoModel('iris-1.0.0') };
-const keys = Array.from({ length: 200 }, (_, index) => `user-${index}`);
+const keys = Array.from({ length: 120 }, (_, index) => `user-${index}`);
 
 async function start(missingKey: MissingKeyPolicy = 'random'): Promise<GatewayUnderTest> {
   const under = await startTestGateway({ models: [stable], missingKey });

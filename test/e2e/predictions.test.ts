@@ -109,7 +109,7 @@ describe.each([
   { where: 'two threads', threads: 2, inlineRunUsMax: 0 },
   { where: 'the event loop', threads: 1, inlineRunUsMax: 1_000_000 },
 ])('thousands of interleaved requests on $where', ({ threads, inlineRunUsMax }) => {
-  const requests = 4000;
+  const requests = 2000;
   // Six of each form: 42 clients.
   const clients = forms.flatMap((form) => Array.from({ length: 6 }, () => form));
   const seed = Number(process.env['TIDEGATE_SEED'] ?? Date.now() % 2 ** 31);

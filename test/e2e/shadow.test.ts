@@ -156,7 +156,7 @@ test('while callers wait for a thread nothing is copied, which is counted', asyn
   await under.close();
   // One thread, and a batch takes long.
   under = await startTestGateway({
-    models: [{ name: 'slow', version: '1.0.0', file: slowModel(2000) }],
+    models: [{ name: 'slow', version: '1.0.0', file: slowModel(600) }],
     limits: { batchRowsMax: 4 },
     inlineRunUsMax: 0,
   });
@@ -180,7 +180,7 @@ test('a shadow has its share of the time, and copies beyond are dropped', async 
   const limits = { shadowBusyPercentMax: 1 };
   const file = slowModel(1);
   under = await startTestGateway({ models: [{ name: 'slow', version: '1.0.0', file }], limits });
-  under.store.publish('slow', '2.0.0', slowModel(2000));
+  under.store.publish('slow', '2.0.0', slowModel(600));
   shadow('slow', '2.0.0', 100);
   await begun();
   const body = JSON.stringify({ features: [Array.from({ length: 256 }, () => 0.5)] });
@@ -197,7 +197,7 @@ test('a shadow has its share of the time, and copies beyond are dropped', async 
 test('copies that a slow candidate has no room for are dropped, and its end is clean', async () => {
   await under.close();
   await start('slow', slowModel(1));
-  under.store.publish('slow', '2.0.0', slowModel(2000));
+  under.store.publish('slow', '2.0.0', slowModel(600));
   shadow('slow', '2.0.0', 100);
   await begun();
   const body = JSON.stringify({ features: [Array.from({ length: 256 }, () => 0.5)] });

@@ -17,7 +17,7 @@ function die(seed: number): () => number {
   };
 }
 
-const calls = 3000;
+const calls = 1500;
 
 test.each([
   { seed: 1, batchRowsMax: 1 },

@@ -21,7 +21,7 @@ function falseMax(runs: number): number {
 }
 
 describe('an identical version is seldom rolled back', () => {
-  const runs = manyRuns(800);
+  const runs = manyRuns(400);
 
   test.each([
     ['spread evenly', same],
@@ -37,7 +37,7 @@ describe('an identical version is seldom rolled back', () => {
 });
 
 describe('nor is it', () => {
-  const runs = 200;
+  const runs = 100;
 
   test.each([
     ['through an incident that both have', { ...same, incident: 0.2 }],
@@ -55,13 +55,13 @@ test.each([
   ['two processes', { processes: 2, settings: { windowsPerKeyMax: 1 } }],
   ['four processes', { processes: 4, settings: { windowsPerKeyMax: 1 } }],
 ])('nor by %s that busy callers and ones that always fail all come to', (_, parts) => {
-  const runs = 150;
+  const runs = 100;
   const traffic = { ...same, zipf: true, chronic: 0.01, ...parts };
   expect(runsEnding('rollback', runs, traffic).length).toBeLessThanOrEqual(falseMax(runs));
 });
 
 test('the evidence itself keeps what it promises for busy callers, without the least difference on top', () => {
-  const runs = 300;
+  const runs = 150;
   const onlyErrors = { nan: { weight: 0 }, latency: { weight: 0 } };
   let alarms = 0;
   for (let seed = 1; seed <= runs; seed += 1) {

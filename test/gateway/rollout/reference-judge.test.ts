@@ -66,7 +66,7 @@ function backs(runs: number, flip: Flip): readonly number[] {
 }
 
 describe('an identical version is sent back in at most 1 % of the runs and three standard errors', () => {
-  const runs = manyRuns(200);
+  const runs = manyRuns(100);
   const most = runs * (0.01 + 3 * Math.sqrt((0.01 * 0.99) / runs));
 
   test.each<[string, Flip]>([
@@ -87,7 +87,7 @@ describe('an identical version is sent back in at most 1 % of the runs and three
 });
 
 describe('a bad version is found', () => {
-  const runs = 100;
+  const runs = 50;
 
   test.each<[string, Flip, number]>([
     ['ten times as many failures', { ...same, rateAfter: 0.2 }, 150],

@@ -144,7 +144,7 @@ describe('a publisher that is killed with SIGKILL', () => {
   test('at some of its calls', { timeout }, async () => {
     const preload = new URL('fault-injection.mjs', import.meta.url).href;
     let killed = 0;
-    for (const at of isFull ? Array.from({ length: 100 }, (_, index) => index + 1) : [4, 9, 23, 41, 58]) {
+    for (const at of isFull ? Array.from({ length: 100 }, (_, index) => index + 1) : [4, 23, 58]) {
       const store = await TemporaryStore.makeWithIris();
       const child = spawnSync(
         process.execPath,
@@ -158,7 +158,7 @@ describe('a publisher that is killed with SIGKILL', () => {
       await store.publish('iris', '9.0.0');
       await verifyStore(store.reader);
     }
-    expect(killed).toBeGreaterThan(2);
+    expect(killed).toBeGreaterThan(1);
   });
 });
 

@@ -68,7 +68,7 @@ describe('a hostile file', () => {
         }
         expectDeclared(Uint8Array.from(bytes));
       }),
-      { numRuns: 10_000 },
+      { numRuns: 5000 },
     );
   });
 

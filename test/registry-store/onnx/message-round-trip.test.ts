@@ -191,7 +191,7 @@ describe('ONNX messages', () => {
         const written = writeMessage(modelSchema, message);
         expect(readMessage(modelSchema, written)).toEqual({ ok: true, value: message });
       }),
-      { numRuns: 60 },
+      { numRuns: 30 },
     );
   });
 

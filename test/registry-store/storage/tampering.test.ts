@@ -21,7 +21,7 @@ const masks = [0x01, 0x20] as const;
 
 /** Start, end, and places that fall into keys, signatures, numbers, texts and weights; of those in the middle half as many in a normal run. */
 function positions(size: number): readonly number[] {
-  const parts = isFull ? 10 : 6;
+  const parts = isFull ? 10 : 4;
   const inside = Array.from({ length: parts - 1 }, (_, index) => Math.floor((size * (index + 1)) / parts));
   return [...new Set([0, 1, ...inside, size - 2, size - 1])];
 }

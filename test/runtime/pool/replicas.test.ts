@@ -172,7 +172,7 @@ describe('a load', () => {
     // Two lanes can stand in for each other, but what is loaded so costs nobody anything.
     // On a machine that is full the time for that is over before the load is.
     const held = new HeldThreads();
-    test = await startTestPool({ threads: 2, loadBehindMsMax: 5000, workerFile: held.workerFile });
+    test = await startTestPool({ threads: 2, loadBehindMsMax: 3000, workerFile: held.workerFile });
     const first = await test.load(rowModel());
     for (const lane of [0, 1]) await runRows(test, { session: first.session, width: 1, values: [2], lane });
     held.hold('load');
