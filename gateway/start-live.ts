@@ -4,8 +4,10 @@
  */
 import { dirname, join } from 'node:path';
 import { performance } from 'node:perf_hooks';
+import { workBehind } from '../runtime/pool/behind-others.ts';
 import type { WorkerPool } from '../runtime/pool/worker-pool.ts';
 import type { GatewayOptions } from './gateway-options.ts';
+import type { GenerationLoaderOptions } from './live/generation-loader.ts';
 import { LiveModels } from './live/live-models.ts';
 import { ModelMemory } from './live/model-memory.ts';
 import { LiveReplicas } from './live/replicas/live-replicas.ts';
@@ -43,7 +45,11 @@ export function startLive(
 ): LiveParts {
   const { limits, log, store, siblings } = options;
   const { dispatcher, cache, door, sequences } = requests;
-  const readArtifact: GatewayOptions['store']['readArtifact'] = (version) => store.readArtifact(version);
+  const readArtifact: GenerationLoaderOptions['readArtifact'] = (version, isAwaited) =>
+    workBehind(() => store.readArtifact(version), {
+      thread: store.osThread,
+      msMax: isAwaited ? 0 : limits.loadBehindMsMax,
+    });
   const shadows = new LiveShadows({
     workerFile: workerFileOf(options),
     engine: pool.engine,

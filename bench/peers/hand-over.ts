@@ -21,8 +21,7 @@ const file = readFileSync(modelFile);
 const described = describeOnnxModel(file);
 if (!described.ok) throw new Error(described.message);
 const { signature } = described.value;
-const model = new Uint8Array(new SharedArrayBuffer(file.byteLength));
-model.set(file);
+const model = new Uint8Array(file);
 
 const resultBytes = 64 * 1024;
 const arena = new SharedArrayBuffer(1024 * 1024);

@@ -24,8 +24,8 @@ export interface GenerationLoaderOptions {
   readonly limits: Pick<Limits, 'requestBytesMax'>;
   /** Row counts that a model runs before it takes traffic; the last is the largest batch. */
   readonly warmRows: readonly number[];
-  /** The verified bytes of a version's ONNX file. */
-  readonly readArtifact: (version: VersionMetadata) => Promise<Uint8Array>;
+  /** The verified bytes of a version's ONNX file, the caller's own. `isAwaited`: requests wait for it. */
+  readonly readArtifact: (version: VersionMetadata, isAwaited: boolean) => Promise<Uint8Array>;
 }
 
 export interface NotLoaded {
@@ -165,7 +165,7 @@ export class GenerationLoader {
         chain: version.pipeline?.ok === true ? version.pipeline.links : undefined,
         warmRows,
         knownCosts: this.#learned.get(learnedKeyOf(version))?.costs,
-        readModel: () => readModelFiles(version, readArtifact),
+        readModel: (isAwaited) => readModelFiles(version, (one) => readArtifact(one, isAwaited)),
         hasSteadyCost: (file) => filesIn(version, file).every(hasSteadyCost),
         replicas: replicaDemand(resources, room).placed,
         memoryBytesMax: resources?.memoryLimitBytes,

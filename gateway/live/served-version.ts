@@ -42,23 +42,27 @@ export function servedVersions(deployment: Deployment, { models }: Pick<StoreSna
   return new Map([...versions, ...served]);
 }
 
-/** Every file that a version runs, one behind the other. Rejects with what `readArtifact` rejects with. */
+/** Every file that a version runs, one behind the other, in memory of the caller's own. Rejects with what `readArtifact` rejects with. */
 export async function readModelFiles(
   version: ServedVersion,
   readArtifact: (version: VersionMetadata) => Promise<Uint8Array>,
 ): Promise<Uint8Array> {
   if (version.pipeline?.ok !== true) return readArtifact(version);
-  const files: Uint8Array[] = [];
-  for (const one of version.pipeline.versions) files.push(await readArtifact(one));
-  return Buffer.concat(files);
+  const files = new Uint8Array(version.artifact.lengthBytes);
+  let end = 0;
+  for (const one of version.pipeline.versions) {
+    const file = await readArtifact(one);
+    files.set(file, end);
+    end += file.byteLength;
+  }
+  return files;
 }
 
-/** What `readModelFiles` gave, taken apart again, not in shared memory. */
+/** What `readModelFiles` gave, taken apart again. */
 export function filesIn({ pipeline }: ServedVersion, files: Uint8Array): readonly Uint8Array[] {
-  const own = new Uint8Array(files);
-  if (pipeline?.ok !== true) return [own];
+  if (pipeline?.ok !== true) return [files];
   let end = 0;
-  return pipeline.links.map(({ fileBytes }) => own.subarray(end, (end += fileBytes)));
+  return pipeline.links.map(({ fileBytes }) => files.subarray(end, (end += fileBytes)));
 }
 
 function inPipeline(

@@ -4,7 +4,7 @@
  */
 import type { StoreSnapshot } from '../manifest/store-snapshot.ts';
 import { StoreError, accept, isStoreError, refusal } from '../store-error.ts';
-import { ArtifactDigest, type SignedFile } from '../trust/artifact-digest.ts';
+import { checkArtifact, type SignedFile } from '../trust/artifact-digest.ts';
 import { targetFile } from '../trust/store-file.ts';
 import type { ArtifactCache } from './artifact-cache.ts';
 import { download } from './artifact-download.ts';
@@ -78,18 +78,9 @@ export class FolderShelf implements ArtifactShelf {
 
   async read(file: SignedFile): Promise<Uint8Array<ArrayBuffer>> {
     const path = targetFile(file);
-    const digest = new ArtifactDigest({ ...file, path });
-    const bytes = new Uint8Array(file.sizeBytes);
-    let filled = 0;
-    for await (const piece of this.#source.stream(path)) {
-      if (filled + piece.byteLength > file.sizeBytes) {
-        throw refusal('file-size', `${path} is longer than was signed.`);
-      }
-      bytes.set(piece, filled);
-      digest.add(piece);
-      filled += piece.byteLength;
-    }
-    accept(digest.finish());
+    const bytes = await this.#source.read(path, file.sizeBytes);
+    if (bytes === undefined) throw refusal('file-present', `${path} is missing.`);
+    accept(checkArtifact(bytes, { ...file, path }));
     return bytes;
   }
 }

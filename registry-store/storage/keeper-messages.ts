@@ -20,6 +20,8 @@ export interface PlainError {
 }
 
 export type FromKeeper =
+  /** Before anything else, from a keeper that has a thread of its own. */
+  | { readonly kind: 'thread'; readonly osThread: number | undefined }
   /** Is answered with `next`: one piece at a time, so that requests get their turn in between. */
   | { readonly kind: 'pieces'; readonly pieces: readonly ModelPiece[] }
   | { readonly kind: 'end'; readonly end: SnapshotEnd; readonly condition: StoreCondition }

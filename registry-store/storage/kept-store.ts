@@ -45,6 +45,7 @@ const restartMsMax = 60_000;
 
 export class KeptStore implements VerifiedStore {
   readonly opened: Promise<void>;
+  osThread: number | undefined;
   onProgress: (progress: DownloadProgress) => void = () => undefined;
   readonly #startKeeper: () => KeeperEnd;
   readonly #listeners = new Set<(event: StoreEvent) => void>();
@@ -131,6 +132,7 @@ export class KeptStore implements VerifiedStore {
     const keeper = this.#startKeeper();
     this.#keeper = keeper;
     this.#sinceTickMs = undefined;
+    this.osThread = undefined;
     this.#assembly.restart();
     keeper.port.on('message', (message: FromKeeper) => {
       if (keeper === this.#keeper) this.#take(message);
@@ -144,6 +146,9 @@ export class KeptStore implements VerifiedStore {
 
   #take(message: FromKeeper): void {
     switch (message.kind) {
+      case 'thread':
+        this.osThread = message.osThread;
+        break;
       case 'pieces':
         this.#assembly.add(message.pieces);
         // The next piece comes after whatever waits by now had its turn.

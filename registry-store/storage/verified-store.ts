@@ -21,6 +21,11 @@ export interface VerifiedStore {
   readonly current: StoreSnapshot;
   /** How fresh that state is. */
   readonly condition: StoreCondition;
+  /**
+   * The thread that reads and verifies, as the operating system counts threads; undefined where that is the thread of the caller, or
+   * cannot be told.
+   */
+  readonly osThread?: number | undefined;
   /** Listeners are called in the order of subscription, after `current` was replaced; they must not throw. */
   subscribe(listener: (event: StoreEvent) => void): () => void;
   /** The file of a version; length and digest were checked over the very bytes returned, which the caller owns. */

@@ -24,12 +24,34 @@ export async function fillBehind(
 ): Promise<LaneReply> {
   if (msMax === 0 || !(await mayBringBack())) return fill();
   const thread = await numberOf(ask);
-  if (thread === undefined || !(await putBehind(thread))) return fill();
-  const patience = setTimeout(() => void bringBack(thread), msMax);
-  const reply = await fill();
-  clearTimeout(patience);
-  if (reply.kind === 'lost' || (await bringBack(thread))) return reply;
+  const { done, isBack } = await doBehind(fill, { thread, msMax });
+  if (done.kind === 'lost' || isBack) return done;
   return { kind: 'lost', detail: 'the operating system did not let the thread come back among the others' };
+}
+
+/**
+ * Has a thread behind all others while it does some work, for `msMax` milliseconds at most, 0 for never. Nothing of that where
+ * it could not come back. Rejects as the work does.
+ */
+export async function workBehind<Value>(
+  work: () => Promise<Value>,
+  { thread, msMax }: { readonly thread: OsThread | undefined; readonly msMax: number },
+): Promise<Value> {
+  if (msMax === 0 || thread === undefined || !(await mayBringBack())) return work();
+  return (await doBehind(work, { thread, msMax })).done;
+}
+
+async function doBehind<Value>(
+  work: () => Promise<Value>,
+  { thread, msMax }: { readonly thread: OsThread | undefined; readonly msMax: number },
+): Promise<{ readonly done: Value; readonly isBack: boolean }> {
+  if (thread === undefined || !(await putBehind(thread))) return { done: await work(), isBack: true };
+  const patience = setTimeout(() => void bringBack(thread), msMax);
+  const doing = work();
+  await doing.catch(() => undefined);
+  clearTimeout(patience);
+  const isBack = await bringBack(thread);
+  return { done: await doing, isBack };
 }
 
 async function numberOf(ask: Ask): Promise<OsThread | undefined> {

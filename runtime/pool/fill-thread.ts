@@ -4,8 +4,8 @@ import { type LaneReply, type LaneThread, messageOf } from './lane-thread.ts';
 
 export interface SessionToLoad {
   readonly session: number;
-  /** Reads the file; its bytes are held only while it is loaded. */
-  readonly task: () => Promise<LoadTask>;
+  /** Reads the file; its bytes are held only while it is loaded. `isAwaited`: somebody waits for the thread. */
+  readonly task: (isAwaited: boolean) => Promise<LoadTask>;
 }
 
 export interface ThreadFilling {
@@ -16,11 +16,13 @@ export interface ThreadFilling {
   readonly held: ReadonlySet<number>;
   /** Whether the thread may take work all the same when it could not load this session. */
   readonly mayMiss: (session: number) => boolean;
+  readonly isAwaited: boolean;
   readonly ask: (task: WorkerTask) => Promise<LaneReply>;
 }
 
 /** What `last` was answered, or what went wrong before it. */
-export async function fillThread({ sessions, held, last, mayMiss, ask }: ThreadFilling): Promise<LaneReply> {
+export async function fillThread(filling: ThreadFilling): Promise<LaneReply> {
+  const { sessions, held, last, mayMiss, isAwaited, ask } = filling;
   let reply = await ask({ kind: 'hello' });
   const wanted = new Set(sessions.map(({ session }) => session));
   try {
@@ -28,12 +30,12 @@ export async function fillThread({ sessions, held, last, mayMiss, ask }: ThreadF
     for (const { session, task } of sessions) {
       if (reply.kind === 'lost') return reply;
       if (session === last?.session || held.has(session)) continue;
-      const given = await ask(await task());
+      const given = await ask(await task(isAwaited));
       if (given.kind !== 'failed') reply = given;
       else if (!mayMiss(session)) return given;
     }
     if (last === undefined || reply.kind === 'lost') return reply;
-    return await ask(await last.task());
+    return await ask(await last.task(isAwaited));
   } catch (error) {
     return { kind: 'lost', detail: `a model could not be read: ${messageOf(error)}` };
   }

@@ -13,8 +13,11 @@ export interface ModelToLoad {
   readonly warmRows: readonly number[];
   /** The models that it is made of, if they are several: the file then holds theirs one behind the other. */
   readonly chain?: readonly ChainLink[] | undefined;
-  /** The verified ONNX file. Called once now, and again whenever a thread has to be replaced. */
-  readonly readModel: () => Promise<Uint8Array>;
+  /**
+   * The verified ONNX file, which is the pool's from then on. Called once now, and again whenever a thread has to be replaced.
+   * `isAwaited`: callers wait for what it is loaded for, or nobody is disturbed.
+   */
+  readonly readModel: (isAwaited: boolean) => Promise<Uint8Array>;
   /**
    * Whether what a run costs follows from its shapes alone. What is cheap for some values only stays off the event loop, where
    * no run can be ended. Asked with the file of a model that was measured to be cheap; when it is left out, all of them are.

@@ -8,6 +8,7 @@
 import { performance } from 'node:perf_hooks';
 import { Piscina } from 'piscina';
 import type { EngineChoice } from '../protocol/engine-choice.ts';
+import { movedBytes } from '../protocol/moved-bytes.ts';
 import type { WorkerReply, WorkerStart, WorkerTask } from '../protocol/worker-task.ts';
 import { adoptRuntimeModule } from '../worker/runtime-module.ts';
 
@@ -92,7 +93,7 @@ export class LaneThread {
   async ask(task: WorkerTask): Promise<LaneReply> {
     if (this.#endedBy !== undefined) return { kind: 'lost', detail: this.#endedBy };
     try {
-      const reply = await (this.#mustReturn ? this.#runNative(task) : this.#piscina.run(task));
+      const reply = await (this.#mustReturn ? this.#runNative(task) : this.#hand(task));
       if (reply.kind === 'hello' && reply.runtime !== undefined) adoptRuntimeModule(reply.runtime);
       if ('heapBytes' in reply && reply.heapBytes !== undefined) this.#heapBytes = reply.heapBytes;
       if (task.kind === 'load' && reply.kind === 'loaded') this.#sessions.add(task.session);
@@ -121,6 +122,12 @@ export class LaneThread {
     return Promise.race([this.#ending, late]);
   }
 
+  /** The file of a model is the thread's from here on. */
+  #hand(task: WorkerTask): Promise<WorkerReply> {
+    if (task.kind !== 'load') return this.#piscina.run(task);
+    return this.#piscina.run(task, { transferList: movedBytes(task.model) });
+  }
+
   /** One task at a time. */
   #runNative(task: WorkerTask): Promise<LaneReply> {
     return new Promise((resolve, reject) => {
@@ -132,7 +139,7 @@ export class LaneThread {
           pass(value);
         };
       this.#giveUp = resolve;
-      this.#running = this.#piscina.run(task).then(settle<WorkerReply>(resolve), settle<unknown>(reject));
+      this.#running = this.#hand(task).then(settle<WorkerReply>(resolve), settle<unknown>(reject));
     });
   }
 

@@ -259,7 +259,7 @@ export class Lane {
     const ask = (task: WorkerTask): Promise<LaneReply> => this.#askWithin(thread, task);
     const { sessions: held } = thread;
     const fill = (): Promise<LaneReply> =>
-      fillThread({ sessions: sessionsToLoad(), held, last, mayMiss, ask });
+      fillThread({ sessions: sessionsToLoad(), held, last, mayMiss, isAwaited, ask });
     const reply = await fillBehind(fill, { ask, msMax: isAwaited ? 0 : loadBehindMsMax });
     if (background) await stayBehind(ask);
     return reply;

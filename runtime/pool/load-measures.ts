@@ -1,28 +1,23 @@
 /** What the loads of one model on several threads say about it together. Pure. */
-import type { Loaded, LoadTask, RunCost } from '../protocol/worker-task.ts';
+import type { Loaded, RunCost } from '../protocol/worker-task.ts';
 import type { ModelToLoad } from './held-sessions.ts';
+import type { LoadedModel } from './pool-options.ts';
 
 /** Default of `PoolOptions.inlineModelBytesMax`. */
-const inlineModelBytesMaxDefault = 256 * 1024;
+export const inlineModelBytesMaxDefault: number = 256 * 1024;
 
 /** Whether even the largest batch costs less than waking a thread. Only fixed row shapes have a known cost. */
 export function isCheap(
-  task: LoadTask,
+  { signature, warmRows, hasSteadyCost }: ModelToLoad,
   loaded: readonly Pick<Loaded, 'costs'>[],
-  limits: {
-    readonly inlineRunUsMax: number;
-    readonly inlineModelBytesMax?: number;
-    readonly hasSteadyCost?: ModelToLoad['hasSteadyCost'];
-  },
+  { file, inlineRunUsMax }: { readonly file: Uint8Array; readonly inlineRunUsMax: number },
 ): boolean {
-  const { inlineRunUsMax, inlineModelBytesMax = inlineModelBytesMaxDefault, hasSteadyCost } = limits;
-  const bounded = task.signature.inputs.every((input) => input.shape.slice(1).every((size) => size >= 0));
-  const rows = task.signature.fixedRows ?? task.warmRows.at(-1) ?? 1;
+  const bounded = signature.inputs.every((input) => input.shape.slice(1).every((size) => size >= 0));
+  const rows = signature.fixedRows ?? warmRows.at(-1) ?? 1;
   return (
     bounded &&
-    task.model.byteLength <= inlineModelBytesMax &&
     loaded.every(({ costs }) => costs.some((cost) => cost.rows === rows && cost.us <= inlineRunUsMax)) &&
-    hasSteadyCost?.(task.model) !== false
+    hasSteadyCost?.(file) !== false
   );
 }
 
@@ -30,8 +25,8 @@ export function isCheap(
  * What a session takes on one thread, about: at least its weights, and what the memory of the thread grew by when it was
  * loaded, which is nothing where it found room that others had left.
  */
-export function sessionBytes({ heapGrownBytes = 0 }: Loaded, { model }: LoadTask): number {
-  return Math.max(heapGrownBytes, model.byteLength);
+function sessionBytes({ heapGrownBytes = 0 }: Loaded, fileBytes: number): number {
+  return Math.max(heapGrownBytes, fileBytes);
 }
 
 /** What else the machine does disturbs a measurement: what a run costs is what the luckiest of them measured. */
@@ -41,4 +36,16 @@ export function lowestCosts(byLane: readonly (readonly RunCost[])[]): readonly R
     rows,
     us: Math.min(us, ...others.map((costs) => costs.find((cost) => cost.rows === rows)?.us ?? Infinity)),
   }));
+}
+
+/** Of one model on several threads: the longest time that any of them needed, milliseconds, and what it takes on all of them. */
+export function loadTotals(
+  loaded: readonly Loaded[],
+  fileBytes: number,
+): Pick<LoadedModel, 'loadMs' | 'warmMs' | 'memoryBytes'> {
+  return {
+    loadMs: Math.max(...loaded.map(({ loadMs }) => loadMs)),
+    warmMs: Math.max(...loaded.map(({ warmMs }) => warmMs)),
+    memoryBytes: loaded.reduce((sum, reply) => sum + sessionBytes(reply, fileBytes), 0),
+  };
 }

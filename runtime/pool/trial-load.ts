@@ -7,7 +7,6 @@ import type { Loaded, LoadTask } from '../protocol/worker-task.ts';
 import type { ModelSignature } from '../tensor/signature.ts';
 import { type RuntimeRefusal, refusalWords } from '../worker/refusal-words.ts';
 import { Lane } from './lane.ts';
-import { inSharedMemory } from './shared-bytes.ts';
 import { ThreadSupply } from './thread-supply.ts';
 
 export interface TrialOptions {
@@ -62,7 +61,7 @@ export async function tryModel(options: TrialOptions): Promise<TrialOutcome> {
   const stop = (): void => void lane.close();
   signal.addEventListener('abort', stop);
   try {
-    const task = await loadTask(options);
+    const task = loadTask(options);
     const beforeBytes = process.memoryUsage.rss();
     const reply = await lane.maintain(task);
     signal.throwIfAborted();
@@ -78,7 +77,7 @@ export async function tryModel(options: TrialOptions): Promise<TrialOutcome> {
   }
 }
 
-async function loadTask({ model: file, signature, warmRows }: TrialOptions): Promise<LoadTask> {
-  const model = await inSharedMemory(file);
+function loadTask({ model: file, signature, warmRows }: TrialOptions): LoadTask {
+  const model = new Uint8Array(file);
   return { kind: 'load', session: 1, model, signature, warmRows, costAlone: true };
 }

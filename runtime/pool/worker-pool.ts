@@ -14,11 +14,12 @@ import { type HeldSession, HeldSessions, type ModelToLoad } from './held-session
 import { InlineLane } from './inline-lane.ts';
 import { Lane, type LaneReply } from './lane.ts';
 import type { LaneLoss } from './lane-loss.ts';
-import { isCheap, lowestCosts, sessionBytes } from './load-measures.ts';
+import { inlineModelBytesMaxDefault, isCheap, loadTotals, lowestCosts } from './load-measures.ts';
+import { loadTaskOf, readLoadTask } from './load-task.ts';
+import { ModelFile } from './model-file.ts';
 import type { LoadOutcome, PoolEvents, PoolOptions, PoolSettings, ThreadChange } from './pool-options.ts';
 import { Quarantines } from './quarantines.ts';
 import { runLimitMs, type RunRules } from './run-limit.ts';
-import { inSharedMemory } from './shared-bytes.ts';
 import { mayBringBack } from './thread-policy.ts';
 import { ThreadSupply } from './thread-supply.ts';
 
@@ -132,7 +133,7 @@ export class WorkerPool {
       }
       for (const lane of [...wanted].filter((index) => !held.placed.has(index))) {
         held.placed.add(lane);
-        const reply = await this.#loadOn(lane, held, { isAwaited });
+        const reply = await this.#loadOn(lane, held, { ...this.#sessionToLoad(held), isAwaited });
         if (reply.kind !== 'loaded') held.placed.delete(lane);
       }
       return held.ready.size;
@@ -149,7 +150,7 @@ export class WorkerPool {
       this.#inlineLater = undefined;
       for (const session of waiting) {
         const held = this.#sessions.get(session);
-        if (held !== undefined) await this.#loadInline(await this.#taskOf(held));
+        if (held !== undefined) await this.#loadInline(await readLoadTask(held, true));
       }
     });
   }
@@ -170,33 +171,46 @@ export class WorkerPool {
 
   async #load(model: ModelToLoad): Promise<LoadOutcome> {
     const held = this.#sessions.add(model);
-    const { session } = held;
-    const task = await this.#taskOf(held).catch((error: unknown) => {
-      this.#sessions.delete(session);
+    return this.#loadEverywhere(held).catch(async (error: unknown) => {
+      await this.#unload(held.session);
       throw error;
     });
+  }
+
+  async #loadEverywhere(held: HeldSession): Promise<LoadOutcome> {
+    const { session, model } = held;
+    const { isAwaited = false } = model;
+    const isFree = !this.lanes.some((lane) => lane.hasRunWithin(inUseMs));
+    const file = await ModelFile.open(() => model.readModel(isAwaited || isFree));
+    const { inlineRunUsMax, inlineModelBytesMax = inlineModelBytesMaxDefault } = this.#options;
+    const isSmall = file.lengthBytes <= inlineModelBytesMax;
     const loaded: Loaded[] = [];
     for (const lane of held.placed) {
-      const reply = await this.#loadOn(lane, held, { read: task, isAwaited: model.isAwaited ?? false });
-      if (reply.kind === 'loaded') loaded.push(reply);
-      else {
+      const givesBack = isSmall || loaded.length + 1 < held.placed.size;
+      const task = async (): Promise<LoadTask> => loadTaskOf(held, { model: await file.take(), givesBack });
+      const reply = await this.#loadOn(lane, held, { task, isAwaited });
+      if (reply.kind === 'loaded') {
+        loaded.push(reply);
+        file.giveBack(reply.model);
+      } else {
         await this.#unload(session);
         if (reply.kind === 'failed' || reply.kind === 'lost') return reply;
         throw new Error(`a load was answered with ${reply.kind}`);
       }
     }
-    const memoryBytes = loaded.reduce((sum, reply) => sum + sessionBytes(reply, task), 0);
-    if (memoryBytes > (model.memoryBytesMax ?? Infinity)) {
+    const totals = loadTotals(loaded, file.lengthBytes);
+    if (totals.memoryBytes > (model.memoryBytesMax ?? Infinity)) {
       await this.#unload(session);
-      return { kind: 'over_memory', memoryBytes };
+      return { kind: 'over_memory', memoryBytes: totals.memoryBytes };
     }
     const alone = loaded.find((reply) => reply.batching === 'none');
     const batching = alone === undefined ? 'rows' : 'none';
     const measured = model.knownCosts === undefined ? loaded : [{ costs: model.knownCosts }];
     const costs = lowestCosts(measured.map((reply) => reply.costs));
     Object.assign(held, { isTentative: false, costs, signature: asLoaded(model.signature, batching) });
-    const isInline = alone === undefined && isCheap(task, measured, { ...this.#options, ...model });
-    const inline = isInline && (await this.#loadInline(task));
+    const here = isSmall && alone === undefined ? await file.take() : undefined;
+    const isInline = here !== undefined && isCheap(model, measured, { file: here, inlineRunUsMax });
+    const inline = isInline && (await this.#loadInline(loadTaskOf(held, { model: here })));
     return {
       kind: 'loaded',
       session,
@@ -204,10 +218,8 @@ export class WorkerPool {
       note: alone?.note,
       inline,
       costs: alone === undefined ? costs : [],
-      loadMs: Math.max(...loaded.map((reply) => reply.loadMs)),
-      warmMs: Math.max(...loaded.map((reply) => reply.warmMs)),
       replicas: held.placed.size,
-      memoryBytes,
+      ...totals,
     };
   }
 
@@ -226,18 +238,16 @@ export class WorkerPool {
   async #loadOn(
     index: number,
     held: HeldSession,
-    { read, isAwaited }: { readonly read?: LoadTask; readonly isAwaited: boolean },
+    { task, isAwaited }: Pick<SessionToLoad, 'task'> & { readonly isAwaited: boolean },
   ): Promise<LaneReply> {
     const lane = this.lanes[index];
     if (lane === undefined) throw new Error(`there is no lane ${index}`);
-    const task = read ?? (await this.#taskOf(held));
     const isBeside = await this.#loadsBeside(lane, isAwaited);
     const { session } = held;
-    const first = isBeside
-      ? await lane.renew({ session, task: () => Promise.resolve(task) }, isAwaited)
-      : await lane.maintain(task);
+    const between = async (): Promise<LaneReply> => lane.maintain(await task(isAwaited));
+    const first = await (isBeside ? lane.renew({ session, task }, isAwaited) : between());
     if (isBeside && first.kind === 'loaded') this.#count('loaded_beside');
-    const reply = first.kind === 'lost' && !this.#closed ? await lane.maintain(task) : first;
+    const reply = first.kind === 'lost' && !this.#closed ? await between() : first;
     if (reply.kind === 'loaded') {
       held.ready.add(index);
       if (lane.state === 'idle') this.#events.onIdle?.(lane);
@@ -290,17 +300,7 @@ export class WorkerPool {
   }
 
   #sessionToLoad(held: HeldSession): SessionToLoad {
-    return { session: held.session, task: () => this.#taskOf(held) };
-  }
-
-  /** Every thread reads the same bytes: those of a file that is not in shared memory are copied there. */
-  async #taskOf({ session, model, isTentative, signature: loaded }: HeldSession): Promise<LoadTask> {
-    const { signature, warmRows, chain, knownCosts } = model;
-    const shared = await inSharedMemory(await model.readModel());
-    const isNew = isTentative && knownCosts === undefined;
-    const batching = knownCosts === undefined ? loaded?.batching : 'rows';
-    const measuring = isNew ? { costAlone: true as const } : { isMeasured: true as const, batching };
-    return { kind: 'load', session, model: shared, signature, chain, warmRows, ...measuring };
+    return { session: held.session, task: (isAwaited) => readLoadTask(held, isAwaited) };
   }
 
   #rulesOf(task: RunTask, signedMsMax: number | undefined): RunRules {

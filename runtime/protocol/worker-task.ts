@@ -30,8 +30,10 @@ export interface LoadTask {
   readonly kind: 'load';
   /** Names the session in later tasks; never used twice in a process. */
   readonly session: number;
-  /** The ONNX file. Shared memory, so that several threads read one copy. */
-  readonly model: Uint8Array<SharedArrayBuffer>;
+  /** The ONNX file. It is moved to the thread, which lets go of it when it has loaded. */
+  readonly model: Uint8Array;
+  /** It is given back with the answer, for another thread. */
+  readonly givesBack?: boolean | undefined;
   /** What the manifest promises; loading fails when the file says otherwise. */
   readonly signature: ModelSignature;
   /** Several models that run as one: `model` holds their files one behind the other, `signature` is that of the whole. */
@@ -101,6 +103,8 @@ export interface Loaded {
   readonly heapBytes?: number | undefined;
   /** By how much it grew for this session. */
   readonly heapGrownBytes?: number | undefined;
+  /** The file, where the task asks for it. */
+  readonly model?: Uint8Array;
 }
 
 export interface RunCost {

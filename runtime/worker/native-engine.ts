@@ -29,8 +29,7 @@ export async function openNativeEngine(moduleUrl: string, intraOpThreads: number
     Tensor: library.Tensor,
     // It is ready as soon as it is imported.
     start: () => Promise.resolve(),
-    // It takes no shared memory; this copy lives as long as the load does.
-    createSession: (model) => library.InferenceSession.create(new Uint8Array(model), options),
+    createSession: (model) => library.InferenceSession.create(model, options),
     readable: ownCopy,
     heapBytes: () => undefined,
     emptyHeapBytes: () => 0,

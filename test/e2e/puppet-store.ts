@@ -141,7 +141,7 @@ export class PuppetStore implements VerifiedStore {
     await this.#held;
     const file = this.#files.get(version.artifact.sha256);
     if (file === undefined) throw new Error('no such artifact');
-    return file;
+    return new Uint8Array(file);
   }
 
   close(): Promise<void> {

@@ -5,7 +5,6 @@
  * Cost: one more thread for each shadow rollout, that takes only time which nothing else wants.
  */
 import { performance } from 'node:perf_hooks';
-import type { VersionMetadata } from '../../../registry-store/main.ts';
 import { WorkerPool } from '../../../runtime/pool/worker-pool.ts';
 import type { EngineChoice } from '../../../runtime/protocol/engine-choice.ts';
 import { checkRequest } from '../../admission/check-request.ts';
@@ -19,7 +18,7 @@ import type { Logger } from '../../telemetry/logger.ts';
 import { VersionMetrics } from '../../telemetry/version-metrics.ts';
 import { fail } from '../../wire/error-code.ts';
 import type { InferRequest } from '../../wire/infer-request.ts';
-import { GenerationLoader, type NotLoaded } from '../generation-loader.ts';
+import { GenerationLoader, type GenerationLoaderOptions, type NotLoaded } from '../generation-loader.ts';
 import type { ServedVersion } from '../served-version.ts';
 import { BusyShare } from './busy-share.ts';
 
@@ -30,7 +29,7 @@ export interface ShadowLaneOptions {
   readonly engine: EngineChoice;
   readonly limits: Limits;
   readonly log: Logger;
-  readonly readArtifact: (version: VersionMetadata) => Promise<Uint8Array>;
+  readonly readArtifact: GenerationLoaderOptions['readArtifact'];
   /** Whether requests of callers wait for a thread: then nothing is copied, which would take time from them. */
   readonly doCallersWait: () => boolean;
 }

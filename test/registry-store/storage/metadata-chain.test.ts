@@ -10,7 +10,7 @@ import { TemporaryStore } from '../temporary-store.ts';
 class WatchedSource extends FolderSource {
   readonly asked: string[] = [];
 
-  override read(...[path, bytesMax]: Parameters<StoreSource['read']>): ReturnType<StoreSource['read']> {
+  override read(...[path, bytesMax]: Parameters<StoreSource['read']>): ReturnType<FolderSource['read']> {
     this.asked.push(path);
     return super.read(path, bytesMax);
   }

@@ -2,7 +2,7 @@
  * The keeper in a thread of its own gives the same as the keeper right here, and is there again when its thread ended; the
  * thread is the compiled one.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
@@ -26,6 +26,15 @@ test('what a thread finds is what is there', async () => {
   ];
   expect(there.current).toEqual(here.current);
   expect(there.condition).toMatchObject({ fresh: true, expires: here.condition.expires });
+});
+
+test.runIf(process.platform === 'linux')('a thread of its own can be told from all others', async () => {
+  const store = await TemporaryStore.makeWithIris();
+  const before = readdirSync('/proc/self/task').map(Number);
+  expect((await store.open()).osThread).toBeUndefined();
+  const { osThread } = await store.open({ threadFile, stateFolder: `${store.stateFolder}-2` });
+  expect(before).not.toContain(osThread);
+  expect(readdirSync('/proc/self/task').map(Number)).toContain(osThread);
 });
 
 test('a refusal keeps its code and check on the way out of the thread', async () => {

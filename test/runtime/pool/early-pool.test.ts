@@ -17,7 +17,7 @@ function start(inlineLater: boolean): WorkerPool {
 }
 
 function load(more: Partial<ModelToLoad> = {}): ReturnType<WorkerPool['load']> {
-  const readModel = (): Promise<Uint8Array> => Promise.resolve(iris);
+  const readModel = (): Promise<Uint8Array> => Promise.resolve(new Uint8Array(iris));
   return pool.load({ signature: signatureOf(iris), warmRows: [], readModel, ...more });
 }
 

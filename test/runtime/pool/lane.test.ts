@@ -58,7 +58,7 @@ describe('a lane whose thread is killed', () => {
     let reads = 0;
     const readModel = (): Promise<Uint8Array> => {
       reads += 1;
-      return Promise.resolve(iris);
+      return Promise.resolve(new Uint8Array(iris));
     };
     const { session } = await test.load(iris, { readModel });
     const before = labelOf(await runRows(test, { session, ...irisRun }));
@@ -198,7 +198,9 @@ describe('a model that cannot be had when a thread is replaced', () => {
     ['is damaged', (): Promise<Uint8Array> => Promise.resolve(iris.slice(0, 40)), /./],
   ])('keeps the lane from taking work: it %s', async (_, secondRead, detail) => {
     let reads = 0;
-    await test.load(iris, { readModel: () => (reads++ === 0 ? Promise.resolve(iris) : secondRead()) });
+    await test.load(iris, {
+      readModel: () => (reads++ === 0 ? Promise.resolve(new Uint8Array(iris)) : secondRead()),
+    });
     await kill(test.threads[0]!);
     await vi.waitUntil(() => test.lost.length >= 2, { timeout: 20_000 });
     expect(test.lost[1]).toMatch(detail);

@@ -16,6 +16,7 @@ export default function handleLightly(task) {
         costs: [],
         loadMs: 0,
         warmMs: 0,
+        ...(task.givesBack ? { model: task.model } : {}),
       };
     case 'unload':
       return { kind: 'unloaded' };

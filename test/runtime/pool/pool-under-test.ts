@@ -87,7 +87,7 @@ export async function startTestPool(options: Partial<PoolOptions>): Promise<Pool
     nextIdle,
     lane: (index = 0) => pool.lanes[index]!,
     load: async (file, more) => {
-      const readModel = (): Promise<Uint8Array> => Promise.resolve(file);
+      const readModel = (): Promise<Uint8Array> => Promise.resolve(new Uint8Array(file));
       const signature = more?.signature ?? signatureOf(file);
       const outcome = await pool.load({ warmRows: [], readModel, ...more, signature });
       if (outcome.kind !== 'loaded') throw new Error(JSON.stringify(outcome));

@@ -133,7 +133,7 @@ describe('a model with replicas', () => {
   it('is not loaded when it takes more memory than it may, and leaves nothing behind', async () => {
     test = await startTestPool({ threads: 2 });
     const file = rowModel(mib / 4);
-    const readModel = (): Promise<Uint8Array> => Promise.resolve(file);
+    const readModel = (): Promise<Uint8Array> => Promise.resolve(new Uint8Array(file));
     const model = {
       signature: signatureOfRow,
       warmRows: [],

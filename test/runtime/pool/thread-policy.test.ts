@@ -1,34 +1,17 @@
 /** A thread that is put behind all others is really there, alone, and comes back where that is allowed. */
 import { readdirSync, readFileSync } from 'node:fs';
-import { Worker } from 'node:worker_threads';
-import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { beNice, bringBack, mayBringBack, putBehind } from '../../../runtime/pool/thread-policy.ts';
-import { idlePolicy, type ThreadState, threadStates } from './thread-state.ts';
+import { anyThread, idlePolicy, type ThreadState, threadStates } from './thread-state.ts';
 
 const mayComeBack = await mayBringBack();
-
-async function startThread(): Promise<number> {
-  const worker = new Worker(
-    `const { parentPort } = require('node:worker_threads');
-     const { readlinkSync } = require('node:fs');
-     parentPort.postMessage(Number(readlinkSync('/proc/thread-self').split('/').at(-1)));
-     setInterval(() => undefined, 1000);`,
-    { eval: true },
-  );
-  onTestFinished(async () => {
-    await worker.terminate();
-  });
-  return new Promise((resolve, reject) => {
-    worker.once('message', resolve).once('error', reject);
-  });
-}
 
 const stateOf = (thread: number): ThreadState | undefined =>
   threadStates().find((state) => state.thread === thread);
 
 describe.runIf(process.platform === 'linux')('a thread', () => {
   it('is put behind all others, and no other with it', async () => {
-    const thread = await startThread();
+    const thread = await anyThread();
     const others = threadStates().filter((state) => state.thread !== thread && state.policy === idlePolicy);
     expect(await putBehind(thread)).toBe(true);
     expect(stateOf(thread)).toMatchObject({ policy: idlePolicy, niceness: 0 });
@@ -36,7 +19,7 @@ describe.runIf(process.platform === 'linux')('a thread', () => {
   });
 
   it.runIf(mayComeBack)('comes back as it was', async () => {
-    const thread = await startThread();
+    const thread = await anyThread();
     const before = stateOf(thread);
     await putBehind(thread);
     expect(await bringBack(thread)).toBe(true);
@@ -52,7 +35,7 @@ describe.runIf(process.platform === 'linux')('a thread', () => {
   });
 
   it('is as nice as can be where that is all there is', async () => {
-    const thread = await startThread();
+    const thread = await anyThread();
     beNice(thread);
     expect(stateOf(thread)).toMatchObject({ policy: 0, niceness: 19 });
   });
@@ -74,7 +57,7 @@ function shells(): readonly number[] {
 it.runIf(process.platform === 'linux')(
   'a shell that was killed is started again, but not for ever',
   async () => {
-    const thread = await startThread();
+    const thread = await anyThread();
     const others = shells();
     vi.resetModules();
     const policy = await import('../../../runtime/pool/thread-policy.ts');

@@ -1,5 +1,7 @@
 /** How the operating system schedules threads of this process, read from where it says so: proc(5), `/proc/<pid>/stat`. */
 import { readdirSync, readFileSync } from 'node:fs';
+import { Worker } from 'node:worker_threads';
+import { onTestFinished } from 'vitest';
 
 export interface ThreadState {
   readonly thread: number;
@@ -30,4 +32,25 @@ export function threadsBehind(): readonly number[] {
   return threadStates()
     .filter(({ policy }) => policy === idlePolicy)
     .map(({ thread }) => thread);
+}
+
+/** A thread that does nothing and lives until the test ends, as the operating system counts threads. */
+export async function anyThread(): Promise<number> {
+  const worker = new Worker(
+    `const { parentPort } = require('node:worker_threads');
+     const { readlinkSync } = require('node:fs');
+     parentPort.postMessage(Number(readlinkSync('/proc/thread-self').split('/').at(-1)));
+     setInterval(() => undefined, 1000);`,
+    { eval: true },
+  );
+  onTestFinished(async () => {
+    await worker.terminate();
+  });
+  return new Promise((resolve, reject) => {
+    worker.once('message', resolve).once('error', reject);
+  });
+}
+
+export function policyOf(thread: number): number | undefined {
+  return threadStates().find((state) => state.thread === thread)?.policy;
 }

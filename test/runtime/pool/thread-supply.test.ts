@@ -14,7 +14,7 @@ async function loadCounted(): Promise<{ readonly session: number; readonly reads
   const file = rowModel();
   const readModel = (): Promise<Uint8Array> => {
     reads += 1;
-    return Promise.resolve(file);
+    return Promise.resolve(new Uint8Array(file));
   };
   const { session } = await test.load(file, { readModel });
   return { session, reads: () => reads };

@@ -213,7 +213,7 @@ describe('a model that must not be served', () => {
     const outcome = await test.pool.load({
       signature: { ...irisSignature, ...promised },
       warmRows: [],
-      readModel: () => Promise.resolve(iris),
+      readModel: () => Promise.resolve(new Uint8Array(iris)),
     });
     expect(outcome).toMatchObject({ kind: 'failed', code: 'SIGNATURE_MISMATCH' });
     expect(outcome).toMatchObject({ detail: expect.stringContaining(says) as string });
