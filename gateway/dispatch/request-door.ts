@@ -19,6 +19,7 @@ import type { ResponseCache } from './cache/response-cache.ts';
 import { coldCall, coldLarge } from './cold-call.ts';
 import { ColdRequest, type ColdStarts } from './cold-starts.ts';
 import type { Dispatcher } from './dispatcher.ts';
+import { modelCold } from './failure-answers.ts';
 import type {
   AcceptedRequest,
   EarlyBody,
@@ -209,6 +210,12 @@ export class RequestDoor {
     return isOther(routed, expectedVersion) ? forceNotAllowed : routed;
   }
 
+  /** For who has waited for a version. What he meets now may be another one that is not in memory, and nobody waits twice. */
+  #resolveAgain(request: IncomingRequest | LargeRequest): Target | WireError {
+    const target = this.#resolve(request, request.routingKey);
+    return target.ok && target.value.isDormant ? modelCold(0) : target;
+  }
+
   /** While some model has a rollout. */
   #divide(incoming: Resolvable, routingKey: string | undefined): Target | WireError {
     const { modelName, modelVersion, headers, expectedVersion } = incoming;
@@ -249,7 +256,7 @@ export class RequestDoor {
 
   #waitLarge(large: LargeRequest, generation: ModelGeneration): ColdRequest<TakenLater> | WireError {
     const again = (request: LargeRequest): LateRequest | WireError => {
-      const target = this.#resolve(request, request.routingKey);
+      const target = this.#resolveAgain(request);
       return target.ok ? this.#takeLarge(request, target) : target;
     };
     return this.#options.cold.take(coldLarge(large, generation, again));
@@ -262,7 +269,7 @@ export class RequestDoor {
   ): ColdRequest<TakenLater> | WireError {
     const { cold, dispatcher, limits } = this.#options;
     const again = (request: IncomingRequest): RunRequest | WireError => {
-      const target = this.#resolve(request, request.routingKey);
+      const target = this.#resolveAgain(request);
       return target.ok ? this.#admitSafely(request, target, undefined) : target;
     };
     try {
