@@ -35,7 +35,6 @@ const headEnd = Buffer.from('\r\n\r\n');
 export function callOverHttp(load: NumberedLoad): NumberedCaller {
   const { target, model, input, output, width, ledger } = load;
   let goesOn = true;
-  let isClosed = false;
   let current: number | undefined;
   let pending: Buffer = Buffer.alloc(0);
   const socket: Socket = openSocket(target);
@@ -60,7 +59,8 @@ export function callOverHttp(load: NumberedLoad): NumberedCaller {
   });
   socket.on('error', () => undefined);
   socket.on('close', () => {
-    if (!isClosed) ledger.surprise('an HTTP connection was lost');
+    // The gateway may end one that has been idle for long.
+    if (goesOn || current !== undefined) ledger.surprise('an HTTP connection was lost');
   });
   next();
   return {
@@ -68,7 +68,7 @@ export function callOverHttp(load: NumberedLoad): NumberedCaller {
       goesOn = false;
     },
     close: () => {
-      isClosed = true;
+      [goesOn, current] = [false, undefined];
       socket.destroy();
     },
   };
