@@ -14,7 +14,8 @@ import { encodeClientFrame } from '../cli/bench/load/websocket-frame.ts';
 import { localTarget } from './load/local-target.ts';
 import { startGateway } from './peers/gateway.ts';
 import { describeEnvironment, readEnvironment } from './report/environment.ts';
-import { spreadOf } from './report/spread.ts';
+import { formatNumber, formatSpread, spreadOf } from './report/spread.ts';
+import { type Column, renderTable } from './report/table.ts';
 import { modelName } from './workload.ts';
 
 /** Ids of this size take five bytes in msgpack. The id is the first pair, so that its bytes are always at one place. */
@@ -71,54 +72,68 @@ function wholeNumber(text: string): number {
   throw new InvalidArgumentError('Give a whole number from 1 to 1000.');
 }
 
-/** Resolves with whether every answer was right in size. Prints a table. */
+/** Resolves with whether every answer was right in size. Prints a table; progress goes to standard error. */
 export async function measureStreamSpeed(options: StreamSpeedOptions): Promise<boolean> {
   const { seconds, rounds, children, folder } = options;
-  console.log(describeEnvironment(readEnvironment()));
-  const echo = await startEcho(children);
-  const gateway = await startGateway(children, folder);
-  console.log(heading);
+  console.log(`${describeEnvironment(readEnvironment())}\n`);
+  const ports = { echo: await startEcho(children), gateway: await startGateway(children, folder) };
+  const lines: (readonly string[])[] = [];
   let failures = 0;
   for (const shape of shapes) {
     const payload = requestOf(shape.rows);
-    const answerBytes = (await firstAnswer(gateway, payload)).length;
-    const pairs: (readonly [FloodReport, FloodReport])[] = [];
+    const answerBytes = { echo: payload.length, gateway: (await firstAnswer(ports.gateway, payload)).length };
+    const pairs: Pair[] = [];
     for (let round = 0; round < rounds; round++) {
-      const flood = { ...shape, payload, seconds };
-      const bare = await runFlood(children, { ...flood, port: echo, answerBytes: payload.length });
-      const ours = await runFlood(children, { ...flood, port: gateway, answerBytes });
-      pairs.push([bare, ours]);
-      failures += bare.failures + ours.failures;
+      console.error(`bench: ${nameOf(shape)}, round ${round + 1} of ${rounds}`);
+      const run = (server: keyof Pair): Promise<FloodReport> =>
+        runFlood(children, {
+          ...{ ...shape, payload, seconds },
+          ...{ port: ports[server], answerBytes: answerBytes[server] },
+        });
+      // Who is first takes turns.
+      const early = round % 2 === 0 ? await run('echo') : undefined;
+      const gateway = await run('gateway');
+      const pair = { echo: early ?? (await run('echo')), gateway };
+      pairs.push(pair);
+      failures += pair.echo.failures + pair.gateway.failures;
     }
-    console.log(lineOf(shape, pairs));
+    lines.push(lineOf(shape, pairs));
   }
+  console.log(renderTable(columns, lines));
+  console.log(`\nMedians of ${rounds} rounds (lowest-highest); us are those of the server, a frame.`);
   if (failures > 0)
     console.log(`${failures} answers were wrong or connections lost: the numbers mean nothing.`);
   return failures === 0;
 }
 
-const heading = `
-      sockets x     frames per second         server microseconds a frame
-rows  in flight        echo   gateway  ratio     echo    gateway  ratio      rows/s`;
+/** The two in one round. */
+interface Pair {
+  readonly echo: FloodReport;
+  readonly gateway: FloodReport;
+}
 
-function lineOf(shape: Shape, pairs: readonly (readonly [FloodReport, FloodReport])[]): string {
-  const rate = (index: 0 | 1): number => spreadOf(pairs.map((pair) => pair[index].framesPerSecond)).median;
-  const cost = (index: 0 | 1): number => spreadOf(pairs.map((pair) => pair[index].serverUsPerFrame)).median;
-  const rateRatio = spreadOf(pairs.map(([bare, ours]) => ours.framesPerSecond / bare.framesPerSecond)).median;
-  const costRatio = spreadOf(
-    pairs.map(([bare, ours]) => bare.serverUsPerFrame / ours.serverUsPerFrame),
-  ).median;
+const columns: readonly Column[] = [
+  { title: 'rows, sockets x in flight', align: 'left' },
+  ...['echo, frames/s', 'gateway, frames/s', 'ratio', 'echo, us', 'gateway, us', 'ratio', 'rows/s'].map(
+    (title): Column => ({ title, align: 'right' }),
+  ),
+];
+
+const nameOf = ({ rows, sockets, inflight }: Shape): string => `${rows}, ${sockets} x ${inflight}`;
+
+function lineOf(shape: Shape, pairs: readonly Pair[]): readonly string[] {
+  const over = (number: (pair: Pair) => number): string =>
+    formatSpread(spreadOf(pairs.map(number)), formatNumber);
   return [
-    String(shape.rows).padStart(4),
-    `${shape.sockets} x ${shape.inflight}`.padStart(10),
-    rate(0).toFixed(0).padStart(11),
-    rate(1).toFixed(0).padStart(9),
-    rateRatio.toFixed(2).padStart(6),
-    cost(0).toFixed(2).padStart(8),
-    cost(1).toFixed(2).padStart(10),
-    costRatio.toFixed(2).padStart(6),
-    (rate(1) * shape.rows).toFixed(0).padStart(11),
-  ].join(' ');
+    nameOf(shape),
+    over(({ echo }) => echo.framesPerSecond),
+    over(({ gateway }) => gateway.framesPerSecond),
+    over(({ echo, gateway }) => gateway.framesPerSecond / echo.framesPerSecond),
+    over(({ echo }) => echo.serverUsPerFrame),
+    over(({ gateway }) => gateway.serverUsPerFrame),
+    over(({ echo, gateway }) => echo.serverUsPerFrame / gateway.serverUsPerFrame),
+    over(({ gateway }) => gateway.framesPerSecond * shape.rows),
+  ];
 }
 
 const packr = new Packr({ useRecords: false, variableMapSize: true });
